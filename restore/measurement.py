@@ -1,0 +1,200 @@
+"""Measurement: the likelihood p(y | x) of what was measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from .noise import Gaussian, NoiseModel
+from .operator import LinearOperator, Operator, one_for_each
+from .signal import ChainNoise, RandnLike, column, conjugate_gradient, dot, minimise, rows
+
+# A noise-free measurement is solved as if its noise were this share of the signal's variance:
+# float32 keeps 7 digits, so less than this is lost in rounding anyway.
+FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """y = A(x) + noise, seen by chains x of (batch, *in_shape).
+
+    y: (*out_shape) for one observation, or (observations, *out_shape); batch is then a multiple of
+    observations, and the chains of one observation stand together.
+    """
+
+    y: Tensor  # (observations, *out_shape)
+    operator: Operator
+    noise: NoiseModel
+
+    def __post_init__(self):
+        shape, out = tuple(self.y.shape), self.operator.out_shape
+        if shape == out:
+            object.__setattr__(self, "y", self.y[None])
+        elif shape[1:] != out:
+            raise ValueError(f"{self.operator}: y must be of its output's shape, got {shape}")
+        if not torch.isfinite(torch.view_as_real(self.y) if self.y.is_complex() else self.y).all():
+            raise ValueError("the measurement holds values that are not finite (NaN or infinity)")
+
+    @property
+    def observations(self) -> int:
+        return len(self.y)
+
+    def residual(self, x: Tensor) -> Tensor:
+        """y - A(x); (batch, *in_shape) -> (batch, *out_shape)."""
+        return rows(self.y, len(x)) - self.operator(x)
+
+    def expanded(self, batch: int) -> Tensor:
+        """y with one row for each chain; (batch, *out_shape)."""
+        return rows(self.y, batch).expand(batch, *self.y.shape[1:])
+
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        """log p(y | x); -> (batch,)."""
+        clean = self.operator(x)
+        return self.noise.log_prob(self.expanded(len(x)), clean)
+
+    def score(self, x: Tensor) -> Tensor:
+        """The gradient of log p(y | x) in x; (batch, *in_shape)."""
+        clean = self.operator(x)
+        return self.operator.vjp(x, self.noise.score(self.expanded(len(x)), clean))
+
+    def chi_square(self, x: Tensor) -> Tensor:
+        """Mean of |y - A(x)|^2 / std^2 over the measured numbers, 1 for the truth; -> (batch,).
+
+        Numbers that the operator leaves out (zero rows of a mask) do not count. ValueError for
+        noise that is not Gaussian.
+        """
+        if not isinstance(self.noise, Gaussian):
+            raise ValueError(f"chi-square is defined for Gaussian noise, not for {self.noise}")
+        residual = self.residual(x)
+        return self.power(residual / self.noise.on(residual))
+
+    def power(self, residual: Tensor) -> Tensor:
+        """Mean |residual|^2 over the measured numbers; (batch, *out_shape) -> (batch,)."""
+        measured = rows(self.measured, len(residual))
+        residual = torch.where(measured, residual, 0)
+        parts = 2 if residual.is_complex() else 1
+        return dot(residual, residual) / (parts * measured.flatten(1).sum(1).clamp(min=1))
+
+    @cached_property
+    def measured(self) -> Tensor:
+        """Which numbers of y carry anything of x: rows of A that are not zero; bool."""
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(1, *self.operator.in_shape, generator=generator).to(self.y.device)
+        x = x.to(self.y.real.dtype)
+        probe = self.operator(x.expand(len(self.y), *x.shape[1:]) if len(self.y) > 1 else x)
+        return probe != 0 if isinstance(self.operator, LinearOperator) else probe == probe
+
+    def proximal(self, x: Tensor, variance: float | Tensor) -> Tensor:
+        """argmax_z log p(y | z) - |z - x|^2 / (2 variance); variance a number or (batch,).
+
+        Exact for linear operators and Gaussian noise (to the tolerance of solve_normal); otherwise
+        by gradient descent from x, to a local optimum.
+        """
+        if self._linear_gaussian:
+            return x + self._gain(self.residual(x), x, variance)
+        return self._descend(x, variance)
+
+    def draw_proximal(self, x: Tensor, variance: float | Tensor, randn_like: RandnLike) -> Tensor:
+        """An exact sample of p(z) ~ p(y | z) N(z; x, variance), linear Gaussian measurements only.
+
+        Perturb and optimise (Papandreou & Yuille, NeurIPS 2010): disturb x and y by noise of their
+        own law, then solve. TypeError for other measurements.
+        """
+        if not self._linear_gaussian:
+            raise TypeError("exact inner samples need a linear operator and Gaussian noise")
+        x = x + _root(variance, x) * randn_like(x)
+        residual = self.residual(x)
+        return x + self._gain(
+            residual + self.noise.on(residual) * randn_like(residual), x, variance
+        )
+
+    def select(self, start: int, stop: int) -> "Measurement":
+        """Observations start to stop."""
+        return Measurement(
+            self.y[start:stop], self.operator.select(start, stop), self.noise.select(start, stop)
+        )
+
+    def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> "Measurement":
+        """On another device, in the precision of `dtype` (float32 or float64)."""
+        wanted = dtype.to_complex() if self.y.is_complex() else dtype
+        return Measurement(self.y.to(device, wanted), self.operator, self.noise)
+
+    @property
+    def _linear_gaussian(self) -> bool:
+        return isinstance(self.operator, LinearOperator) and isinstance(self.noise, Gaussian)
+
+    def _gain(self, residual: Tensor, x: Tensor, variance: float | Tensor) -> Tensor:
+        """variance A^H (variance A A^H + std^2)^-1 residual."""
+        operator, std = self.operator, self.noise.on(residual)
+        if not isinstance(std, Tensor):
+            shift = std**2 / variance
+            least = FLOOR * operator.norm() ** 2
+            shift = shift.clamp(min=least) if isinstance(shift, Tensor) else max(shift, least)
+            return operator.solve_normal(operator.adjoint(residual), shift)
+        if (std == 0).any():
+            raise ValueError("noise that differs between values must be positive everywhere")
+        if all(n == 1 for n in std.shape[1:]):  # one level for each observation
+            return operator.solve_normal(operator.adjoint(residual), std.flatten() ** 2 / variance)
+        weight, inverse = std**-2, 1 / _column(variance, x)
+        return conjugate_gradient(
+            lambda z: operator.adjoint(weight * operator(z)) + inverse * z,
+            operator.adjoint(weight * residual),
+        )
+
+    def _descend(self, x: Tensor, variance: float | Tensor) -> Tensor:
+        inverse = 1 / _column(variance, x)
+
+        def objective(z: Tensor) -> tuple[Tensor, Tensor]:
+            step = z - x
+            value = 0.5 * dot(step, inverse * step) - self.log_likelihood(z)
+            return value, inverse * step - self.score(z)
+
+        return minimise(objective, x, step=variance)
+
+
+def stack(measurements: Sequence[Measurement]) -> Measurement:
+    """Many observations at once; x is (observations * chains, ...): one network call for all.
+
+    The signals and the measurements must be of one size; operators and Gaussian noise levels may
+    differ. Raises ValueError otherwise.
+    """
+    if any(m.observations != 1 for m in measurements):
+        raise ValueError("stack takes measurements of one observation each")
+    if len({tuple(m.y.shape) for m in measurements}) != 1:
+        raise ValueError("stacked measurements must be of one size")
+    operator = one_for_each([m.operator for m in measurements])
+    return Measurement(torch.cat([m.y for m in measurements]), operator, _noise(measurements))
+
+
+def simulate(operator: Operator, noise: NoiseModel, x: Tensor, *, seed: int = 0) -> Measurement:
+    """The measurement of a signal x (*in_shape), or of several (observations, *in_shape)."""
+    if tuple(x.shape) == operator.in_shape:
+        x = x[None]
+    clean = operator(x)
+    y = noise.draw(clean, ChainNoise(seed, range(len(clean))))
+    return Measurement(y, operator, noise)
+
+
+def _noise(measurements: Sequence[Measurement]) -> NoiseModel:
+    first = measurements[0].noise
+    if all(m.noise is first for m in measurements):
+        return first
+    if not all(isinstance(m.noise, Gaussian) for m in measurements):
+        raise ValueError("stacked measurements with noise of their own must all be Gaussian")
+    like = measurements[0].y
+    levels = [torch.as_tensor(m.noise.std, dtype=torch.float64) for m in measurements]
+    if all(level.ndim == 0 for level in levels):
+        return Gaussian(column(torch.stack(levels), like))
+    return Gaussian(torch.cat([level.expand_as(like) for level in levels]))
+
+
+def _column(value: float | Tensor, like: Tensor) -> float | Tensor:
+    if isinstance(value, Tensor) and value.ndim == 1:
+        return column(value.to(like.device, like.dtype), like)
+    return value
+
+
+def _root(variance: float | Tensor, like: Tensor) -> float | Tensor:
+    return _column(variance**0.5, like)

@@ -1,0 +1,102 @@
+"""A small fully convolutional U-Net without biases or normalisation, in 1, 2 or 3 dimensions.
+
+Residual blocks as in DRUNet (Zhang et al., TPAMI 2021, arXiv:2008.13751); the noise level enters
+as an extra input channel and as a gain per channel at the entrance of every level.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class Block(nn.Module):
+    """x + conv(relu(conv(x)))."""
+
+    def __init__(self, width: int, dims: int):
+        super().__init__()
+        self.first = _conv(dims, width, width)
+        self.second = _conv(dims, width, width)
+        with torch.no_grad():
+            self.second.weight.mul_(0.2)  # near the identity at the start
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(torch.relu(self.first(x)))
+
+
+class UNet(nn.Module):
+    """F(x, noise): (batch, channels, *size), (batch,) -> (batch, channels, *size), for any size.
+
+    widths: channels of each level, from the finest; blocks: residual blocks a level, each way.
+    noise is the label of the noise level, c_noise of EDM; any scalar of order one.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        widths: Sequence[int] = (32, 64, 128, 256),
+        blocks: int = 2,
+        dims: int = 2,
+    ):
+        super().__init__()
+        self.config = {
+            "channels": channels, "widths": list(widths), "blocks": blocks, "dims": dims,
+        }  # fmt: skip
+        down = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
+        up = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}[dims]
+        steps = list(pairwise(widths))
+        self.dims = dims
+        self.multiple = 2 ** len(steps)  # sizes are padded to a multiple of this
+        self.gains_of = [*widths, *reversed(widths[:-1])]
+        self.embed = nn.Sequential(nn.Linear(3, 64), nn.SiLU(), nn.Linear(64, sum(self.gains_of)))
+        nn.init.zeros_(self.embed[-1].weight)
+        nn.init.zeros_(self.embed[-1].bias)
+        self.head = _conv(dims, channels + 1, widths[0])
+        self.encoder = nn.ModuleList(_level(w, blocks, dims) for w in widths[:-1])
+        self.down = nn.ModuleList(down(a, b, 2, stride=2, bias=False) for a, b in steps)
+        self.middle = _level(widths[-1], blocks, dims)
+        self.up = nn.ModuleList(up(b, a, 2, stride=2, bias=False) for a, b in reversed(steps))
+        self.decoder = nn.ModuleList(_level(w, blocks, dims) for w in reversed(widths[:-1]))
+        self.tail = _conv(dims, widths[0], channels)
+        nn.init.zeros_(self.tail.weight)
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        size = x.shape[2:]
+        x = self._pad(x)
+        label = (
+            noise.to(x.dtype).reshape(-1, *(1,) * (self.dims + 1)).expand(len(x), 1, *x.shape[2:])
+        )
+        gains = self._gains(noise.to(x.dtype).reshape(-1, 1))
+        x = self.head(torch.cat([x, label], 1)) * gains[0]
+        skips = []
+        for level, (blocks, down) in enumerate(zip(self.encoder, self.down, strict=True)):
+            x = blocks(x)
+            skips.append(x)
+            x = down(x) * gains[level + 1]
+        x = self.middle(x)
+        for level, (up, blocks) in enumerate(zip(self.up, self.decoder, strict=True)):
+            x = blocks((up(x) + skips.pop()) * gains[len(self.encoder) + 1 + level])
+        return self.tail(x)[(..., *(slice(n) for n in size))]
+
+    def _gains(self, noise: Tensor) -> list[Tensor]:
+        gains = 1 + self.embed(torch.cat([noise, noise.sin(), noise.cos()], 1))
+        return [
+            gain.reshape(*gain.shape, *(1,) * self.dims) for gain in gains.split(self.gains_of, 1)
+        ]
+
+    def _pad(self, x: Tensor) -> Tensor:
+        pads = [side for n in reversed(x.shape[2:]) for side in (0, -n % self.multiple)]
+        return nn.functional.pad(x, pads, mode="replicate") if any(pads) else x
+
+
+def _conv(dims: int, inputs: int, outputs: int) -> nn.Module:
+    conv = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
+    layer = conv(inputs, outputs, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(layer.weight)
+    return layer
+
+
+def _level(width: int, blocks: int, dims: int) -> nn.Module:
+    return nn.Sequential(*(Block(width, dims) for _ in range(blocks)))

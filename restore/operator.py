@@ -1,0 +1,360 @@
+"""Forward operators A: what a measurement does to a signal; linear ones form an algebra.
+
+Operators are stateless and immutable. Device and precision follow the input.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .signal import column, conjugate_gradient, norm
+
+Shape = tuple[int, ...]
+
+
+class Operator(ABC):
+    """y = A(x); (batch, *in_shape) -> (batch, *out_shape)."""
+
+    def __init__(self, in_shape: Sequence[int], out_shape: Sequence[int]):
+        self.in_shape: Shape = tuple(int(n) for n in in_shape)
+        self.out_shape: Shape = tuple(int(n) for n in out_shape)
+        self._moved: dict = {}
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._forward(self._checked(x, self.in_shape, "input"))
+
+    @abstractmethod
+    def _forward(self, x: Tensor) -> Tensor: ...
+
+    def vjp(self, x: Tensor, v: Tensor) -> Tensor:
+        """J(x)^H v, the gradient of Re<A(x), v>; (batch, *out_shape) -> (batch, *in_shape)."""
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            y = self(x)
+            return torch.autograd.grad(y, x, v)[0]
+
+    def select(self, start: int, stop: int) -> "Operator":
+        """The operator of observations start to stop; one that serves all of them is itself."""
+        return self
+
+    def __matmul__(self, inner: "Operator") -> "Operator":
+        """A @ B: first B, then A."""
+        if inner.out_shape != self.in_shape:
+            raise ValueError(
+                f"{self} @ {inner}: the second gives {_sizes(inner.out_shape)}, "
+                f"the first takes {_sizes(self.in_shape)}"
+            )
+        if isinstance(self, LinearOperator) and isinstance(inner, LinearOperator):
+            return Composed(self, inner)
+        return NonlinearComposed(self, inner)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_sizes(self.in_shape)} -> {_sizes(self.out_shape)})"
+
+    def _checked(self, value: Tensor, shape: Shape, side: str) -> Tensor:
+        if tuple(value.shape[1:]) != shape or value.ndim != len(shape) + 1:
+            raise ValueError(
+                f"{self}: the {side} must be a batch of {_sizes(shape)}, got {_sizes(value.shape)}"
+            )
+        return value
+
+    def _like(self, name: str, like: Tensor) -> Tensor:
+        """The attribute `name` on the device and in the precision of `like`, moved once."""
+        value: Tensor = getattr(self, name)
+        dtype = value.dtype
+        if value.is_complex():
+            dtype = torch.complex128 if _double(like) else torch.complex64
+        elif value.is_floating_point():
+            dtype = torch.float64 if _double(like) else torch.float32
+        key = (name, like.device, dtype)
+        if key not in self._moved:
+            self._moved[key] = value.to(like.device, dtype)
+        return self._moved[key]
+
+
+class LinearOperator(Operator):
+    """A with its adjoint: Re<A x, y> = Re<x, A^H y>."""
+
+    unitary = False  # A^H A = A A^H = I
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """A^H y; (batch, *out_shape) -> (batch, *in_shape)."""
+        return self._adjoint(self._checked(y, self.out_shape, "output"))
+
+    @abstractmethod
+    def _adjoint(self, y: Tensor) -> Tensor: ...
+
+    def vjp(self, x: Tensor, v: Tensor) -> Tensor:
+        return self.adjoint(v)
+
+    def normal(self, x: Tensor) -> Tensor:
+        """A^H A x; override where one pass does both."""
+        return self.adjoint(self(x))
+
+    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+        """(A^H A + shift I)^-1 b, shift > 0, a number or (batch,); override where it is closed.
+
+        By default conjugate gradients from `start`, to a relative residual of 1e-6.
+        """
+        shift = shift_column(shift, b)
+        return conjugate_gradient(lambda x: self.normal(x) + shift * x, b, start=start)
+
+    def norm(self, steps: int = 100) -> float:
+        """The largest singular value; by power iteration where it is not known in closed form."""
+        if self.unitary:
+            return 1.0
+        if "norm" not in self._moved:
+            generator = torch.Generator().manual_seed(0)
+            x = torch.randn(1, *self.in_shape, generator=generator)
+            for _ in range(steps):
+                x = self.normal(x / column(norm(x), x))
+            self._moved["norm"] = norm(x).item() ** 0.5
+        return self._moved["norm"]
+
+    def svd(self):
+        """Its `spectral.Spectral` where an orthonormal one is known, else None; override."""
+        return None
+
+    @property
+    def H(self) -> "LinearOperator":
+        """The adjoint as an operator."""
+        return Adjoint(self)
+
+    def __add__(self, other: "LinearOperator") -> "LinearOperator":
+        return Sum(self, other)
+
+    def __rmul__(self, factor: float) -> "LinearOperator":
+        return Scaled(factor, self)
+
+
+class Adjoint(LinearOperator):
+    """A^H."""
+
+    def __init__(self, operator: LinearOperator):
+        super().__init__(operator.out_shape, operator.in_shape)
+        self.operator = operator
+        self.unitary = operator.unitary
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return self.operator.adjoint(x)
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self.operator(y)
+
+    def norm(self, steps: int = 100) -> float:
+        return self.operator.norm(steps)
+
+    @property
+    def H(self) -> LinearOperator:
+        return self.operator
+
+
+class Composed(LinearOperator):
+    """outer @ inner, both linear."""
+
+    def __init__(self, outer: LinearOperator, inner: LinearOperator):
+        super().__init__(inner.in_shape, outer.out_shape)
+        self.outer, self.inner = outer, inner
+        self.unitary = outer.unitary and inner.unitary
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return self.outer(self.inner(x))
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self.inner.adjoint(self.outer.adjoint(y))
+
+    def normal(self, x: Tensor) -> Tensor:
+        return self.inner.adjoint(self.outer.normal(self.inner(x)))
+
+    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+        if self.inner.unitary:  # U^H A^H A U + shift = U^H (A^H A + shift) U
+            start = None if start is None else self.inner(start)
+            return self.inner.adjoint(self.outer.solve_normal(self.inner(b), shift, start))
+        return super().solve_normal(b, shift, start)
+
+    def norm(self, steps: int = 100) -> float:
+        if self.inner.unitary:
+            return self.outer.norm(steps)
+        return self.inner.norm(steps) if self.outer.unitary else super().norm(steps)
+
+    def svd(self):
+        spectral = self.outer.svd() if self.inner.unitary else None
+        return None if spectral is None else spectral.behind(self.inner)
+
+    def select(self, start: int, stop: int) -> LinearOperator:
+        return Composed(self.outer.select(start, stop), self.inner.select(start, stop))
+
+
+class NonlinearComposed(Operator):
+    """outer @ inner, where one of them is not linear."""
+
+    def __init__(self, outer: Operator, inner: Operator):
+        super().__init__(inner.in_shape, outer.out_shape)
+        self.outer, self.inner = outer, inner
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return self.outer(self.inner(x))
+
+    def vjp(self, x: Tensor, v: Tensor) -> Tensor:
+        return self.inner.vjp(x, self.outer.vjp(self.inner(x), v))
+
+    def select(self, start: int, stop: int) -> Operator:
+        return NonlinearComposed(self.outer.select(start, stop), self.inner.select(start, stop))
+
+
+class Sum(LinearOperator):
+    """A + B."""
+
+    def __init__(self, first: LinearOperator, second: LinearOperator):
+        if (first.in_shape, first.out_shape) != (second.in_shape, second.out_shape):
+            raise ValueError(f"{first} + {second}: the shapes differ")
+        super().__init__(first.in_shape, first.out_shape)
+        self.first, self.second = first, second
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return self.first(x) + self.second(x)
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self.first.adjoint(y) + self.second.adjoint(y)
+
+    def select(self, start: int, stop: int) -> LinearOperator:
+        return Sum(self.first.select(start, stop), self.second.select(start, stop))
+
+
+class Scaled(LinearOperator):
+    """factor A, for a real factor."""
+
+    def __init__(self, factor: float, operator: LinearOperator):
+        super().__init__(operator.in_shape, operator.out_shape)
+        self.factor, self.operator = float(factor), operator
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return self.factor * self.operator(x)
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self.factor * self.operator.adjoint(y)
+
+    def normal(self, x: Tensor) -> Tensor:
+        return self.factor**2 * self.operator.normal(x)
+
+    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+        if self.factor == 0:
+            return b / shift_column(shift, b)
+        square = self.factor**2
+        start = None if start is None else start * square
+        return self.operator.solve_normal(b, shift / square, start) / square
+
+    def norm(self, steps: int = 100) -> float:
+        return abs(self.factor) * self.operator.norm(steps)
+
+    def svd(self):
+        spectral = self.operator.svd()
+        return None if spectral is None else spectral.scaled(self.factor)
+
+    def select(self, start: int, stop: int) -> LinearOperator:
+        return Scaled(self.factor, self.operator.select(start, stop))
+
+
+class Stacked(LinearOperator):
+    """Several looks at one signal: (A x, B x, ...), flattened and joined end to end."""
+
+    def __init__(self, operators: Sequence[LinearOperator]):
+        shapes = {operator.in_shape for operator in operators}
+        if len(shapes) != 1:
+            raise ValueError(f"stacked operators must share their input, got {sorted(shapes)}")
+        self.operators = tuple(operators)
+        self.sizes = [math.prod(operator.out_shape) for operator in operators]
+        super().__init__(shapes.pop(), (sum(self.sizes),))
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return torch.cat([operator(x).flatten(1) for operator in self.operators], 1)
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        parts = zip(self.operators, y.split(self.sizes, 1), strict=True)
+        return sum(op.adjoint(part.reshape(-1, *op.out_shape)) for op, part in parts)
+
+    def normal(self, x: Tensor) -> Tensor:
+        return sum(operator.normal(x) for operator in self.operators)
+
+    def select(self, start: int, stop: int) -> LinearOperator:
+        return Stacked([operator.select(start, stop) for operator in self.operators])
+
+
+class PerObservation(Operator):
+    """A different operator for each observation; the batch holds the observations in turn."""
+
+    def __init__(self, operators: Sequence[Operator]):
+        shapes = {(operator.in_shape, operator.out_shape) for operator in operators}
+        if len(shapes) != 1:
+            raise ValueError("observations stacked in one call must have operators of one shape")
+        super().__init__(*shapes.pop())
+        self.operators = tuple(operators)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return self._each(x, lambda operator, part: operator(part))
+
+    def vjp(self, x: Tensor, v: Tensor) -> Tensor:
+        size = len(x) // len(self.operators)
+        parts = zip(self.operators, x.split(size), v.split(size), strict=True)
+        return torch.cat([operator.vjp(x, v) for operator, x, v in parts])
+
+    def select(self, start: int, stop: int) -> Operator:
+        return one_for_each(self.operators[start:stop])
+
+    def _each(self, x: Tensor, apply) -> Tensor:
+        if len(x) % len(self.operators):
+            raise ValueError(f"{len(x)} chains cannot be shared out among {len(self.operators)}")
+        parts = zip(self.operators, x.split(len(x) // len(self.operators)), strict=True)
+        return torch.cat([apply(operator, part) for operator, part in parts])
+
+
+class LinearPerObservation(PerObservation, LinearOperator):
+    """The same for linear operators."""
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self._each(y, lambda operator, part: operator.adjoint(part))
+
+    def vjp(self, x: Tensor, v: Tensor) -> Tensor:
+        return self.adjoint(v)
+
+    def normal(self, x: Tensor) -> Tensor:
+        return self._each(x, lambda operator, part: operator.normal(part))
+
+    def norm(self, steps: int = 100) -> float:
+        return max(operator.norm(steps) for operator in self.operators)
+
+    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+        size = len(b) // len(self.operators)
+        shift = torch.as_tensor(shift, dtype=torch.float64).reshape(-1).expand(len(b))
+        starts = [None] * len(self.operators) if start is None else start.split(size)
+        parts = zip(self.operators, b.split(size), shift.split(size), starts, strict=True)
+        return torch.cat([operator.solve_normal(b, s, x) for operator, b, s, x in parts])
+
+
+def one_for_each(operators: Sequence[Operator]) -> Operator:
+    """The operator of several observations at once: shared where it is one and the same."""
+    first = operators[0]
+    if all(operator is first for operator in operators):
+        return first
+    if all(isinstance(operator, LinearOperator) for operator in operators):
+        return LinearPerObservation(operators)
+    return PerObservation(operators)
+
+
+def shift_column(shift: float | Tensor, like: Tensor) -> float | Tensor:
+    """A shift as a number, or (batch,) as a column in the precision of `like`."""
+    if isinstance(shift, Tensor) and shift.ndim:
+        real = torch.float64 if _double(like) else torch.float32
+        return column(shift.to(like.device, real), like)
+    return float(shift)
+
+
+def _double(x: Tensor) -> bool:
+    return x.dtype in (torch.float64, torch.complex128)
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return "x".join(str(n) for n in shape) or "scalar"

@@ -1,0 +1,91 @@
+"""Prior: what is known of a signal before it is measured, as a denoiser."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# D(x, sigma) = E[x0 | x0 + sigma n = x]; x (batch, *shape), sigma a number, () or (batch,)
+Denoiser = Callable[[Tensor, float | Tensor], Tensor]
+# r^2(sigma) = E |x0 - D|^2 / n, the mean posterior variance of one value: an isotropic Cov[x0|x]
+Law = Callable[[float], float]
+
+
+def isotropic(std: float = 1.0) -> Law:
+    """r^2 = sigma^2 std^2 / (sigma^2 + std^2): exact for white Gaussian signals of this std."""
+    return lambda sigma: sigma**2 * std**2 / (sigma**2 + std**2)
+
+
+def tabulated(sigmas: Sequence[float], variances: Sequence[float]) -> Law:
+    """Measured mean square errors of a denoiser, interpolated in log-log; sigmas rising.
+
+    Below the table r^2 falls as sigma^2, above it stays.
+    """
+    levels = [math.log(sigma) for sigma in sigmas]
+    values = [math.log(max(variance, 1e-30)) for variance in variances]
+
+    def law(sigma: float) -> float:
+        level = math.log(sigma)
+        if level <= levels[0]:
+            return math.exp(values[0] + 2 * (level - levels[0]))
+        if level >= levels[-1]:
+            return math.exp(values[-1])
+        i = next(k for k in range(1, len(levels)) if levels[k] >= level)
+        share = (level - levels[i - 1]) / (levels[i] - levels[i - 1])
+        return math.exp(values[i - 1] + share * (values[i] - values[i - 1]))
+
+    return law
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A pretrained denoiser with what must be known to use it."""
+
+    denoise: Denoiser
+    shape: tuple[int | None, ...] | None = None  # of one signal; None: any
+    sigma_min: float = 0.002  # the noise levels that it was trained for
+    sigma_max: float = 80.0
+    mean: float = 0.0  # about which a signal lies: where the first noise is centred
+    variance: Law = field(default_factory=isotropic)
+    card: Mapping[str, Any] = field(default_factory=dict)  # name, units, data, licence, sha256
+    network: nn.Module | None = None  # what `to` moves; None: the denoiser follows its input
+    footprint: float = 0.0  # bytes of memory per value of the signal in one call with gradient
+    limit: int | None = None  # most values that one network call sees (tiles)
+
+    def to(self, device: torch.device | str) -> "Prior":
+        if self.network is not None:
+            self.network.to(device)
+        return self
+
+    def accepts(self, shape: Sequence[int]) -> bool:
+        """Whether signals of this shape are in its domain."""
+        if self.shape is None:
+            return True
+        return len(shape) == len(self.shape) and all(
+            mine in (None, given) for mine, given in zip(self.shape, shape, strict=True)
+        )
+
+
+def score(denoise: Denoiser, x: Tensor, sigma: float) -> Tensor:
+    """grad log p_sigma(x) = (D - x) / sigma^2 (Tweedie)."""
+    return (denoise(x, sigma) - x) / sigma**2
+
+
+def linearize(
+    denoise: Denoiser, x: Tensor, sigma: float | Tensor
+) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """D(x, sigma), and the pullback v -> J^T v; the pullback may be called again and again.
+
+    J is the denoiser's Jacobian in x; for an exact denoiser sigma^2 J = Cov[x0 | x].
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        denoised = denoise(x, sigma)
+
+    def pullback(v: Tensor) -> Tensor:
+        return torch.autograd.grad(denoised, x, v, retain_graph=True)[0]
+
+    return denoised.detach(), pullback

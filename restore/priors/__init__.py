@@ -1,0 +1,1 @@
+"""Priors made of other priors, and priors that are known exactly."""

@@ -1,0 +1,145 @@
+"""Priors whose denoiser, and so whose posterior, is known exactly: the truth to test against."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..prior import Law, Prior, tabulated
+from ..signal import column
+
+
+def gaussian(mean: Tensor, covariance: float | Tensor) -> Prior:
+    """x0 ~ N(mean, covariance); mean (*shape).
+
+    covariance: a number (isotropic), (*shape) (independent values), or a matrix (n, n) over the
+    flattened signal. D = mean + C (C + sigma^2)^-1 (x - mean).
+    """
+    mean = torch.as_tensor(mean, dtype=torch.float64)
+    covariance = torch.as_tensor(covariance, dtype=torch.float64)
+    n = mean.numel()
+    if covariance.ndim == 2 and covariance.shape == (n, n) and mean.shape != (n, n):
+        powers, axes = torch.linalg.eigh(covariance)
+        powers = powers.clamp(min=0)
+    else:
+        powers, axes = covariance.expand(mean.shape).reshape(-1), None
+    centre, powers_of, axes_of = _following(mean.flatten(), powers, axes)
+
+    def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
+        m, w, v = centre(x), powers_of(x), axes_of(x)
+        shrink = w / (w + _level(sigma, x) ** 2)
+        away = x.flatten(1) - m
+        if v is None:
+            return (m + shrink * away).reshape(x.shape)
+        return (m + (away @ v * shrink) @ v.T).reshape(x.shape)
+
+    def law(sigma: float) -> float:
+        return (powers * sigma**2 / (powers + sigma**2)).mean().item()
+
+    return _exact("gaussian", denoise, mean, powers.max().item() ** 0.5, law)
+
+
+def mixture(weights: Tensor, means: Tensor, variance: float | Tensor) -> Prior:
+    """x0 ~ sum_k weights_k N(means_k, variance_k I); means (components, *shape).
+
+    variance: a number, or (components,). Nothing of size n x n is built.
+    """
+    means = torch.as_tensor(means, dtype=torch.float64)
+    weights = torch.as_tensor(weights, dtype=torch.float64)
+    variance = torch.as_tensor(variance, dtype=torch.float64).expand(len(means))
+    if weights.shape != (len(means),) or (weights < 0).any() or not weights.sum() > 0:
+        raise ValueError(
+            f"a mixture of {len(means)} components needs as many weights, not negative"
+        )
+    flat, n = means.flatten(1), means[0].numel()
+    weights = weights / weights.sum()
+    parts = _following(weights.log(), flat, variance, flat.square().sum(1))
+    double = torch.empty(0, dtype=torch.float64)
+
+    def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
+        # responsibilities in float64: at n = 800 the squared distances would lose their logarithms
+        log_w, m, v, power = (part(double.to(x.device)) for part in parts)
+        wide, s2 = x.flatten(1).double(), _level(sigma, x).double() ** 2
+        total = v + s2
+        distance = wide.square().sum(1, keepdim=True) - 2 * wide @ m.T + power
+        shares = torch.softmax(log_w - 0.5 * distance / total - 0.5 * n * total.log(), 1)
+        keep = s2 / total  # of each component's mean; the rest is x
+        denoised = (shares * keep) @ m + (shares * (1 - keep)).sum(1, keepdim=True) * wide
+        return denoised.to(x.dtype).reshape(x.shape)
+
+    def draw(count: int, generator: torch.Generator) -> Tensor:
+        which = torch.multinomial(weights, count, True, generator=generator)
+        noise = torch.randn(count, n, generator=generator, dtype=torch.float64)
+        return flat[which] + variance[which, None].sqrt() * noise
+
+    centre = weights @ flat
+    spread = (weights @ (flat - centre).square()).max() + variance.max()
+    law = _measured(lambda x, s: denoise(x, s), draw, spread.sqrt().item())
+    return _exact("mixture", denoise, means[0], spread.sqrt().item(), law, centre.mean().item())
+
+
+def dataset(points: Tensor) -> Prior:
+    """The empirical prior on points (count, *shape): x0 is one of them, each as likely."""
+    points = torch.as_tensor(points)
+    return mixture(torch.ones(len(points)), points, 0.0)
+
+
+def _following(*values: Tensor | None) -> list[Callable[[Tensor], Tensor | None]]:
+    """For each float64 value a function: the value on the device and in the dtype of x, cached."""
+
+    def follow(value: Tensor | None) -> Callable[[Tensor], Tensor | None]:
+        cache: dict = {}
+
+        def on(x: Tensor) -> Tensor | None:
+            key = (x.device, x.dtype)
+            if value is not None and key not in cache:
+                cache[key] = value.to(x.device, x.dtype)
+            return cache.get(key)
+
+        return on
+
+    return [follow(value) for value in values]
+
+
+def _level(sigma: float | Tensor, x: Tensor) -> Tensor:
+    """sigma as a number's tensor or a (batch, 1) column."""
+    sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
+    return column(sigma, x.flatten(1)) if sigma.ndim else sigma
+
+
+def _measured(denoise, draw, spread: float) -> Law:
+    """The mean square error of an exact denoiser as a law, measured when first asked for.
+
+    256 draws at 48 levels: about 5 % in r^2, far inside what an isotropic law leaves out.
+    """
+    law: list[Law] = []
+
+    def lazily(sigma: float) -> float:
+        if not law:
+            generator = torch.Generator().manual_seed(0)
+            sigmas = torch.logspace(-3, 2, 48, dtype=torch.float64) * max(spread, 1e-12)
+            clean = draw(256, generator)
+            noise = torch.randn(clean.shape, generator=generator, dtype=torch.float64)
+            errors = [
+                (denoise(clean + s * noise, s) - clean).square().mean().item() for s in sigmas
+            ]
+            law.append(tabulated(sigmas.tolist(), errors))
+        return law[0](sigma)
+
+    return lazily
+
+
+def _exact(
+    name, denoise, like: Tensor, spread: float, law: Law, mean: float | None = None
+) -> Prior:
+    """Noise levels from a thousandth to a hundred times the widest direction."""
+    spread = max(spread, 1e-12)
+    return Prior(
+        denoise,
+        tuple(like.shape),
+        sigma_min=2e-3 * spread,
+        sigma_max=1e2 * spread,
+        mean=like.mean().item() if mean is None else mean,
+        variance=law,
+        card={"name": name, "kind": "exact"},
+    )

@@ -1,0 +1,147 @@
+"""Arithmetic per chain: inner products, conjugate gradients, and noise that knows its chain."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+RandnLike = Callable[[Tensor], Tensor]
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Re<a, b> of each chain; (batch, ...), (batch, ...) -> (batch,)."""
+    if a.is_complex():
+        a, b = torch.view_as_real(a), torch.view_as_real(b)
+    return (a * b).flatten(1).sum(1)
+
+
+def norm(a: Tensor) -> Tensor:
+    """Euclidean norm of each chain; (batch, ...) -> (batch,)."""
+    return dot(a, a).sqrt()
+
+
+def column(value: Tensor, like: Tensor) -> Tensor:
+    """(batch,) -> (batch, 1, ..., 1), ready to multiply `like`."""
+    return value.reshape(-1, *(1,) * (like.ndim - 1))
+
+
+def rows(value: Tensor, batch: int) -> Tensor:
+    """One row for each chain of a batch; (observations, ...) -> (1 or batch, ...).
+
+    Chains of one observation stand next to each other; a single row is left to broadcasting.
+    """
+    if len(value) in (1, batch):
+        return value
+    if batch % len(value):
+        raise ValueError(f"{batch} chains cannot be shared out among {len(value)} observations")
+    return value.repeat_interleave(batch // len(value), 0)
+
+
+def conjugate_gradient(
+    matvec: Callable[[Tensor], Tensor],
+    b: Tensor,
+    *,
+    start: Tensor | None = None,
+    max_steps: int = 50,
+    rtol: float = 1e-6,
+) -> Tensor:
+    """x with matvec(x) = b for a positive definite matvec; (batch, ...) -> (batch, ...).
+
+    Each chain stops by itself, when its residual is below rtol |b|, and is not touched after:
+    its result does not depend on its batch. Hestenes & Stiefel, 1952.
+    """
+    x = torch.zeros_like(b) if start is None else start
+    residual = b if start is None else b - matvec(x)
+    direction = residual
+    power = dot(residual, residual)
+    goal = rtol**2 * dot(b, b)
+    look = 1 if b.device.type == "cpu" else 8  # a look at the residual stalls a GPU
+    for step in range(max_steps):
+        active = power > goal
+        if step % look == 0 and not active.any():
+            break
+        image = matvec(direction)
+        length = torch.where(active, power / dot(direction, image), 0)
+        x = x + column(length, x) * direction
+        residual = residual - column(length, x) * image
+        after = dot(residual, residual)
+        ratio = torch.where(active, after / power, 0)
+        direction = residual + column(ratio, x) * direction
+        power = torch.where(active, after, power)
+    return x
+
+
+class ChainNoise:
+    """Standard normal noise with one generator a chain.
+
+    Chain 17 of a seed is the same whatever the batch, the device or the precision: numbers are
+    drawn in float32 on the CPU. A complex signal gets unit variance in each of its two parts.
+    A signal of k times as many rows as chains (particles) gives each chain k rows in turn.
+    """
+
+    def __init__(self, seed: int, chains: Sequence[int]):
+        self.generators = [torch.Generator().manual_seed(_mix(seed, chain)) for chain in chains]
+
+    def __call__(self, like: Tensor) -> Tensor:
+        each, rest = divmod(len(like), len(self.generators))
+        if rest:
+            raise ValueError(f"noise for {len(self.generators)} chains, asked for {len(like)} rows")
+        size = (*like.shape, 2) if like.is_complex() else like.shape
+        noise = torch.empty(size)
+        parts = noise.view(len(self.generators), -1) if each else noise.view(0)
+        for part, generator in zip(parts, self.generators, strict=True):
+            part.normal_(generator=generator)
+        if like.is_complex():
+            noise = torch.view_as_complex(noise)
+        return noise.to(like.device, like.dtype, non_blocking=True)
+
+    def state(self) -> Tensor:
+        """Where every generator stands; (chains, bytes)."""
+        return torch.stack([generator.get_state() for generator in self.generators])
+
+    def set_state(self, state: Tensor) -> None:
+        for generator, one in zip(self.generators, state, strict=True):
+            generator.set_state(one.clone())  # a view of a larger tensor is refused by torch
+
+
+def _mix(seed: int, chain: int) -> int:
+    """A well-spread seed for one chain (the finaliser of splitmix64; Steele et al., 2014)."""
+    mask = 2**64 - 1
+    z = (seed * 0x9E3779B97F4A7C15 + (chain + 1) * 0xD1B54A32D192ED03) & mask
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    return (z ^ (z >> 31)) & (2**63 - 1)
+
+
+def minimise(
+    objective: Callable[[Tensor], tuple[Tensor, Tensor]],
+    x: Tensor,
+    *,
+    step: float | Tensor,
+    max_steps: int = 60,
+    rtol: float = 1e-4,
+) -> Tensor:
+    """A local minimum of objective: x -> (value, gradient), from x; (batch, ...) -> (batch, ...).
+
+    Gradient descent with Barzilai & Borwein's step (1988) and backtracking, each chain on its own;
+    a chain stops when its gradient has fallen by rtol. step: the first step's length.
+    """
+    value, gradient = objective(x)
+    goal = rtol * norm(gradient)
+    length = torch.as_tensor(step, dtype=value.dtype, device=x.device).expand(len(x)).clone()
+    for _ in range(max_steps):
+        active = norm(gradient) > goal
+        if not active.any():
+            break
+        trial = x - column(torch.where(active, length, 0), x) * gradient
+        tried, slope = objective(trial)
+        enough = value - 1e-4 * length * dot(gradient, gradient)
+        better = active & (tried <= enough + 1e-6 * value.abs())
+        move, turn = trial - x, slope - gradient
+        bend = dot(move, turn)
+        longer = torch.where(bend > 0, dot(move, move) / bend, 4 * length)
+        length = torch.where(better, longer, torch.where(active, length / 4, length))
+        x = torch.where(column(better, x), trial, x)
+        gradient = torch.where(column(better, x), slope, gradient)
+        value = torch.where(better, tried, value)
+    return x

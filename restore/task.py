@@ -1,0 +1,58 @@
+"""Record: a file's contents. Task: a problem to solve. Recipe: how the first becomes the second."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from .measurement import Measurement
+from .operator import Operator
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a reader found in a file, and what a writer needs to write the like of it."""
+
+    signal: Tensor  # (channels, *size), float32, in the domain's units (images: 0 to 1)
+    kind: str  # "image", "kspace", "speech", ...: what the signal is
+    source: Path | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)  # the reader's own; kept for the writer
+
+    def with_signal(self, signal: Tensor) -> "Record":
+        """The same file with another signal in it."""
+        return replace(self, signal=signal)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A measurement to restore, with the prior that suits it and the way back to a file."""
+
+    measurement: Measurement
+    prior: str  # the recipe's choice of a registered prior; the user may name another
+    sampler: str  # the recipe's default
+    present: Callable[[Tensor], Record]  # one signal of the prior's space -> a file's contents
+    steps: int = 50
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the sampler
+    facts: Mapping[str, Any] = field(default_factory=dict)  # for the report: what was inferred
+    init: Tensor | None = None  # a first guess, for a warm start
+    sigma_start: float | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One kind of restoration.
+
+    solve(record, noise, **options) -> Task: the measured file becomes a problem. noise is the
+    standard deviation in units of the full range, or None where the user gave none: the recipe
+    refuses it (ValueError) or has a noise of its own to use.
+    observe(record, **options) -> Operator: what `restore simulate` does to a clean file.
+    degraded(record, operator, y) -> Mapping name -> Record: the files that simulate writes.
+    Keyword-only options of both become flags; their annotations and defaults are the flags' types.
+    """
+
+    solve: Callable[..., Task]
+    observe: Callable[..., Operator]
+    degraded: Callable[[Record, Operator, Tensor], Mapping[str, Record]]
+    estimate_noise: Callable[[Record], float] | None = None  # for --noise auto
