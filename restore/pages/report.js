@@ -43,14 +43,12 @@ divider.addEventListener("keydown", (event) => {
   show(to);
 });
 
-for (const [side, select] of Object.entries(sides)) {
-  select.addEventListener("change", () => {
-    const from = document.getElementById("picture-" + select.value);
-    const to = compare.querySelector("." + side);
-    to.src = from.src;
-    to.classList.toggle("pixels", from.classList.contains("pixels"));
-    show(split);
-  });
+function put(side) {
+  const from = document.getElementById("picture-" + sides[side].value);
+  const to = compare.querySelector("." + side);
+  to.src = from.src;
+  to.classList.toggle("pixels", from.classList.contains("pixels"));
+  show(split);
 }
 
 const copy = document.getElementById("copy");
@@ -66,4 +64,7 @@ copy.addEventListener("click", async () => {
   }
 });
 
-show(50);
+for (const side of Object.keys(sides)) {
+  sides[side].addEventListener("change", () => put(side));
+  put(side);
+}

@@ -15,7 +15,6 @@ def guided(guidance: Callable[..., Denoiser]) -> Sampler:
     It has the guidance's options and one more, `integrator`.
     """
 
-    @functools.wraps(guidance)
     def sampler(
         denoise,
         measurement,
@@ -29,10 +28,9 @@ def guided(guidance: Callable[..., Denoiser]) -> Sampler:
         conditional = guidance(denoise, measurement, **options)
         return integrator(conditional, measurement, x, sigmas, randn_like)
 
+    taken = list(inspect.signature(sampler).parameters.values())[:-1]
     own = inspect.signature(guidance).parameters.values()
-    taken = inspect.signature(sampler, follow_wrapped=False).parameters.values()
-    fixed = [p for p in taken if p.kind is not p.VAR_KEYWORD]
-    options = [p for p in own if p.kind is p.KEYWORD_ONLY]
-    sampler.__signature__ = inspect.Signature([*fixed, *options])
-    sampler.guidance = guidance
+    options = [parameter for parameter in own if parameter.kind is parameter.KEYWORD_ONLY]
+    functools.update_wrapper(sampler, guidance)
+    sampler.__signature__ = inspect.Signature([*taken, *options])
     return memoryless(sampler)
