@@ -45,7 +45,7 @@ def _compress(rows: np.ndarray, step: int) -> bytes:
 
 
 def _filtered(rows: np.ndarray, step: int) -> np.ndarray:
-    """Each row but the first, after the filter that leaves the least (section 12.7), with its number.
+    """Each row but the first: its filter that leaves the least (section 12.7), and what it leaves.
 
     step: bytes from a pixel to its left neighbour.
     """
