@@ -1,0 +1,23 @@
+"""The embedded priors, trained by `restore train denoiser` on the BSDS500 photographs."""
+
+from pathlib import Path
+
+from restore.prior import Prior
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def grey() -> Prior:
+    """One channel, any size. WeightsError where the weights are missing or not as made."""
+    return _load("grey")
+
+
+def colour() -> Prior:
+    """Three channels, red, green and blue, any size. WeightsError as for grey."""
+    return _load("colour")
+
+
+def _load(name: str) -> Prior:
+    from restore.networks.folder import load_prior_folder
+
+    return load_prior_folder(WEIGHTS / name)
