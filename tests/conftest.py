@@ -8,7 +8,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(Path(__file__).parent / "engine"))
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # small tensors: threads only get in each other's way
 
 
 @pytest.fixture(scope="session")

@@ -4,16 +4,21 @@ import functools
 import inspect
 from collections.abc import Callable
 
-from ..prior import Denoiser
+from ..prior import Denoiser, Law, isotropic
 from .base import Sampler, memoryless
 from .integrators import Integrator, ancestral
+
+UNIT = isotropic(1.0)
 
 
 def guided(guidance: Callable[..., Denoiser]) -> Sampler:
     """The sampler of guidance(denoise, measurement, **options) -> conditional denoiser.
 
-    It has the guidance's options and one more, `integrator`.
+    A guidance that draws has a third parameter, randn_like. The sampler has the guidance's options
+    and two more: `integrator`, and `variance`, the prior's law r^2(sigma), which the driver gives
+    and which is passed on to a guidance or an integrator that has such an option.
     """
+    own = inspect.signature(guidance).parameters
 
     def sampler(
         denoise,
@@ -23,14 +28,24 @@ def guided(guidance: Callable[..., Denoiser]) -> Sampler:
         randn_like,
         *,
         integrator: Integrator = ancestral,
+        variance: Law = UNIT,
         **options,
     ):
+        if "variance" in own:
+            options["variance"] = variance
+        if "randn_like" in own:
+            options["randn_like"] = randn_like
         conditional = guidance(denoise, measurement, **options)
-        return integrator(conditional, measurement, x, sigmas, randn_like)
+        asks = "variance" in inspect.signature(integrator).parameters
+        law = {"variance": variance} if asks else {}
+        return integrator(conditional, measurement, x, sigmas, randn_like, **law)
 
     taken = list(inspect.signature(sampler).parameters.values())[:-1]
-    own = inspect.signature(guidance).parameters.values()
-    options = [parameter for parameter in own if parameter.kind is parameter.KEYWORD_ONLY]
+    options = [
+        parameter
+        for parameter in own.values()
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "variance"
+    ]
     functools.update_wrapper(sampler, guidance)
     sampler.__signature__ = inspect.Signature([*taken, *options])
     return memoryless(sampler)

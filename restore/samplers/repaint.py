@@ -24,7 +24,9 @@ def repaint(
 
     At every level the measured part of x is replaced by the measurement, noised to that level;
     below the measurement's own noise by what that noise leaves open, D + sigma^2 / (sigma^2 +
-    std^2) (y - D). Every block of levels is run again and again, so that the rest agrees with it.
+    std^2) (y - D). Every block of levels is run again and again, so that the rest agrees with it:
+    exact in the limit of short steps and many repeats; with few steps (under about 100) the means
+    are off by a third of a posterior standard deviation, and noisy measured values too narrow.
 
     jump_length: j, levels in a block. repeats: r, how often each block is run.
     """

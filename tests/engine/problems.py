@@ -45,6 +45,9 @@ class Copy(LinearOperator):
     def _adjoint(self, y):
         return self._like("kept", y) * y
 
+    def norm(self, steps=100):
+        return self.kept.abs().max().item()
+
     def solve_normal(self, b, shift, start=None):
         return b / (self._like("kept", b) ** 2 + shift_column(shift, b))
 
