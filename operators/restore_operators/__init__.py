@@ -1,0 +1,37 @@
+"""Forward operators with exact adjoints; each is imported from its room when first named."""
+
+from importlib import import_module
+
+_ROOMS = {
+    "blur": ("Blur",),
+    "channels": ("ChannelsToComplex", "Take"),
+    "clipping": ("Clip", "Gamma"),
+    "diagonal": ("Identity",),
+    "fourier": ("Fourier",),
+    "kernels": (
+        "bicubic_kernel",
+        "box_kernel",
+        "disc_kernel",
+        "gaussian_kernel",
+        "motion_kernel",
+    ),
+    "mask": ("Mask", "box_mask", "random_mask"),
+    "matrix": ("Matrix", "grey"),
+    "mosaic": ("Bayer",),
+    "padding": ("Pad",),
+    "resample": ("Downsample",),
+    "separable": ("Separable",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = sorted(_ROOM_OF)
+
+
+def __getattr__(name: str):
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

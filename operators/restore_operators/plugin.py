@@ -1,0 +1,25 @@
+"""What this library offers to restore: forward operators by name."""
+
+from restore.hookspecs import hook
+
+OPERATORS = (
+    ("identity", "diagonal:Identity", "y = x: nothing but noise"),
+    ("mask", "mask:Mask", "elements missing or weighted"),
+    ("matrix", "matrix:Matrix", "a dense matrix, or any mixing of channels"),
+    ("grey", "matrix:grey", "colour to luma (ITU-R BT.601)"),
+    ("bayer", "mosaic:Bayer", "one colour a pixel, in a Bayer pattern"),
+    ("take", "channels:Take", "some channels of a signal"),
+    ("channels-to-complex", "channels:ChannelsToComplex", "pairs of real channels as complex"),
+    ("blur", "blur:Blur", "convolution with any kernel, at any boundary"),
+    ("downsample", "resample:Downsample", "smaller by a whole factor, antialiased"),
+    ("pad", "padding:Pad", "an image with its surroundings"),
+    ("fourier", "fourier:Fourier", "centred orthonormal Fourier transform"),
+    ("clip", "clipping:Clip", "values limited to a range"),
+    ("gamma", "clipping:Gamma", "brightness curve x^gamma"),
+)
+
+
+@hook
+def register_operators(register):
+    for name, place, summary in OPERATORS:
+        register(name, f"restore_operators.{place}", summary=summary)

@@ -1,0 +1,105 @@
+"""Every operator of the library, at small odd sizes: whoever adds one gets every law."""
+
+import torch
+from restore_operators import (
+    Bayer,
+    Blur,
+    ChannelsToComplex,
+    Clip,
+    Downsample,
+    Fourier,
+    Gamma,
+    Identity,
+    Mask,
+    Matrix,
+    Pad,
+    Separable,
+    Take,
+    box_kernel,
+    box_mask,
+    disc_kernel,
+    gaussian_kernel,
+    grey,
+    motion_kernel,
+    random_mask,
+)
+from restore_operators.padding import BOUNDARIES
+
+from restore.operator import LinearOperator, Stacked
+
+COMPLEX = torch.complex128
+
+
+def random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+MOTION = motion_kernel(4.3, 33)  # of no rank one, 5x3
+LEANING = random(4, 2).softmax(0) - 0.1  # of even size, no symmetry, no rank one
+HUGE = gaussian_kernel(1.1) + 0.1 * random(9, 9)  # 9x9, larger than the images it meets here
+COLOURS = torch.stack([gaussian_kernel(0.9), gaussian_kernel(0.5, 9), disc_kernel(4)])
+FLAT = box_kernel(3)
+
+# name: (operator, dtype of its signals in double precision)
+LINEAR: dict[str, tuple[LinearOperator, torch.dtype]] = {
+    "identity": (Identity((2, 3)), torch.float64),
+    "mask": (Mask(random_mask((5, 7), 0.4), (3, 5, 7)), torch.float64),
+    "mask, box": (Mask(box_mask((1, 6, 5), (1, 2, 3, 2))), torch.float64),
+    "mask, weights": (Mask(random(3, 1, 4), (3, 5, 4)), torch.float64),
+    "mask, complex weights": (Mask(random(2, 3, 5, dtype=COMPLEX)), COMPLEX),
+    "matrix, wide": (Matrix(random(3, 7)), torch.float64),
+    "matrix, tall": (Matrix(random(7, 4)), torch.float64),
+    "matrix, deficient": (Matrix(random(5, 2) @ random(2, 4)), torch.float64),
+    "matrix, complex": (Matrix(random(3, 5, dtype=COMPLEX)), COMPLEX),
+    "matrix, real on complex": (Matrix(random(5, 5)), COMPLEX),
+    "channels mixed": (Matrix(random(2, 3), (3, 4, 5)), torch.float64),
+    "grey": (grey((3, 3, 5)), torch.float64),
+    "take": (Take((4, 3, 2), 1, 3), torch.float64),
+    "channels to complex": (ChannelsToComplex((4, 3, 2)), torch.float64),
+    "fourier, even and odd": (Fourier((2, 4, 5)), COMPLEX),
+    "fourier, volume": (Fourier((3, 4, 3), axes=3), COMPLEX),
+    "fourier mask": (Mask(random_mask((5, 4), 0.5), (1, 5, 4)) @ Fourier((1, 5, 4)), COMPLEX),
+    "fourier mask, two channels": (
+        Mask(random_mask((5, 6), 0.5, seed=1), (1, 5, 6))
+        @ (Fourier((1, 5, 6)) @ ChannelsToComplex((2, 5, 6))),
+        torch.float64,
+    ),
+    "separable": (Separable((2, 5, 4), random(3, 5), random(4, 4)), torch.float64),
+    "scaled": (-2.5 * Blur((1, 5, 6), MOTION), torch.float64),
+    "joint": (Blur((1, 5, 4), FLAT) @ Take((2, 5, 4), 0, 1) + Take((2, 5, 4), 1, 2), torch.float64),
+    "stacked": (Stacked([grey((3, 4, 4)), Bayer((3, 4, 4))]), torch.float64),
+    "adjoint": (Downsample((1, 6, 4), 2, boundary="zero").H, torch.float64),
+}
+LINEAR |= {
+    f"bayer {pattern}": (Bayer((3, 5, 4), pattern), torch.float64)
+    for pattern in ("RGGB", "BGGR", "GRBG", "GBRG")
+}
+for boundary in BOUNDARIES:
+    blurs = {
+        "pad": Pad((2, 3, 4), (5, 1), (0, 9), boundary),
+        "pad, one pixel": Pad((1, 1, 1), (2, 1), (0, 2), boundary),
+        "blur, separable": Blur((3, 7, 6), FLAT, boundary=boundary),
+        "blur, motion": Blur((1, 8, 5), MOTION, boundary=boundary),
+        "blur, even kernel": Blur((1, 5, 8), LEANING, boundary=boundary),
+        "blur, larger than the image": Blur((1, 5, 4), HUGE, boundary=boundary),
+        "blur, a kernel a channel": Blur((3, 6, 7), COLOURS, boundary=boundary),
+        "blur, a row": Blur((1, 1, 9), torch.ones(1, 3) / 3, boundary=boundary),
+        "downsample by 2": Downsample((3, 6, 10), 2, boundary=boundary),
+        "downsample by 3": Downsample((1, 9, 6), 3, boundary=boundary),
+        "downsample, box": Downsample((1, 8, 4), 4, box_kernel(4), boundary=boundary),
+        "downsample, gaussian": Downsample(
+            (1, 6, 8), 2, gaussian_kernel(1.0, 6), boundary=boundary
+        ),
+        "downsample, motion": Downsample((1, 6, 8), 2, MOTION, boundary=boundary),
+        "downsample, small kernel": Downsample((1, 6, 9), 3, LEANING[:2], boundary=boundary),
+        "downsample by 1": Downsample((1, 5, 4), 1, boundary=boundary),
+    }
+    LINEAR |= {f"{name}, {boundary}": (op, torch.float64) for name, op in blurs.items()}
+
+NONLINEAR = {
+    "clip": Clip((3, 4, 5)),
+    "clip, wide": Clip((4, 5), low=-2.0, high=0.5),
+    "gamma, encode": Gamma((3, 4, 5)),
+    "gamma, decode": Gamma((4, 5), 2.2),
+    "clip after blur": Clip((1, 5, 6)) @ Blur((1, 5, 6), MOTION, boundary="reflect"),
+}

@@ -1,0 +1,130 @@
+"""The laws of every operator: adjoint, linearity, normal, solve, norm, batch, precision, shape."""
+
+import pytest
+import torch
+from catalogue import LINEAR, NONLINEAR
+
+from restore.signal import norm
+from restore.spectral import dense
+from restore.testing import (
+    assert_adjoint,
+    assert_linear,
+    assert_normal,
+    assert_solve_normal,
+    assert_vjp,
+    randn,
+)
+
+SINGLE = {torch.float64: torch.float32, torch.complex128: torch.complex64}
+
+every = pytest.mark.parametrize(("operator", "dtype"), LINEAR.values(), ids=LINEAR)
+nonlinear = pytest.mark.parametrize("operator", NONLINEAR.values(), ids=NONLINEAR)
+
+
+@every
+def test_every_operator_has_its_adjoint(operator, dtype):
+    assert_adjoint(operator, dtype)
+    assert_adjoint(operator, SINGLE[dtype])
+
+
+@every
+def test_every_linear_operator_is_linear(operator, dtype):
+    assert_linear(operator, dtype)
+    assert_linear(operator, SINGLE[dtype])
+
+
+@every
+def test_normal_is_the_adjoint_after_the_operator(operator, dtype):
+    assert_normal(operator, dtype)
+    assert_normal(operator, SINGLE[dtype])
+
+
+@every
+def test_solve_normal_leaves_no_residual(operator, dtype):
+    assert_solve_normal(operator, dtype)
+    assert_solve_normal(operator, SINGLE[dtype], rtol=1e-4)
+
+
+@every
+def test_solve_normal_is_the_dense_solve(operator, dtype):
+    matrix = dense(operator, dtype)
+    b = randn(operator.in_shape, dtype, batch=1)
+    system = matrix.mH @ matrix + 0.3 * torch.eye(b.numel(), dtype=matrix.dtype)
+    expected = torch.linalg.solve(system, b.flatten()).reshape(b.shape)
+    found = operator.solve_normal(b, 0.3)
+    assert norm(found - expected) < 1e-5 * norm(expected)  # conjugate gradients stop at 1e-6
+
+
+@every
+def test_norm_is_the_largest_singular_value(operator, dtype):
+    largest = torch.linalg.matrix_norm(dense(operator, dtype), 2).item()
+    assert 0.98 * largest < operator.norm() < (1 + 1e-5) * largest  # iteration comes from below
+
+
+@every
+def test_a_row_does_not_depend_on_its_batch(operator, dtype):
+    x = randn(operator.in_shape, dtype, batch=3)
+    y = operator(x)
+    b = operator.adjoint(y)
+    shift = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
+    solved = operator.solve_normal(b, shift)
+    for row in range(3):
+        one = slice(row, row + 1)
+        torch.testing.assert_close(operator(x[one]), y[one], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(operator.adjoint(y[one]), b[one], rtol=1e-12, atol=1e-12)
+        alone = operator.solve_normal(b[one], shift[row].item())
+        torch.testing.assert_close(alone, solved[one], rtol=1e-5, atol=1e-5)  # conjugate gradients
+
+
+@every
+def test_precision_follows_the_input(operator, dtype):
+    double = operator(randn(operator.in_shape, dtype))
+    x = randn(operator.in_shape, SINGLE[dtype])
+    y = operator(x)
+    assert y.dtype == SINGLE[double.dtype]
+    assert operator.adjoint(y).dtype == operator.normal(x).dtype == x.dtype
+    assert operator.solve_normal(x, 0.5).dtype == x.dtype
+    assert operator.solve_normal(x, torch.tensor([0.5, 1.0], dtype=torch.float64)).dtype == x.dtype
+
+
+@every
+def test_the_device_follows_the_input(operator, dtype):
+    x = randn(operator.in_shape, SINGLE[dtype]).to("meta")
+    y = operator(x)
+    assert y.device.type == operator.adjoint(y).device.type == "meta"
+    assert operator.normal(x).device.type == "meta"
+
+
+@every
+def test_an_operator_does_not_change_its_input(operator, dtype):
+    x = randn(operator.in_shape, dtype)
+    kept = x.clone()
+    y = operator(x)
+    measured = y.clone()
+    operator.adjoint(y), operator.normal(x), operator.solve_normal(x, 0.5)
+    assert x.equal(kept) and y.equal(measured)
+
+
+@every
+def test_a_wrong_shape_is_refused_by_name(operator, dtype):
+    wrong = torch.zeros(2, *(n + 1 for n in operator.in_shape), dtype=dtype)
+    with pytest.raises(ValueError, match=rf"{type(operator).__name__}.*the input must be a batch"):
+        operator(wrong)
+    with pytest.raises(ValueError, match="the input must be a batch"):
+        operator.normal(wrong)
+    with pytest.raises(ValueError, match=rf"{type(operator).__name__}.*must be a batch"):
+        operator.adjoint(torch.zeros(operator.out_shape))
+
+
+@nonlinear
+def test_vjp_is_the_slope(operator):
+    x = randn(operator.in_shape, torch.float64, batch=3)
+    assert_vjp(operator, x, step=1e-6, rtol=1e-6)
+
+
+@nonlinear
+def test_vjp_is_what_automatic_differentiation_finds(operator):
+    x = randn(operator.in_shape, torch.float64, batch=3).requires_grad_()
+    v = randn(operator.out_shape, torch.float64, batch=3, seed=2)
+    (expected,) = torch.autograd.grad(operator(x), x, v)
+    torch.testing.assert_close(operator.vjp(x.detach(), v), expected)
