@@ -63,7 +63,7 @@ class Catalog:
         kind = _plural(kind)
         if kind not in self._registries:
             registry = self._registries[kind] = Registry(kind.removesuffix("s"))
-            for plugin in self._found():
+            for plugin in self.found():
                 if plugin.hooks is not None:
                     self._gather(plugin, kind, registry)
         return self._registries[kind]
@@ -73,7 +73,7 @@ class Catalog:
         try:
             return self.registry(kind)[name]
         except KeyError as error:
-            absent = [plugin for plugin in self._found() if plugin.state != "ok"]
+            absent = [plugin for plugin in self.found() if plugin.state != "ok"]
             if not absent or "did you mean" in error.args[0]:
                 raise
             why = ", ".join(f"plugin '{plugin.name}' is {_reason(plugin)}" for plugin in absent)
@@ -96,13 +96,14 @@ class Catalog:
         """Every plugin with its state, after all that it registers was gathered."""
         for kind in hookspecs.KINDS:
             self.registry(kind)
-        return list(self._found())
+        return list(self.found())
 
     @property
     def _strict(self) -> bool:
         return self._environment.get("RESTORE_STRICT_PLUGINS", "") not in ("", "0")
 
-    def _found(self) -> list[Plugin]:
+    def found(self) -> list[Plugin]:
+        """Every plugin as far as it was needed so far."""
         if self._plugins is None:
             self._plugins = []
             points = self._entry_points
@@ -174,7 +175,7 @@ def catalog() -> Catalog:
 
 
 def _hooks(module: Any, name: str) -> pluggy.PluginManager:
-    """The hooks of one plugin, all of them known ones; ValueError for a misspelt or unmarked one."""
+    """The hooks of one plugin; ValueError for one that is misspelt or lacks its marker."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(module, name)

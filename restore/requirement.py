@@ -1,4 +1,4 @@
-"""Does this version of restore satisfy what a plugin's metadata asks for? PEP 508 and 440, in brief.
+"""Does this version satisfy what a plugin's metadata asks for? PEP 508 and 440, in brief.
 
 Written out because `packaging` would cost a third of the time that `restore --help` may take.
 """

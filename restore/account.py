@@ -1,0 +1,96 @@
+"""The account of a restoration: what report.json holds, numbers first, then how it came about."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .outputs import sha256
+from .posterior import Posterior
+from .problem import Problem, Settings
+
+# what `restore run --json` prints of each input, for every recipe
+KEYS = (
+    "input", "output", "recipe", "operator", "noise", "prior", "sampler", "steps", "calls",
+    "chains", "seed", "seconds", "chi_square", "metrics",
+)  # fmt: skip
+
+
+def account(
+    problem: Problem, settings: Settings, posterior: Posterior, output: Path
+) -> dict[str, Any]:
+    """All facts of one restoration; KEYS come first.
+
+    chi_square: the mean of the samples', about 1 where they explain the data; None where the noise
+    is not Gaussian or is zero.
+    """
+    made = dict(posterior.provenance)
+    misfits = _misfits(problem, posterior)
+    numbers = {key: made.pop(key) for key in ("steps", "calls", "chains", "seed", "seconds")}
+    made.pop("sampler")
+    return {
+        "input": str(problem.source),
+        "output": str(output),
+        "recipe": settings.recipe,
+        "operator": repr(problem.task.measurement.operator),
+        "noise": problem.noise,
+        "prior": problem.prior,
+        "sampler": problem.sampler,
+        **numbers,
+        "chi_square": sum(misfits) / len(misfits) if misfits else None,
+        "metrics": _compare(problem, posterior),
+        "noise_source": problem.noise_source,
+        "chi_square_of_samples": misfits,
+        "facts": dict(problem.task.facts),
+        "provenance": {**provenance(problem.source, settings), **made},
+    }
+
+
+def provenance(source: Path, settings: Settings) -> dict[str, Any]:
+    """What must be known to do it again."""
+    return {
+        "command": settings.command,
+        "recipe_options": dict(settings.options),
+        "input_sha256": sha256(source),
+        "mark": settings.mark,
+    }
+
+
+def row(source: Path, facts: Mapping[str, Any] | str) -> dict[str, Any]:
+    """KEYS of an account; of an input that failed, with `error` and nothing else known."""
+    if isinstance(facts, str):
+        return {**dict.fromkeys(KEYS), "input": str(source), "error": facts}
+    return {key: facts[key] for key in KEYS}
+
+
+def as_json(facts: Any, indent: int | None = None) -> str:
+    """JSON as the standard has it: what is no number there (an infinite PSNR) becomes null."""
+    return json.dumps(_finite(facts), indent=indent, allow_nan=False, default=str)
+
+
+def _misfits(problem: Problem, posterior: Posterior) -> list[float]:
+    """The chi-square of each sample, one at a time for memory's sake."""
+    if not problem.noise:
+        return []
+    measurement = problem.task.measurement
+    return [measurement.chi_square(x).item() for x in posterior.samples.split(1)]
+
+
+def _compare(problem: Problem, posterior: Posterior) -> dict[str, dict[str, float | None]]:
+    if problem.reference is None:
+        return {"mean": {}, "sample": {}}
+    truth, present = problem.reference.signal, problem.task.present
+    shown = {"mean": present(posterior.mean), "sample": present(posterior.samples[0])}
+    return {
+        of: {name: metric(record.signal, truth) for name, metric in problem.metrics.items()}
+        for of, record in shown.items()
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,37 @@
+"""The command line: wording only; what it says is done by restore.files and its neighbours.
+
+Nothing heavier than click is imported before a command runs: `restore --help` is a matter of
+milliseconds, whatever is installed.
+"""
+
+import click
+
+from .program import Program
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    commands_in={
+        "run": ("restore.cli.run:run", "Restore files by a recipe."),
+        "simulate": ("restore.cli.simulate:simulate", "Degrade clean files by a recipe."),
+        "list": ("restore.cli.listing:list_", "List recipes, priors, samplers, operators, ..."),
+        "info": ("restore.cli.listing:info", "Tell all about one of them."),
+        "plugins": ("restore.cli.listing:plugins", "List the plugins, and which are broken."),
+        "train": ("restore.cli.train:train", "Train a prior on files of your own."),
+        "doctor": ("restore.cli.doctor:doctor", "Look whether all is there that a run needs."),
+        "demo": ("restore.cli.demo:demo", "Restore some photographs, to see it work."),
+    },
+    epilog="Exit status: 0 done, 1 failure, 2 wrong usage, 3 some inputs failed, 4 a plugin or "
+    "operator is not available, 5 weights missing or damaged, 130 interrupted. "
+    "RESTORE_RAISE=1 shows the traceback of any error.",
+)
+@click.version_option(package_name="restore-toolbox", prog_name="restore")
+def main() -> None:
+    """Restore noisy, blurred, incomplete or indirect measurements, and say how sure the result is.
+
+    Samples are drawn from the posterior p(x | y), with a pretrained denoiser as the prior.
+    """
+
+
+__all__ = ["main"]

@@ -1,0 +1,88 @@
+"""How far a run has come: a live line on a terminal, plain lines elsewhere, all on stderr."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+SHARE = 0.1  # of the steps between two plain lines
+
+
+class Pace:
+    """Steps done and to do over all chunks of the chains, and the time left at the speed so far."""
+
+    def __init__(self, chains: int):
+        self.chains, self.chunk, self.index = chains, 0, -1
+        self.rows, self.begun = 0, (0.0, 0)
+
+    def at(self, rows: int, index: int, total: int) -> tuple[int, int, float | None]:
+        """(steps done, all steps, seconds left or None); rows: the chains of this chunk."""
+        self.chunk += index < self.index
+        self.index = index
+        self.rows = max(self.rows, rows)
+        whole = total * max(1, -(-self.chains // self.rows), self.chunk + 1)
+        done = self.chunk * total + index + 1
+        if not self.begun[1]:
+            self.begun = time.monotonic(), done
+        moment, first = self.begun
+        if done <= first:
+            return done, whole, None
+        pace = (time.monotonic() - moment) / (done - first)
+        return done, whole, pace * (whole - done)
+
+
+class Plain:
+    """A line now and then."""
+
+    def __init__(self, chains: int):
+        self.pace, self.shown = Pace(chains), 0.0
+
+    def __call__(self, rows: int, index: int, total: int, facts: Mapping[str, Any]) -> None:
+        done, whole, left = self.pace.at(rows, index, total)
+        if done / whole >= self.shown + SHARE or (done == whole and self.shown < 1):
+            self.shown = 1.0 if done == whole else done / whole // SHARE * SHARE
+            click.echo(f"  {done}/{whole}  {_words(facts, left)}", err=True)
+
+
+class Live:
+    """A line that moves, by rich."""
+
+    def __init__(self, chains: int, bar: Any):
+        self.pace, self.bar, self.task = Pace(chains), bar, bar.add_task("", words="")
+
+    def __call__(self, rows: int, index: int, total: int, facts: Mapping[str, Any]) -> None:
+        done, whole, left = self.pace.at(rows, index, total)
+        self.bar.update(self.task, completed=done, total=whole, words=_words(facts, left))
+
+
+@contextmanager
+def shown(chains: int, *, quiet: bool) -> Iterator[Any]:
+    """What restore_file calls after every step, or None."""
+    if quiet:
+        yield None
+    elif not sys.stderr.isatty():
+        yield Plain(chains)
+    else:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[words]}")
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            yield Live(chains, bar)
+
+
+def duration(seconds: float) -> str:
+    """41 s, 12 min, 3.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _words(facts: Mapping[str, Any], left: float | None) -> str:
+    words = f"sigma {facts['sigma']:.3g}"
+    if facts.get("chi_square") is not None:
+        words += f"  misfit {facts['chi_square']:.3g}"
+    return words + (f"  {duration(left)} left" if left is not None else "")

@@ -1,0 +1,72 @@
+"""restore simulate: degrade clean files as a recipe's measurement would."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .batch import each
+from .program import COMMAND, say
+from .recipes import Recipes, inputs_and_output
+
+
+def flags() -> list[click.Parameter]:
+    return [
+        *inputs_and_output(),
+        click.Option(
+            ["--noise"],
+            type=click.FloatRange(min=0),
+            default=0.05,
+            show_default=True,
+            help="Standard deviation of the noise to add, in units of the full range.",
+        ),
+        click.Option(["--seed"], type=int, default=0, show_default=True, help="Of the noise."),
+    ]
+
+
+def act(
+    recipe: str,
+    options: Mapping[str, Any],
+    *,
+    inputs: tuple[str, ...],
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    noise: float,
+    seed: int,
+) -> int:
+    from .. import account
+    from ..files import simulate_file
+    from ..outputs import gathered
+    from ..problem import Settings
+    from ..reading import taken
+
+    command = click.get_current_context().meta[COMMAND]
+    settings = Settings(recipe, options, noise=noise, seed=seed, command=command)
+
+    def one(source: Path, target: Path, checkpoint: Path) -> dict[str, Any]:
+        return simulate_file(source, target, settings)
+
+    def tell(source: Path, facts: dict[str, Any] | str) -> None:
+        if isinstance(facts, str):
+            say(facts)
+        if as_json:
+            error = {"input": str(source), "error": facts}
+            click.echo(account.as_json(error if isinstance(facts, str) else facts))
+        elif not isinstance(facts, str):
+            click.echo(f"{', '.join(facts['output'])}: {facts['operator']}, noise {noise:g}")
+
+    sources = gathered(inputs, taken)
+    return each(sources, out, settings.mark, one, overwrite=overwrite, tell=tell)
+
+
+simulate = Recipes(
+    "simulate",
+    of="observe",
+    act=act,
+    common=flags,
+    help="Degrade clean files, to have something to restore. restore simulate RECIPE --help tells "
+    "a recipe's options. INPUT: files, folders, patterns.",
+)

@@ -1,0 +1,161 @@
+"""restore train: a prior of one's own, from a folder of files."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .program import say
+from .wording import INTERRUPTED
+
+
+class Widths(click.ParamType):
+    """32,64,128: the channels of each level of the network."""
+
+    name = "N,N,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None):
+        if isinstance(value, tuple):
+            return value
+        try:
+            widths = tuple(int(width) for width in value.split(","))
+        except ValueError:
+            widths = (0,)
+        if min(widths) < 1:
+            self.fail(f"'{value}' is not a list of widths such as 32,64,128,256", param, ctx)
+        return widths
+
+
+@click.group()
+def train() -> None:
+    """Train a prior on your own files."""
+
+
+@train.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "out",
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="PRIOR_FOLDER",
+    help="Where the prior, its curve and checkpoint go.",
+)
+@click.option("--steps", type=click.IntRange(min=1), default=20_000, show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option(
+    "--patch",
+    type=click.IntRange(min=8),
+    default=64,
+    show_default=True,
+    help="Side of the pieces trained on.",
+)
+@click.option(
+    "--lr",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="Learning rate.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop after so long; the same command goes on.",
+)
+@click.option(
+    "--channels",
+    type=click.Choice(["grey", "colour"]),
+    help="Make all pictures grey, or all colour.",
+)
+@click.option(
+    "--widths",
+    type=Widths(),
+    default=(32, 64, 128, 256),
+    help="Channels of the network's levels.  [default: 32,64,128,256]",
+)
+@click.option(
+    "--validation",
+    type=click.Path(path_type=Path),
+    help="A folder of files that are not trained on.",
+)
+@click.option(
+    "--validate-every",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Steps between two validations, and two checkpoints.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--device", default="auto", show_default=True)
+@click.option("--name", help="For the prior's card; else the folder's name.")
+@click.option("--licence", default="unknown", show_default=True, help="Of the weights.")
+@click.option("--data", help="What it was trained on; else the training folder's name.")
+@click.option("--overwrite", is_flag=True, help="Replace a prior that lies there already.")
+def denoiser(
+    folder: Path,
+    out: Path,
+    steps: int,
+    batch: int,
+    patch: int,
+    lr: float,
+    minutes: float | None,
+    channels: str | None,
+    widths: tuple[int, ...],
+    validation: Path | None,
+    validate_every: int,
+    seed: int,
+    device: str,
+    name: str | None,
+    licence: str,
+    data: str | None,
+    overwrite: bool,
+) -> int:
+    """Train a denoiser on all files in FOLDER; use it with --prior PRIOR_FOLDER.
+
+    A run that was interrupted goes on when the same command is given again.
+    """
+    import torch
+
+    from ..training import Training
+    from ..training_files import has_prior, read_signals, train_prior
+
+    if has_prior(out) and not overwrite:
+        raise FileExistsError(f"{out} holds a prior already; choose another, or add --overwrite")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    signals = read_signals(folder, channels)
+    held = read_signals(validation, channels) if validation is not None else []
+    click.echo(f"{len(signals)} files to train on, {len(held)} to validate with", err=True)
+    plan = Training(steps=steps, batch=batch, patch=patch, learning_rate=lr, seed=seed)
+    try:
+        errors = train_prior(
+            out,
+            signals,
+            plan,
+            validation=held,
+            widths=widths,
+            card={"name": name or out.name, "licence": licence, "data": data or folder.name},
+            device=device,
+            minutes=minutes,
+            validate_every=validate_every,
+            report=_report,
+        )
+    except KeyboardInterrupt:
+        say("interrupted; run the same command again to go on")
+        return INTERRUPTED
+    sigma = min(errors, key=lambda level: abs(level - 0.1))
+    click.echo(f"{out}: rms error {errors[sigma] ** 0.5:.4f} at sigma {sigma:.3g}")
+    return 0
+
+
+def _report(line: str) -> None:
+    """Steps on one moving line of a terminal; everything else, and elsewhere, line by line."""
+    if not line.strip() or line.strip() == "validation":
+        return
+    if sys.stderr.isatty():
+        moving = line.startswith("step")
+        click.echo(f"\r\033[K{line}", err=True, nl=not moving)
+    else:
+        click.echo(line, err=True)

@@ -1,0 +1,54 @@
+"""What an error says in one line, and the exit status it has."""
+
+import errno
+
+from ..errors import RestoreError
+
+FAILURE, USAGE, PARTIAL, INTERRUPTED = 1, 2, 3, 130
+
+
+def mistake(error: BaseException) -> bool:
+    """Whether it is the user's or the machine's, and not a defect of ours."""
+    if isinstance(error, KeyError):
+        return _sentence(error)
+    if isinstance(error, (RestoreError, ValueError, TypeError, OSError)):
+        return True
+    return isinstance(error, (FloatingPointError, MemoryError)) or _out_of_memory(error)
+
+
+def line(error: BaseException) -> str:
+    """One line: what was met, where, and what would have been right."""
+    if isinstance(error, OSError) and error.strerror:
+        where = error.filename2 or error.filename
+        hint = "; free some, and run the same command again" if full(error) else ""
+        return f"{error.strerror}{f': {where}' if where else ''}{hint}"
+    if isinstance(error, MemoryError) or _out_of_memory(error):
+        return "not enough memory; try fewer --chains, or another --device"
+    words = str(error.args[0]) if isinstance(error, KeyError) else str(error)
+    return " ".join(words.split()) or type(error).__name__
+
+
+def status(error: BaseException) -> int:
+    """The exit status of an error: an unknown name is wrong usage, most others a failure."""
+    if isinstance(error, KeyError):
+        return USAGE
+    return getattr(error, "status", FAILURE)
+
+
+def ends_run(error: BaseException) -> bool:
+    """Whether every other input would fail as well."""
+    return full(error) or status(error) != FAILURE
+
+
+def full(error: BaseException) -> bool:
+    """Whether the disk, or the user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _sentence(error: KeyError) -> bool:
+    """A KeyError of ours says a sentence; a slip of the code only a key."""
+    return bool(error.args) and isinstance(error.args[0], str) and " " in error.args[0]
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return type(error).__name__ == "OutOfMemoryError"  # torch's, which need not be imported here

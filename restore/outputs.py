@@ -1,0 +1,157 @@
+"""Where results go: a folder for each input, whole or not at all; and how a run is gone on with."""
+
+import glob
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+UNFINISHED = ".restore-unfinished"  # lies in the output folder from a run's first to its last file
+REPORT = "report.json"
+
+
+def gathered(given: Sequence[str], taken: Callable[[Path], bool]) -> list[Path]:
+    """The files that paths, folders and patterns mean, each once.
+
+    Of a folder those that are `taken` (ValueError if it has none); a pattern that fits nothing is
+    a FileNotFoundError, a plain path is left as it is.
+    """
+    found: dict[Path, None] = {}
+    for one in given:
+        path = Path(one)
+        if path.is_dir():
+            inside = [p for p in sorted(path.iterdir()) if p.is_file() and taken(p)]
+            inside = [p for p in inside if not p.name.startswith(".")]
+            if not inside:
+                raise ValueError(f"the folder {path} holds no file that a reader takes")
+            found.update(dict.fromkeys(inside))
+        elif glob.has_magic(one) and not path.exists():
+            fitting = [Path(p) for p in sorted(glob.glob(one, recursive=True))]
+            if not fitting:
+                raise FileNotFoundError(f"no file fits {one}")
+            found.update(dict.fromkeys(p for p in fitting if p.is_file()))
+        else:
+            found[path] = None
+    return list(found)
+
+
+def names(sources: Sequence[Path]) -> list[str]:
+    """A folder name for each source: its stem, with as much of its path as tells it apart."""
+    styles = (
+        lambda p: p.stem,
+        lambda p: p.name,
+        lambda p: f"{p.resolve().parent.name}-{p.stem}",
+        lambda p: f"{p.resolve().parent.name}-{p.name}",
+    )
+    chosen: dict[str, str] = {}
+    for index, source in enumerate(sources):
+        options = [style(source) for style in styles]
+        alone = [
+            name
+            for style, name in zip(styles, options)
+            if sum(_same(style(other), name) for other in sources) == 1
+            and name.casefold() not in chosen
+        ]
+        name = alone[0] if alone else f"{options[-1]}-{index + 1}"
+        chosen[name.casefold()] = name
+    return list(chosen.values())
+
+
+def claim(folder: Path, mark: str, sources: Iterable[Path], *, overwrite: bool) -> bool:
+    """Make the folder this run's; whether it goes on with an interrupted run of the same mark.
+
+    Raises ValueError where the output would be an input, FileExistsError where files lie there
+    already and `overwrite` is not given.
+    """
+    refuse_inputs(folder, sources)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file; give a folder to write to")
+    held = any(folder.iterdir()) if folder.exists() else False
+    marker = folder / UNFINISHED
+    before = json.loads(marker.read_text()) if marker.exists() else None
+    if before is not None and before["mark"] == mark:
+        return True
+    if held and not overwrite:
+        whose = " of an interrupted run with other settings" if before else ""
+        raise FileExistsError(
+            f"{folder} holds files already{whose}; choose another folder, or add --overwrite"
+        )
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in (*folder.glob(".*.checkpoint*"), *folder.glob(".*.partial")):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    write_text(marker, json.dumps({"mark": mark, "made": made}))
+    return False
+
+
+def refuse_inputs(folder: Path, sources: Iterable[Path]) -> None:
+    """ValueError where the output folder is an input, or one that an input lies in."""
+    place = folder.resolve()
+    for source in sources:
+        path = source.resolve()
+        if place == path or place in path.parents:
+            raise ValueError(f"the input {source} lies in the output {folder}; choose another")
+
+
+def release(folder: Path, *, finished: bool) -> None:
+    """The end of a run: what is unfinished stays marked, unless nothing of it was kept."""
+    marker = folder / UNFINISHED
+    kept = any(path != marker for path in folder.iterdir())
+    made = json.loads(marker.read_text())["made"]
+    if finished or not kept:
+        marker.unlink()
+    if made and not kept:
+        folder.rmdir()
+
+
+@contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """A folder to write in that takes the place of `target` at the end, or leaves nothing."""
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    before = target.with_name(f".{target.name}.before")
+    shutil.rmtree(before, ignore_errors=True)
+    if target.exists():
+        target.rename(before)
+    partial.rename(target)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def finished(target: Path, mark: str, source: Path) -> dict[str, Any] | None:
+    """The report of a target that was made whole from this very input with these settings."""
+    report = target / REPORT
+    if not report.exists():
+        return None
+    facts = json.loads(report.read_text())
+    made = facts.get("provenance", {})
+    same = made.get("mark") == mark and made.get("input_sha256") == sha256(source)
+    return facts if same else None
+
+
+def write_text(path: Path, text: str) -> None:
+    """A small file, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _same(one: str, other: str) -> bool:
+    return one.casefold() == other.casefold()
