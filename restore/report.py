@@ -104,7 +104,7 @@ def write_report(
         figures="".join(_figure(picture) for picture in shown.values()),
         metrics=_metrics(metrics or {}),
         trace=_trace(trace),
-        facts="".join(_rows({k: v for k, v in facts.items() if k not in ELSEWHERE})),
+        facts="".join(_rows(facts)),
         command=escape(command),
         script=_page("report.js"),
     )
@@ -256,6 +256,8 @@ def _trace(trace: Sequence[Mapping[str, Any]]) -> str:
 def _rows(facts: Mapping[str, Any], before: str = "") -> Iterator[str]:
     """A table row for each fact; what holds facts of its own is laid out under its name."""
     for key, value in facts.items():
+        if key in ELSEWHERE:
+            continue
         name = before + str(key).replace("_", " ")
         if isinstance(value, Mapping) and value:
             yield from _rows(value, name + ": ")

@@ -1,0 +1,221 @@
+"""The rules of the house: who may import whom, and how long a thing may be."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ENGINE = ROOT / "restore"
+SAMPLERS = ENGINE / "samplers"
+ROOMS = [ENGINE, *ROOT.glob("operators/restore_*"), *ROOT.glob("plugins/*/restore_*")]
+SOURCES = [path for room in ROOMS for path in sorted(room.rglob("*.py"))]
+EVERYTHING = [*SOURCES, *(p for d in ("tests", "benchmarks", "examples")
+                          for p in sorted((ROOT / d).rglob("*.py")))]  # fmt: skip
+
+# restore/*: a module imports from its own floor or those below, and never in a circle
+FLOORS = [
+    "signal schedules posterior registry hookspecs errors requirement png svg display outputs",
+    "operator noise prior networks options checkpoint report",
+    "measurement spectral priors testing truth precision",
+    "samplers task",
+    "sampling watchers builtin training",
+    "plugins",
+    "face reading problem account files sheet training_files cli engines",
+]
+# samplers/*: a registered one is a paper's; what is not registered, they share, and the integrators
+NAMED = re.findall(r"restore\.samplers\.(\w+):", (ENGINE / "builtin.py").read_text("utf-8"))
+PAPERS = [SAMPLERS / f"{stem}.py" for stem in sorted({*NAMED} - {"integrators"})]
+SHARED = {path.stem for path in SAMPLERS.glob("[!_]*.py")} - {path.stem for path in PAPERS}
+BELOW_SAMPLERS = {"prior", "measurement", "operator", "noise", "schedules", "signal", "spectral"}
+FORBIDDEN = {"torchvision", "torchaudio", "piq", "gradio"}
+DOMAINS = {"image", "mri", "ct", "ultrasound", "speech", "dicom"}
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def module(path: Path) -> str:
+    """restore/samplers/dps.py -> restore.samplers.dps"""
+    top = next(room for room in ROOMS if path.is_relative_to(room))
+    return ".".join(path.relative_to(top.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path, *, top_only: bool = False) -> Iterator[str]:
+    """Every imported name with its module, absolute: restore.signal.dot; typing-only ones not."""
+    tree = ast.parse(path.read_text("utf-8"))
+    package = module(path).split(".") if any(path.is_relative_to(r) for r in ROOMS) else []
+    package = package if path.name == "__init__.py" else package[:-1]
+    for node in tree.body if top_only else _walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            whole = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{whole}.{alias.name}" for alias in node.names)
+
+
+def _walk(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from _walk(node)
+
+
+def within_engine(path: Path) -> set[str]:
+    """The modules of the engine that a file of it imports, by name: signal, samplers.base."""
+    known = {module(p).removeprefix("restore.") for p in ENGINE.rglob("*.py")}
+    found = set()
+    for target in imports(path):
+        if target.startswith("restore."):
+            inner = target.removeprefix("restore.")
+            found.add(inner if inner in known else inner.rpartition(".")[0])
+    return found & known
+
+
+def floor(inner: str) -> int:
+    room = inner.split(".")[0]
+    return next((i for i, names in enumerate(FLOORS, 1) if room in names.split()), 0)
+
+
+@pytest.mark.parametrize("path", sorted(ENGINE.rglob("*.py")), ids=name)
+def test_the_engine_imports_downhill(path):
+    inner = module(path).removeprefix("restore.")
+    if inner == "restore":  # the lazy face: it imports on demand only
+        assert not [m for m in imports(path, top_only=True) if m.startswith("restore")]
+        return
+    assert floor(inner), f"{name(path)} stands on no floor: add it to FLOORS here"
+    above = {m for m in within_engine(path) if floor(m) > floor(inner)}
+    assert not above, f"{name(path)}, floor {floor(inner)}, imports from above: {above}"
+
+
+def test_no_module_of_the_engine_imports_itself_in_a_circle():
+    graph = {
+        module(p).removeprefix("restore."): within_engine(p)
+        for p in ENGINE.rglob("*.py")
+        if p != ENGINE / "__init__.py"
+    }
+    done: set[str] = set()
+    while left := {m: targets - done - {m} for m, targets in graph.items() if m not in done}:
+        free = {m for m, targets in left.items() if not targets & left.keys()}
+        assert free, f"these import each other: {left}"
+        done |= free
+
+
+@pytest.mark.parametrize("path", sorted(ENGINE.rglob("*.py")), ids=name)
+def test_the_engine_knows_no_operator_no_domain_and_no_file_library(path):
+    allowed = {"restore", "torch", "numpy", "pluggy", "click", "rich", "safetensors"}
+    met = {target.split(".")[0] for target in imports(path)} - allowed
+    foreign = {top for top in met if top not in sys.stdlib_module_names}
+    assert not foreign, f"{name(path)} imports {foreign}"
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=name)
+def test_a_sampler_is_one_paper_and_nothing_of_the_driver(path):
+    allowed = BELOW_SAMPLERS | {f"samplers.{shared}" for shared in SHARED}
+    met = within_engine(path) - allowed
+    assert not met, f"{name(path)} imports {met}; another paper, or the driver"
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLERS.rglob("*.py")), ids=name)
+def test_a_sampler_does_not_speak_seed_or_look_at_the_clock(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert not called & {"print", "tqdm", "torch.manual_seed", "open", "time.time", "time.sleep"}
+    assert not _global_draws(tree), f"{name(path)}: all randomness comes from randn_like"
+    tops = {target.split(".")[0] for target in imports(path)}
+    assert not tops & {"tqdm", "rich", "click", "logging", "random", "time"}
+
+
+def _global_draws(tree: ast.AST) -> list[str]:
+    """Calls that draw from torch's global generator; a probe with its own generator is none."""
+    drawing = {"randn", "randn_like", "rand", "rand_like", "randint", "normal", "bernoulli"}
+    return [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {f"torch.{draw}" for draw in drawing}
+        and all(keyword.arg != "generator" for keyword in node.keywords)
+    ]
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.stem == "plugin"], ids=name)
+def test_a_plugin_imports_only_the_hook_marker_at_the_top(path):
+    assert set(imports(path, top_only=True)) <= {"restore.hookspecs.hook", "__future__.annotations"}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if not p.is_relative_to(ENGINE)], ids=name
+)  # fmt: skip
+def test_operators_know_no_domain_and_domains_not_each_other(path):
+    own = module(path).split(".")[0]
+    domains = {f"restore_{domain}" for domain in DOMAINS} - {own}
+    if own in ("restore_mri", "restore_ct", "restore_ultrasound"):
+        domains.discard("restore_dicom")
+    met = {target.split(".")[0] for target in imports(path)} & domains
+    assert not met, f"{name(path)} imports {met}"
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.stem != "__init__"], ids=name)
+def test_inside_the_house_names_come_from_the_room_that_defines_them(path):
+    faces = {f"restore.{n}" for n in _face()}
+    met = set(imports(path)) & faces
+    assert not met, f"{name(path)} imports {met} from the face, which is for users"
+
+
+def _face() -> set[str]:
+    tree = ast.parse((ENGINE / "__init__.py").read_text("utf-8"))
+    table = next(
+        n for n in tree.body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Dict)
+    )
+    return set(ast.literal_eval(table.value))
+
+
+def test_no_module_is_called_after_nothing():
+    vague = {"utils", "util", "helpers", "helper", "common", "misc"}
+    assert not [name(path) for path in EVERYTHING if path.stem in vague]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_module_has_one_subject(path):
+    lines = len(path.read_text("utf-8").splitlines())
+    assert lines <= 300, f"{name(path)} has {lines} lines: look for its second subject"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_module_says_what_it_is_for(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    assert ast.get_docstring(tree) or not tree.body, f"{name(path)} opens without a sentence"
+
+
+def test_no_tracked_file_names_a_path_of_some_machine():
+    there = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if there.returncode:
+        pytest.skip("this is no git checkout")
+    path = re.compile(rb"(?<![\w.~$}])/(?:work|root|home|Users)/\w")
+    met = []
+    for tracked in filter(None, there.stdout.split("\0")):
+        file = ROOT / tracked
+        content = file.read_bytes() if file.is_file() else b""
+        if b"\0" not in content[:4096] and path.search(content):
+            met.append(tracked)
+    assert not met, f"paths of a machine stand in {met}"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("**/pyproject.toml")), ids=name)
+def test_no_package_depends_on_what_would_break_a_plain_install(path):
+    if ".venv" in path.parts:
+        pytest.skip("not ours")
+    project = tomllib.loads(path.read_text("utf-8"))["project"]
+    extras = project.get("optional-dependencies", {}).values()
+    wanted = [*project.get("dependencies", ()), *(line for extra in extras for line in extra)]
+    named = {re.split(r"[\s<>=!~\[;]", line, maxsplit=1)[0].lower() for line in wanted}
+    assert not named & FORBIDDEN
