@@ -285,7 +285,9 @@ def _card(row: Mapping[str, Any]) -> str:
         return f"<figure><figcaption>{caption}</figcaption></figure>\n"
     pair = "".join(_thumbnail(row["pictures"][key], f"{NAMES[key]}, {name}")
                    for key in ("input", "restored"))  # fmt: skip
-    facts = ", ".join(f"{key} {_words(value)}" for key, value in row.get("facts", {}).items())
+    facts = ", ".join(
+        f"{key.replace('_', ' ')} {_words(value)}" for key, value in row.get("facts", {}).items()
+    )
     return (
         f'<figure><a href="{escape(quote(str(row["report"])))}"><div class="pair">{pair}</div>'
         f"<figcaption><b>{name}</b><small>{escape(facts)}</small></figcaption></a></figure>\n"
