@@ -123,6 +123,26 @@ def write_npy(record: Record, path: str | Path) -> None:
         np.save(file, np.ascontiguousarray(pixels))
 
 
+def read(path: str | Path) -> Record:
+    """By the reader of the file's extension; ValueError for one that is not a picture's."""
+    path = Path(path)
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"{path} is no picture that is read here: {', '.join(READERS)}")
+    return reader(path)
+
+
+READERS = {
+    ".png": read_png,
+    ".jpg": read_jpeg,
+    ".jpeg": read_jpeg,
+    ".tif": read_tiff,
+    ".tiff": read_tiff,
+    ".webp": read_webp,
+    ".npy": read_npy,
+}
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     with naming(path):

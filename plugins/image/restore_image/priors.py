@@ -19,5 +19,6 @@ def colour() -> Prior:
 
 def _load(name: str) -> Prior:
     from restore.networks.folder import load_prior_folder
+    from restore.priors.tiled import tiled
 
-    return load_prior_folder(WEIGHTS / name)
+    return tiled(load_prior_folder(WEIGHTS / name))
