@@ -80,11 +80,11 @@ class Measurement:
     @cached_property
     def measured(self) -> Tensor:
         """Which numbers of y carry anything of x: rows of A that are not zero; bool."""
+        if not isinstance(self.operator, LinearOperator):
+            return torch.ones_like(self.y, dtype=torch.bool)
         generator = torch.Generator().manual_seed(0)
-        x = torch.randn(1, *self.operator.in_shape, generator=generator).to(self.y.device)
-        x = x.to(self.y.real.dtype)
-        probe = self.operator(x.expand(len(self.y), *x.shape[1:]) if len(self.y) > 1 else x)
-        return probe != 0 if isinstance(self.operator, LinearOperator) else probe == probe
+        probe = torch.randn(self.y.shape, dtype=self.y.dtype, generator=generator).to(self.y.device)
+        return self.operator(self.operator.adjoint(probe)) != 0  # a signal of the right kind
 
     def proximal(self, x: Tensor, variance: float | Tensor) -> Tensor:
         """argmax_z log p(y | z) - |z - x|^2 / (2 variance); variance a number or (batch,).
@@ -132,11 +132,11 @@ class Measurement:
             shift = std**2 / variance
             least = FLOOR * operator.norm() ** 2
             shift = shift.clamp(min=least) if isinstance(shift, Tensor) else max(shift, least)
-            return operator.solve_normal(operator.adjoint(residual), shift)
+            return operator.tikhonov(residual, shift)
         if (std == 0).any():
             raise ValueError("noise that differs between values must be positive everywhere")
         if all(n == 1 for n in std.shape[1:]):  # one level for each observation
-            return operator.solve_normal(operator.adjoint(residual), std.flatten() ** 2 / variance)
+            return operator.tikhonov(residual, std.flatten() ** 2 / variance)
         weight, inverse = std**-2, 1 / _column(variance, x)
         return conjugate_gradient(
             lambda z: operator.adjoint(weight * operator(z)) + inverse * z,

@@ -1,10 +1,16 @@
-"""The laws that every operator keeps, as assertions: for plugin authors, too."""
+"""The laws that every operator and every plugin keeps, as assertions: for plugin authors, too."""
 
 import torch
 from torch import Tensor
 
 from .operator import LinearOperator, Operator
 from .signal import dot, norm
+from .testing_plugin import check_plugin
+
+__all__ = [
+    "assert_adjoint", "assert_linear", "assert_normal", "assert_solve_normal", "assert_vjp",
+    "check_plugin", "randn",
+]  # fmt: skip
 
 # rounding of sums over a few thousand elements, relative to the norms of what is summed
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -59,6 +65,21 @@ def assert_solve_normal(
         column = shifts.to(b.real.dtype).reshape(-1, *(1,) * len(operator.in_shape))
         residual = norm(operator.normal(x) + column * x - b) / norm(b)
         assert (residual < rtol).all(), f"{operator}: solve_normal leaves {residual.tolist()} of b"
+
+
+def assert_tikhonov(
+    operator: LinearOperator,
+    dtype: torch.dtype = torch.float64,
+    *,
+    shift: float = 0.1,
+    rtol: float = 1e-5,
+) -> None:
+    """tikhonov(y, shift) = solve_normal(A^H y, shift), for one shift and for one a chain."""
+    y = randn(operator.out_shape, operator(randn(operator.in_shape, dtype)).dtype, batch=3)
+    for shifts in (shift, shift * torch.tensor([1.0, 2.0, 5.0], dtype=torch.float64)):
+        expected = operator.solve_normal(operator.adjoint(y), shifts)
+        error = norm(operator.tikhonov(y, shifts) - expected) / norm(expected)
+        assert (error < rtol).all(), f"{operator}: tikhonov is off by {error.tolist()}"
 
 
 def assert_vjp(operator: Operator, x: Tensor, *, step: float = 1e-6, rtol: float = 1e-6) -> None:

@@ -50,6 +50,10 @@ class Blur(LinearOperator):
             return super().solve_normal(b, shift, start)
         return self.closed.solve_normal(b, shift)
 
+    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        y = self._checked(y, self.out_shape, "output")
+        return (self.closed or super()).tikhonov(y, shift)
+
     def norm(self, steps: int = 100) -> float:
         return super().norm(steps) if self.closed is None else self.closed.norm()
 

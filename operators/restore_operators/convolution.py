@@ -97,6 +97,12 @@ class Circular(LinearOperator):
     def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
         return self._filtered(b, 1 / (self._like("power", b) + shift_column(shift, b)))
 
+    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        """Wiener's filter."""
+        y = self._checked(y, self.out_shape, "output")
+        gain = self._like("power", y) + shift_column(shift, y)
+        return self._filtered(y, self._like("transfer", y).conj() / gain)
+
     def norm(self, steps: int = 100) -> float:
         return self.transfer.abs().max().item()
 

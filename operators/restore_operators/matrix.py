@@ -56,6 +56,11 @@ class Matrix(LinearOperator):
             return x
         return x + (b - self._along("V", coords)) / shift
 
+    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        y = self._checked(y, self.out_shape, "output")
+        gain = self._column("s", y) / (self._column("s", y).square() + shift_column(shift, y))
+        return self._along("V", gain * self._along("Uh", y))
+
     def norm(self, steps: int = 100) -> float:
         return self.s[0].item()
 
@@ -94,6 +99,10 @@ class Matrix(LinearOperator):
         return self.factors[0]
 
     @cached_property
+    def Uh(self) -> Tensor:
+        return self.U.mH.contiguous()
+
+    @cached_property
     def s(self) -> Tensor:
         return self.factors[1]
 
@@ -118,7 +127,7 @@ class Matrix(LinearOperator):
     @cached_property
     def whole_Uh(self) -> Tensor:
         """U^H, with zero rows where the value is zero; (columns, rows)."""
-        uh = self.U.mH * (self.s > 0)[:, None]
+        uh = self.Uh * (self.s > 0)[:, None]
         return F.pad(uh, (0, 0, 0, self.matrix.shape[1] - len(self.s)))
 
     def _along(self, name: str, x: Tensor) -> Tensor:

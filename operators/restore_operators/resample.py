@@ -66,13 +66,16 @@ class Downsample(LinearOperator):
         return self.path.adjoint(y)
 
     def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
-        if self.gram is not None:  # (b - A^H (A A^H + shift)^-1 A b) / shift, equation 15
-            shift = shift_column(shift, b)
-            spectrum = torch.fft.rfft2(self(b)) / (self._like("gram", b) + shift)
-            return (b - self.adjoint(torch.fft.irfft2(spectrum, s=self.out_shape[1:]))) / shift
-        if self.separable is not None:
-            return self.separable.solve_normal(b, shift)
-        return super().solve_normal(b, shift, start)
+        if self.gram is None and self.separable is None:
+            return super().solve_normal(b, shift, start)
+        seen = self._solve_gram(self(b), shift)
+        return (b - self.adjoint(seen)) / shift_column(shift, b)  # Woodbury
+
+    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        y = self._checked(y, self.out_shape, "output")
+        if self.gram is None and self.separable is None:
+            return super().tikhonov(y, shift)
+        return self.adjoint(self._solve_gram(y, shift))
 
     def norm(self, steps: int = 100) -> float:
         if self.gram is not None:
@@ -94,3 +97,10 @@ class Downsample(LinearOperator):
     @cached_property
     def separable(self) -> Separable | None:
         return separated(*self.window)
+
+    def _solve_gram(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        """(A A^H + shift I)^-1 y, among small images."""
+        if self.gram is None:
+            return self.separable.solve_gram(y, shift)
+        spectrum = torch.fft.rfft2(y) / (self._like("gram", y) + shift_column(shift, y))
+        return torch.fft.irfft2(spectrum, s=self.out_shape[1:])

@@ -34,6 +34,21 @@ class Separable(LinearOperator):
         power = self._like("values", b).square()
         return self._signal(self._coords(b) / (power + shift_column(shift, b)))
 
+    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        values = self._like("values", y)
+        gain = values / (values.square() + shift_column(shift, y))
+        return self._signal(
+            gain * self._measured_coords(self._checked(y, self.out_shape, "output"))
+        )
+
+    def solve_gram(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        """(A A^H + shift I)^-1 y: among measurements, which may be much smaller."""
+        m, n = self.out_shape[1:]
+        power = self._like("values", y)[:m, :n].square()
+        rows, columns = self._like("row_images", y), self._like("column_images", y)
+        coords = rows.T @ y @ columns / (power + shift_column(shift, y))
+        return rows @ coords @ columns.T
+
     def norm(self, steps: int = 100) -> float:
         return self.values.max().item()
 

@@ -11,6 +11,7 @@ from restore.testing import (
     assert_linear,
     assert_normal,
     assert_solve_normal,
+    assert_tikhonov,
     assert_vjp,
     randn,
 )
@@ -43,6 +44,23 @@ def test_normal_is_the_adjoint_after_the_operator(operator, dtype):
 def test_solve_normal_leaves_no_residual(operator, dtype):
     assert_solve_normal(operator, dtype)
     assert_solve_normal(operator, SINGLE[dtype], rtol=1e-4)
+
+
+@every
+def test_tikhonov_is_the_solve_after_the_adjoint(operator, dtype):
+    assert_tikhonov(operator, dtype)
+    assert_tikhonov(operator, SINGLE[dtype], rtol=1e-4)
+
+
+@every
+def test_tikhonov_keeps_its_digits_where_it_is_closed(operator, dtype):
+    if operator.svd() is None:
+        pytest.skip("solved by conjugate gradients, which stop at 1e-6 of the right-hand side")
+    shift = 1e-6 * operator.norm() ** 2
+    y = operator(randn(operator.in_shape, dtype)) + 0.01
+    single = y.to(SINGLE[y.dtype])
+    expected = operator.tikhonov(y, shift)
+    assert (norm(operator.tikhonov(single, shift) - expected) < 1e-3 * norm(expected)).all()
 
 
 @every
