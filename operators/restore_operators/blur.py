@@ -26,6 +26,7 @@ class Blur(LinearOperator):
     def __init__(self, in_shape: Sequence[int], kernel: Tensor, *, boundary: str = "circular"):
         super().__init__(in_shape, in_shape)
         self.kernel = checked_kernel(kernel, in_shape)
+        self.boundary = boundary
         height, width = self.kernel.shape[-2:]
         origin = (height // 2, width // 2)
         # a convolution is a correlation with the kernel turned round
@@ -55,10 +56,22 @@ class Blur(LinearOperator):
         return (self.closed or super()).tikhonov(y, shift)
 
     def norm(self, steps: int = 100) -> float:
-        return super().norm(steps) if self.closed is None else self.closed.norm()
+        if self.closed is not None:
+            return self.closed.norm()
+        return super().norm(steps) if self.miniature is self else self.miniature.norm(steps)
 
     def svd(self) -> Spectral | None:
         return None if self.closed is None else self.closed.svd()
+
+    @cached_property
+    def miniature(self) -> "Blur":
+        """The same on an image a few kernels wide at most: its norm, iterated, is as good."""
+        channels, *size = self.in_shape
+        spans = self.kernel.shape[-2:]
+        sides = [min(n, max(64, 4 * span)) for n, span in zip(size, spans, strict=True)]
+        if sides == size:
+            return self
+        return Blur((channels, *sides), self.kernel, boundary=self.boundary)
 
     @cached_property
     def closed(self) -> LinearOperator | None:

@@ -96,6 +96,9 @@ for boundary in BOUNDARIES:
     }
     LINEAR |= {f"{name}, {boundary}": (op, torch.float64) for name, op in blurs.items()}
 
+# what needs neither conjugate gradients nor a dense matrix
+CLOSED = {name: case for name, case in LINEAR.items() if case[0].svd() is not None}
+
 NONLINEAR = {
     "clip": Clip((3, 4, 5)),
     "clip, wide": Clip((4, 5), low=-2.0, high=0.5),

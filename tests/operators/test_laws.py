@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from catalogue import LINEAR, NONLINEAR
+from catalogue import CLOSED, LINEAR, NONLINEAR
+from restore_operators import Blur, motion_kernel
 
 from restore.signal import norm
 from restore.spectral import dense
@@ -52,10 +53,8 @@ def test_tikhonov_is_the_solve_after_the_adjoint(operator, dtype):
     assert_tikhonov(operator, SINGLE[dtype], rtol=1e-4)
 
 
-@every
+@pytest.mark.parametrize(("operator", "dtype"), CLOSED.values(), ids=CLOSED)
 def test_tikhonov_keeps_its_digits_where_it_is_closed(operator, dtype):
-    if operator.svd() is None:
-        pytest.skip("solved by conjugate gradients, which stop at 1e-6 of the right-hand side")
     shift = 1e-6 * operator.norm() ** 2
     y = operator(randn(operator.in_shape, dtype)) + 0.01
     single = y.to(SINGLE[y.dtype])
@@ -77,6 +76,13 @@ def test_solve_normal_is_the_dense_solve(operator, dtype):
 def test_norm_is_the_largest_singular_value(operator, dtype):
     largest = torch.linalg.matrix_norm(dense(operator, dtype), 2).item()
     assert 0.98 * largest < operator.norm() < (1 + 1e-5) * largest  # iteration comes from below
+
+
+def test_the_norm_of_a_large_blur_is_found_on_a_small_one():
+    kernel = motion_kernel(9.3, 20)
+    for boundary in ("reflect", "replicate", "zero"):
+        large, small = (Blur((1, n, n), kernel, boundary=boundary) for n in (200, 60))
+        assert large.norm() == pytest.approx(small.norm(), rel=0.01)
 
 
 @every
@@ -111,6 +117,21 @@ def test_the_device_follows_the_input(operator, dtype):
     y = operator(x)
     assert y.device.type == operator.adjoint(y).device.type == "meta"
     assert operator.normal(x).device.type == "meta"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_finds_the_same_numbers():
+    for operator, dtype in LINEAR.values():
+        x = randn(operator.in_shape, SINGLE[dtype])
+        y = operator(x)
+        for found, expected in (
+            (operator(x.cuda()), y),
+            (operator.adjoint(y.cuda()), operator.adjoint(y)),
+            (operator.solve_normal(x.cuda(), 0.5), operator.solve_normal(x, 0.5)),
+        ):
+            assert found.is_cuda
+            torch.testing.assert_close(found.cpu(), expected, rtol=1e-3, atol=1e-3)
 
 
 @every
