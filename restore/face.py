@@ -1,10 +1,12 @@
 """The Python face: names in place of objects, looked up among all installed plugins."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from . import sampling
+from .errors import WeightsError
 from .measurement import Measurement
 from .operator import Operator
 from .plugins import catalog
@@ -25,6 +27,8 @@ def load_prior(name: str | Path, device: str = "cpu") -> Prior:
         from .priors.tiled import tiled
 
         return tiled(load_prior_folder(name, device))
+    if "/" in str(name) or os.sep in str(name):
+        raise WeightsError(f"there is no prior folder {name}")
     return catalog().load("priors", str(name))().to(device)
 
 

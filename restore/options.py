@@ -56,7 +56,8 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
         kind, choices = _kind(keyword)
         if kind is not None:
             required = keyword.default is keyword.empty
-            default = None if required or keyword.name in NAMED else keyword.default
+            default = None if required else keyword.default
+            default = getattr(default, "__name__", default)  # ancestral: by its name
             options[keyword.name] = Option(
                 keyword.name, kind, default, required, choices, helps.get(keyword.name, "")
             )

@@ -79,7 +79,7 @@ def claim(folder: Path, mark: str, sources: Iterable[Path], *, overwrite: bool) 
         raise FileExistsError(
             f"{folder} holds files already{whose}; choose another folder, or add --overwrite"
         )
-    made = not folder.exists()
+    made = before["made"] if before is not None else not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     for left in (*folder.glob(".*.checkpoint*"), *folder.glob(".*.partial")):
         shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -70,7 +70,9 @@ class Problem:
         noise = self.task.measurement.noise
         if not isinstance(noise, Gaussian):
             return None
-        return float(torch.as_tensor(noise.std).square().mean().sqrt())
+        if isinstance(noise.std, float):
+            return noise.std
+        return noise.std.square().mean().sqrt().item()
 
 
 def pose(source: Path, settings: Settings) -> Problem:

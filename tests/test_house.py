@@ -22,11 +22,11 @@ EVERYTHING = [*SOURCES, *(p for d in ("tests", "benchmarks", "examples")
 FLOORS = [
     "signal schedules posterior registry hookspecs errors requirement png svg display outputs",
     "operator noise prior networks options checkpoint report",
-    "measurement spectral priors testing truth precision",
+    "measurement spectral priors truth precision",
     "samplers task",
     "sampling watchers builtin training",
     "plugins",
-    "face reading problem account files sheet training_files cli engines",
+    "face reading problem account files sheet training_files testing testing_plugin cli engines",
 ]
 # samplers/*: a registered one is a paper's; what is not registered, they share, and the integrators
 NAMED = re.findall(r"restore\.samplers\.(\w+):", (ENGINE / "builtin.py").read_text("utf-8"))

@@ -94,7 +94,9 @@ def _described(thing: Any, kind: str) -> dict[str, Any]:
 def _options(options: Mapping[str, Any]) -> dict[str, str]:
     said = {}
     for name, option in options.items():
-        value = "required" if option.required else f"default {option.default}"
+        value = "required" if option.required else ""
+        if option.default is not None:
+            value = f"default {option.default}"
         said[name] = "; ".join(filter(None, [option.type.__name__, value, option.help]))
     return said
 

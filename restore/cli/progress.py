@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-SHARE = 0.1  # of the steps between two plain lines
+LINES = 10  # of plain progress in a run
 
 
 class Pace:
@@ -38,12 +38,12 @@ class Plain:
     """A line now and then."""
 
     def __init__(self, chains: int):
-        self.pace, self.shown = Pace(chains), 0.0
+        self.pace, self.shown = Pace(chains), 0
 
     def __call__(self, rows: int, index: int, total: int, facts: Mapping[str, Any]) -> None:
         done, whole, left = self.pace.at(rows, index, total)
-        if done / whole >= self.shown + SHARE or (done == whole and self.shown < 1):
-            self.shown = 1.0 if done == whole else done / whole // SHARE * SHARE
+        if LINES * done // whole > self.shown:
+            self.shown = LINES * done // whole
             click.echo(f"  {done}/{whole}  {_words(facts, left)}", err=True)
 
 
@@ -85,4 +85,4 @@ def _words(facts: Mapping[str, Any], left: float | None) -> str:
     words = f"sigma {facts['sigma']:.3g}"
     if facts.get("chi_square") is not None:
         words += f"  misfit {facts['chi_square']:.3g}"
-    return words + (f"  {duration(left)} left" if left is not None else "")
+    return words + (f"  {duration(left)} left" if left else "")

@@ -65,7 +65,8 @@ def flag(option: Option) -> click.Option:
     help = option.help
     if option.default is not None:
         help = f"{help}  [default: {option.default}]".strip()
-    more: dict[str, Any] = {"required": option.required, "help": help, "default": None}
+    more: dict[str, Any] = {"required": True} if option.required else {"default": None}
+    more["help"] = help
     if option.type is not bool:
         texts = [str(choice) for choice in option.choices]
         more["type"] = click.Choice(texts) if texts else TYPES[option.type]

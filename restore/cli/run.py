@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .batch import each
+from .device import usable
 from .program import COMMAND, say
 from .progress import duration, shown
 from .recipes import Recipes, assignments, inputs_and_output
@@ -35,7 +36,10 @@ def flags() -> list[click.Parameter]:
     return [
         *inputs_and_output(),
         click.Option(
-            ["--noise"], type=Noise(), help="Noise of the input, in units of its full range."
+            ["--noise"],
+            type=Noise(),
+            metavar="STD|auto",
+            help="Noise of the input, in units of its full range; auto estimates it.",
         ),
         click.Option(
             ["--chains"], type=at_least_one, default=8, show_default=True, help="Samples to draw."
@@ -56,9 +60,11 @@ def flags() -> list[click.Parameter]:
         ),
         click.Option(
             ["--precision"],
+            type=click.Choice(["auto", "float32", "float64", "bfloat16"]),
+            metavar="NAME",
             default="auto",
             show_default=True,
-            help="auto, float32, float64 or bfloat16, of the network.",
+            help="auto, float32, float64 or bfloat16; auto: bfloat16 where it is faster.",
         ),
         click.Option(
             ["--reference"],
@@ -88,6 +94,7 @@ def act(
     from ..reading import taken
 
     command = click.get_current_context().meta[COMMAND]
+    asked["device"] = usable(asked["device"])
     settings = Settings(recipe, options, sampler_options=sets, command=command, **asked)
     load_prior = cache(face.load_prior)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .device import usable
 from .program import say
 from .wording import INTERRUPTED
 
@@ -116,15 +117,12 @@ def denoiser(
 
     A run that was interrupted goes on when the same command is given again.
     """
-    import torch
-
     from ..training import Training
     from ..training_files import has_prior, read_signals, train_prior
 
     if has_prior(out) and not overwrite:
         raise FileExistsError(f"{out} holds a prior already; choose another, or add --overwrite")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = usable(device)
     signals = read_signals(folder, channels)
     held = read_signals(validation, channels) if validation is not None else []
     click.echo(f"{len(signals)} files to train on, {len(held)} to validate with", err=True)

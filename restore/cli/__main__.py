@@ -1,0 +1,5 @@
+"""python -m restore.cli."""
+
+from . import main
+
+main()
