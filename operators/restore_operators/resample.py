@@ -39,6 +39,7 @@ class Downsample(LinearOperator):
     ):
         if factor != int(factor) or factor < 1:
             raise ValueError(f"a factor is a whole number of at least 1, got {factor}")
+        factor = int(factor)
         kernel = checked_kernel(bicubic_kernel(factor) if kernel is None else kernel, in_shape)
         channels, height, width = in_shape
         if kernel.ndim != 2:

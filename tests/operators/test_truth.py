@@ -98,6 +98,11 @@ def test_box_downsampling_is_the_mean_of_blocks(factor):
     torch.testing.assert_close(found, F.avg_pool2d(x, factor))
 
 
+def test_a_whole_factor_may_be_any_kind_of_number():
+    x = random(1, 1, 6, 4)
+    assert Downsample((1, 6, 4), 2.0)(x).equal(Downsample((1, 6, 4), 2)(x))
+
+
 @pytest.mark.parametrize("boundary", SCIPY)
 def test_an_odd_kernel_and_an_even_factor_keep_every_second_pixel_of_a_blur(boundary):
     x = random(2, 1, 8, 10)
