@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .networks import UNet, from_edm
-from .networks.folder import CONFIG, save_prior
+from .networks import UNet, begin_from, from_edm
+from .networks.folder import CONFIG, load_prior_folder, save_prior
 from .outputs import write_text
 from .prior import Denoiser
 from .reading import read, taken
@@ -54,6 +54,9 @@ def train_prior(
     *,
     validation: Sequence[Tensor] = (),
     widths: Sequence[int] = (32, 64, 128, 256),
+    start: Path | None = None,
+    mean: float | None = None,
+    spread: float | None = None,
     card: Mapping[str, Any],
     device: str = "cpu",
     minutes: float | None = None,
@@ -62,11 +65,17 @@ def train_prior(
 ) -> dict[float, float]:
     """Train a prior and save it in `folder`; its mean square error at each sigma.
 
+    start: a prior's folder to begin from, of any number of channels. mean, spread: what the
+    preconditioning takes for the signals' centre and standard deviation; else they are measured.
     A run that was cut off is gone on with: ValueError if it was of another network or training.
     """
-    mean, spread = centre_and_spread(signals)
+    if mean is None or spread is None:
+        mean, spread = centre_and_spread(signals)
     network = _network(len(signals[0]), widths, signals[0].ndim - 1, training.seed)
-    _keep_plan(folder, {**asdict(training), **network.config}, free=("steps",))
+    if start is not None:
+        begin_from(network, load_prior_folder(start).network)
+    plan = {**asdict(training), **network.config, "start": start and str(start)}
+    _keep_plan(folder, {**plan, "mean": mean, "spread": spread}, free=("steps", "start"))
     network = train(
         network,
         signals,

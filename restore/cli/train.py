@@ -88,6 +88,14 @@ def train() -> None:
     show_default=True,
     help="Steps between two validations, and two checkpoints.",
 )
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    metavar="PRIOR_FOLDER",
+    help="A prior to begin from; its number of channels may be another.",
+)
+@click.option("--mean", type=float, help="The signals' centre; else measured.")
+@click.option("--spread", type=float, help="Their standard deviation; else measured.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--name", help="For the prior's card; else the folder's name.")
@@ -106,6 +114,9 @@ def denoiser(
     widths: tuple[int, ...],
     validation: Path | None,
     validate_every: int,
+    start: Path | None,
+    mean: float | None,
+    spread: float | None,
     seed: int,
     device: str,
     name: str | None,
@@ -134,6 +145,9 @@ def denoiser(
             plan,
             validation=held,
             widths=widths,
+            start=start,
+            mean=mean,
+            spread=spread,
             card={"name": name or out.name, "licence": licence, "data": data or folder.name},
             device=device,
             minutes=minutes,

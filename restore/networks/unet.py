@@ -100,3 +100,23 @@ def _conv(dims: int, inputs: int, outputs: int) -> nn.Module:
 
 def _level(width: int, blocks: int, dims: int) -> nn.Module:
     return nn.Sequential(*(Block(width, dims) for _ in range(blocks)))
+
+
+def begin_from(network: UNet, other: UNet) -> None:
+    """Take over another network's weights, in place; its number of channels may be another.
+
+    More channels start as copies that share the first layer's weights; fewer, as their average.
+    ValueError where the networks differ in anything else.
+    """
+    mine, theirs = dict(network.config), dict(other.config)
+    channels, given = mine.pop("channels"), theirs.pop("channels")
+    if mine != theirs:
+        raise ValueError(f"cannot begin a network of {mine} from one of {theirs}")
+    weights = {name: value.clone() for name, value in other.state_dict().items()}
+    if channels != given:
+        head, tail = weights["head.weight"], weights["tail.weight"]
+        signal = head[:, :given].sum(1, keepdim=True) / channels
+        repeated = signal.expand(-1, channels, *signal.shape[2:])
+        weights["head.weight"] = torch.cat([repeated, head[:, given:]], 1)
+        weights["tail.weight"] = tail.mean(0, keepdim=True).expand(channels, *tail.shape[1:])
+    network.load_state_dict(weights)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from restore.errors import WeightsError
-from restore.networks import UNet, from_edm
+from restore.networks import UNet, begin_from, from_edm
 from restore.networks.folder import load_prior_folder, save_prior
 from restore.prior import linearize
 from restore.training import Patches, Training, denoising_psnr, draw_sigma, train
@@ -131,3 +131,17 @@ def test_weights_that_are_not_whole_are_refused(tmp_path):
     (tmp_path / "prior.json").write_text("{")
     with pytest.raises(WeightsError, match="not a prior's description"):
         load_prior_folder(tmp_path)
+
+
+def test_a_colour_network_begun_from_a_grey_one_denoises_grey_alike():
+    grey, colour = _net(1), _net(3)
+    begin_from(colour, grey)
+    x = torch.randn(2, 1, 8, 8)
+    torch.testing.assert_close(
+        colour(x.expand(2, 3, 8, 8), torch.ones(2)),
+        grey(x, torch.ones(2)).expand(2, 3, 8, 8),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+    with pytest.raises(ValueError, match="cannot begin"):
+        begin_from(_net(1, dims=1), grey)
