@@ -1,5 +1,6 @@
 """The plugin that restore itself is: its samplers, registered as anyone else's would be."""
 
+from .catalogue_guidance import register_guidance
 from .hookspecs import hook
 
 
@@ -50,3 +51,4 @@ def register_samplers(register):
         calls="repeats",
         paper="Lugmayr et al. 2022, arXiv:2201.09865",
     )
+    register_guidance(register)

@@ -1,12 +1,9 @@
 """Diffusion posterior sampling: Chung et al., ICLR 2023, arXiv:2209.14687."""
 
-import torch
-
 from ..measurement import Measurement
-from ..noise import Gaussian
 from ..prior import Denoiser, linearize
-from ..signal import column
 from .guidance import guided
+from .likelihood import widened_score
 
 
 @guided
@@ -23,16 +20,6 @@ def dps(denoise: Denoiser, measurement: Measurement, *, guidance: float = 1.0) -
 
     def conditional(x, sigma):
         denoised, pullback = linearize(denoise, x, sigma)
-        return denoised + guidance * sigma**2 * pullback(_score(measurement, denoised))
+        return denoised + guidance * sigma**2 * pullback(widened_score(measurement, denoised))
 
     return conditional
-
-
-def _score(measurement: Measurement, denoised):
-    """A^H (y - A(D)) / max(std^2, mean |y - A(D)|^2), the mean over what was measured."""
-    if not isinstance(measurement.noise, Gaussian):
-        return measurement.score(denoised)
-    residual = measurement.residual(denoised)
-    power = column(measurement.power(residual), residual)
-    variance = torch.clamp(power, min=measurement.noise.on(residual) ** 2)
-    return measurement.operator.vjp(denoised, residual / variance)

@@ -68,6 +68,16 @@ def heun(
 
 def dpm_solver(denoise, measurement, x, sigmas, randn_like):
     """DPM-Solver++(2M), second order with one call a step; Lu et al. 2022, arXiv:2211.01095."""
+    return _two_point(denoise, x, sigmas, randn_like, ddim_step)
+
+
+def dpm_solver_sde(denoise, measurement, x, sigmas, randn_like):
+    """SDE-DPM-Solver++(2M): the same with the noise of ancestral steps; ibid., appendix A."""
+    return _two_point(denoise, x, sigmas, randn_like, ancestral_step)
+
+
+def _two_point(denoise, x, sigmas, randn_like, kernel) -> Iterator[Step]:
+    """Transitions on D extrapolated over half a step in log sigma from the one before."""
     before, spacing_before = None, None
     for sigma, sigma_next in levels(sigmas):
         denoised = denoise(x, sigma)
@@ -76,6 +86,6 @@ def dpm_solver(denoise, measurement, x, sigmas, randn_like):
             spacing = log(sigma / sigma_next)
             if before is not None:
                 ahead = denoised + spacing / (2 * spacing_before) * (denoised - before)
-        x = ahead + sigma_next / sigma * (x - ahead)
+        x = kernel(x, ahead, sigma, sigma_next, randn_like).x
         before, spacing_before = denoised, spacing
         yield Step(x, denoised, sigma)

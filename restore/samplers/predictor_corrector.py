@@ -1,0 +1,35 @@
+"""Predictor-corrector sampling: Song et al., ICLR 2021, arXiv:2011.13456."""
+
+from ..prior import score
+from ..signal import column, norm
+from .base import Step, levels, memoryless
+from .kernels import ancestral_step
+
+
+@memoryless
+def predictor_corrector(
+    denoise,
+    measurement,
+    x,
+    sigmas,
+    randn_like,
+    *,
+    corrections: int = 1,
+    snr: float = 0.16,
+):
+    """Algorithms 2 and 4: Langevin steps at a level, then the ancestral step to the next.
+
+    The measurement is not looked at.
+
+    corrections: M, Langevin steps at a level.
+    snr: r, the length of the score's part of such a step in that of its noise; the variance is too
+    large by about r^2 where the corrector has the last word.
+    """
+    for sigma, sigma_next in levels(sigmas):
+        for _ in range(corrections):
+            drift, noise = score(denoise, x, sigma), randn_like(x)
+            length = column(2 * (snr * norm(noise) / norm(drift)) ** 2, x)
+            x = x + length * drift + (2 * length) ** 0.5 * noise
+        denoised = denoise(x, sigma)
+        x = ancestral_step(x, denoised, sigma, sigma_next, randn_like).x
+        yield Step(x, denoised, sigma)
