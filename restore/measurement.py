@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from .noise import Gaussian, NoiseModel
-from .operator import LinearOperator, Operator, one_for_each
+from .operator import LinearOperator, Operator
 from .signal import ChainNoise, RandnLike, column, conjugate_gradient, dot, minimise, rows
+from .stacking import one_for_each
 
 # A noise-free measurement is solved as if its noise were this share of the signal's variance:
 # float32 keeps 7 digits, so less than this is lost in rounding anyway.
@@ -92,7 +93,7 @@ class Measurement:
         Exact for linear operators and Gaussian noise (to the tolerance of solve_normal); otherwise
         by gradient descent from x, to a local optimum.
         """
-        if self._linear_gaussian:
+        if self.linear_gaussian:
             return x + self._gain(self.residual(x), x, variance)
         return self._descend(x, variance)
 
@@ -102,7 +103,7 @@ class Measurement:
         Perturb and optimise (Papandreou & Yuille, NeurIPS 2010): disturb x and y by noise of their
         own law, then solve. TypeError for other measurements.
         """
-        if not self._linear_gaussian:
+        if not self.linear_gaussian:
             raise TypeError("exact inner samples need a linear operator and Gaussian noise")
         x = x + _root(variance, x) * randn_like(x)
         residual = self.residual(x)
@@ -122,7 +123,8 @@ class Measurement:
         return Measurement(self.y.to(device, wanted), self.operator, self.noise)
 
     @property
-    def _linear_gaussian(self) -> bool:
+    def linear_gaussian(self) -> bool:
+        """Whether proximal steps and their samples are exact."""
         return isinstance(self.operator, LinearOperator) and isinstance(self.noise, Gaussian)
 
     def _gain(self, residual: Tensor, x: Tensor, variance: float | Tensor) -> Tensor:

@@ -118,7 +118,7 @@ def minimise(
     x: Tensor,
     *,
     step: float | Tensor,
-    max_steps: int = 60,
+    max_steps: int = 200,
     rtol: float = 1e-4,
 ) -> Tensor:
     """A local minimum of objective: x -> (value, gradient), from x; (batch, ...) -> (batch, ...).

@@ -21,7 +21,7 @@ EVERYTHING = [*SOURCES, *(p for d in ("tests", "benchmarks", "examples")
 # restore/*: a module imports from its own floor or those below, and never in a circle
 FLOORS = [
     "signal schedules posterior registry hookspecs errors requirement png svg display outputs",
-    "operator noise prior networks options checkpoint report",
+    "operator stacking noise prior networks options checkpoint report catalogue_guidance",
     "measurement spectral priors truth precision",
     "samplers task",
     "sampling watchers builtin training",

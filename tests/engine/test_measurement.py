@@ -57,6 +57,7 @@ def test_the_proximal_step_is_stationary(noise):
 
 
 def test_a_nonlinear_proximal_step_is_stationary_too():
+    torch.manual_seed(0)
     operator = NonlinearComposed(Square(4), Dense(torch.rand(4, 4, dtype=torch.float64)))
     measurement = simulate(operator, Gaussian(0.1), torch.rand(4, dtype=torch.float64))
     start = torch.rand(3, 4, dtype=torch.float64)

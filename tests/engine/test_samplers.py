@@ -10,8 +10,8 @@ from restore.measurement import Measurement, stack
 from restore.noise import Gaussian
 from restore.operator import Scaled
 from restore.priors.exact import gaussian
-from restore.sampling import iterate, sample
 from restore.samplers.base import Step
+from restore.sampling import iterate, sample
 
 PRIOR = gaussian(torch.zeros(6), torch.linspace(0.5, 1.5, 6))
 every = pytest.mark.parametrize("name", names())

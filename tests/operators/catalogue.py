@@ -25,7 +25,8 @@ from restore_operators import (
 )
 from restore_operators.padding import BOUNDARIES
 
-from restore.operator import LinearOperator, Stacked
+from restore.operator import LinearOperator
+from restore.stacking import Stacked
 
 COMPLEX = torch.complex128
 

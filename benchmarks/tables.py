@@ -1,0 +1,26 @@
+"""Results as a Markdown table, printed and kept in benchmarks/results."""
+
+import datetime
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def publish(name: str, title: str, notes: str, tables: Sequence[str]) -> None:
+    """Print, and write benchmarks/results/<name>.md."""
+    import torch
+
+    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    stamp = f"{datetime.date.today().isoformat()}; {machine}"
+    text = "\n\n".join([f"# {title}", notes, *tables, stamp]) + "\n"
+    print(text)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(text)
