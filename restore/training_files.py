@@ -70,7 +70,8 @@ def train_prior(
     A run that was cut off is gone on with: ValueError if it was of another network or training.
     """
     if mean is None or spread is None:
-        mean, spread = centre_and_spread(signals)
+        centre, width = centre_and_spread(signals)
+        mean, spread = centre if mean is None else mean, width if spread is None else spread
     network = _network(len(signals[0]), widths, signals[0].ndim - 1, training.seed)
     if start is not None:
         begin_from(network, load_prior_folder(start).network)

@@ -16,7 +16,8 @@ SHOWN_BY = "restore_image.demo"  # by name only: the engine imports no plugin
     help="Folder to write to.",
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace what lies in OUT already.")
-def demo(out: Path, overwrite: bool) -> int:
+@click.option("-q", "--quiet", is_flag=True, help="Show no commands and no progress.")
+def demo(out: Path, overwrite: bool, quiet: bool) -> int:
     """Restore photographs from noise, holes, blur and low resolution, with the embedded prior."""
     if out.exists() and any(out.iterdir()) and not overwrite:
         raise FileExistsError(f"{out} holds files already; choose another folder, or --overwrite")
@@ -28,4 +29,4 @@ def demo(out: Path, overwrite: bool) -> int:
         raise UnavailableError(
             "the demo is part of the image plugin: pip install restore-image"
         ) from None
-    return module.run(out) or 0
+    return module.run(out, quiet=quiet)

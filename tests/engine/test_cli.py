@@ -269,7 +269,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tiny, monkeypatc
 
 
 def test_a_signal_from_the_keyboard_ends_a_real_process_with_130():
-    grid("big.grid", 200, 200)
+    grid("big.grid", 40, 40)
     words = ("run", "calm", "big.grid", "-o", "out", "--noise", "0.1", "--sampler", "slow")
     process = subprocess.Popen(
         [sys.executable, "-m", "restore.cli", *words, "--steps", "100000"],
