@@ -30,7 +30,9 @@ def nlm(y: Tensor, operator: LinearOperator, std: float, weight: float) -> Tenso
 
 def tv_denoise(y: Tensor, operator: LinearOperator, std: float, weight: float) -> Tensor:
     """Total variation denoising (scikit-image's Chambolle), weight in units of std."""
-    return _tensor(restoration.denoise_tv_chambolle(_numpy(y), weight=weight * std, max_num_iter=300))
+    return _tensor(
+        restoration.denoise_tv_chambolle(_numpy(y), weight=weight * std, max_num_iter=300)
+    )
 
 
 def bm3d(y: Tensor, operator: LinearOperator, std: float, weight: float) -> Tensor:

@@ -1,0 +1,8 @@
+"""Run all benchmarks: python -m benchmarks (an hour or so on two cores)."""
+
+import runpy
+import sys
+
+for name in ("denoising", "images", "speed", "posterior"):
+    sys.argv = [f"benchmarks/{name}.py"]
+    runpy.run_module(f"benchmarks.{name}", run_name="__main__")
