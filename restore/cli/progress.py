@@ -48,14 +48,18 @@ class Plain:
 
 
 class Live:
-    """A line that moves, by rich."""
+    """A line that moves, by rich; it appears at the first step."""
 
     def __init__(self, chains: int, bar: Any):
-        self.pace, self.bar, self.task = Pace(chains), bar, bar.add_task("", words="")
+        self.pace, self.bar = Pace(chains), bar
 
     def __call__(self, rows: int, index: int, total: int, facts: Mapping[str, Any]) -> None:
         done, whole, left = self.pace.at(rows, index, total)
-        self.bar.update(self.task, completed=done, total=whole, words=_words(facts, left))
+        if not self.bar.tasks:
+            self.bar.add_task("", total=whole, words="")
+            self.bar.start()
+        words = _words(facts, left)
+        self.bar.update(self.bar.task_ids[0], completed=done, total=whole, words=words)
 
 
 @contextmanager
@@ -70,8 +74,11 @@ def shown(chains: int, *, quiet: bool) -> Iterator[Any]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[words]}")
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        try:
             yield Live(chains, bar)
+        finally:
+            bar.stop()
 
 
 def duration(seconds: float) -> str:
