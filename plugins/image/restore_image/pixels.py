@@ -11,6 +11,7 @@ icc, exif, xmp    bytes, as they were
 and what only one format has: chunks (PNG), lossless (WebP), layout (NPY), tiff.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,11 +114,13 @@ def profile(meta: Mapping[str, Any], channels: int) -> bytes | None:
 def naming(path: Path) -> Iterator[None]:
     """Whatever a parser says of a broken file becomes one ValueError that names the file."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is wrong with a file is said once, below
+            yield
     except Exception as error:  # foreign bytes may raise anything in a parser
         if isinstance(error, OSError) and error.errno is not None:
             raise  # not there, not allowed, a folder: the system's own words name the file
-        if str(path) in str(error):
+        if isinstance(error, ValueError) and str(path) in str(error):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path}: not readable: {reason}") from error

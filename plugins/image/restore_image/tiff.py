@@ -3,6 +3,7 @@
 The format: Adobe, TIFF Revision 6.0, 1992.
 """
 
+import logging
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from restore.task import Record
 
 from .pillow import pixels_of
 from .pixels import TURNS, as_it_lay, profile, to_record
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # it raises what matters
 
 ORIENTATION = 274
 # tags that are as true of the restored picture: description, make, model, software, date, artist,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
 from restore_image import files, png
 from restore_image.pixels import as_it_lay, enlarged, upright
 
@@ -197,6 +197,48 @@ def test_tiff_keeps_depth_and_alpha(tmp_path, channels, dtype, planar):
     first, second, copy = again(path)
     assert_same(first, second)
     np.testing.assert_array_equal(np.atleast_3d(tifffile.imread(copy)), pixels)
+
+
+def lzw(content: bytes) -> bytes:
+    """TIFF's LZW without compressing: 9-bit codes, the table cleared before it would need 10."""
+    codes = []
+    for start in range(0, len(content), 200):
+        codes += [256, *content[start : start + 200]]
+    bits = "".join(f"{code:09b}" for code in [*codes, 257])
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_16_bits_in_a_compression_that_only_libtiff_knows(tmp_path, channels, order):
+    pixels = drawn((7, 13, channels), np.uint16)
+    path = tmp_path / "a.tif"
+    content = lzw(pixels.astype(f"{order}u2").tobytes())
+    head = b"II\x2a\0" if order == "<" else b"MM\0\x2a"
+    tags = TiffImagePlugin.ImageFileDirectory_v2(head + bytes(4))
+    tags[256], tags[257], tags[258], tags[259] = 13, 7, (16,) * channels, 5
+    tags[262], tags[277], tags[278] = (2 if channels > 1 else 1), channels, 7
+    tags[273], tags[279] = 0, len(content)  # counted from the end of the tags
+    if channels == 4:
+        tags[338] = 2
+    path.write_bytes(head + struct.pack(f"{order}I", 8) + tags.tobytes(8) + content)
+    first, second, copy = again(path)
+    assert_same(first, second)
+    np.testing.assert_array_equal(np.atleast_3d(tifffile.imread(copy)), pixels)
+
+
+def test_an_interlaced_png(tmp_path):
+    """Adam7, by hand for 2x2 pixels of 16-bit colour: passes 1, 6 and 7 hold them."""
+    pixels = drawn((2, 2, 3), np.uint16)
+    parts = [pixels[:1, :1], pixels[:1, 1:], pixels[1:]]
+    content = b"".join(b"\0" + part.astype(">u2").tobytes() for part in parts)
+    header = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 1)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(content)), (b"IEND", b"")]
+    path = tmp_path / "a.png"
+    path.write_bytes(png.SIGNATURE + b"".join(png._chunk(*part) for part in chunks))
+    signal = np.rint(files.read_png(path).signal.numpy() * 65535)
+    np.testing.assert_array_equal(signal.transpose(1, 2, 0), pixels)
 
 
 @pytest.mark.parametrize("size", SIZES)
