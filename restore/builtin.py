@@ -1,6 +1,8 @@
 """The plugin that restore itself is: its samplers, registered as anyone else's would be."""
 
+from .catalogue_decoupled import register_decoupled
 from .catalogue_guidance import register_guidance
+from .catalogue_particles import register_particles
 from .hookspecs import hook
 
 
@@ -43,6 +45,15 @@ def register_samplers(register):
         paper="Wang et al. 2023, arXiv:2212.00490",
     )
     register(
+        "stochastic-denoising",
+        "restore.samplers.stochastic_denoising:stochastic_denoising",
+        summary="white noise: the measurement is a state of the diffusion, go on from there",
+        exactness="exact in the limit of many steps",
+        needs=("the signal itself with white Gaussian noise",),
+        calls=1,
+        paper="Kawar et al. 2021, arXiv:2101.09552",
+    )
+    register(
         "repaint",
         "restore.samplers.repaint:repaint",
         summary="holes: the known part is replaced at every level, with jumps back and forth",
@@ -51,4 +62,6 @@ def register_samplers(register):
         calls="repeats",
         paper="Lugmayr et al. 2022, arXiv:2201.09865",
     )
+    register_decoupled(register)
     register_guidance(register)
+    register_particles(register)

@@ -187,6 +187,8 @@ def _noise(measurements: Sequence[Measurement]) -> NoiseModel:
         raise ValueError("stacked measurements with noise of their own must all be Gaussian")
     like = measurements[0].y
     levels = [torch.as_tensor(m.noise.std, dtype=torch.float64) for m in measurements]
+    if all(level.ndim == 0 and level == levels[0] for level in levels):
+        return first
     if all(level.ndim == 0 for level in levels):
         return Gaussian(column(torch.stack(levels), like))
     return Gaussian(torch.cat([level.expand_as(like) for level in levels]))

@@ -31,8 +31,8 @@ def _white_noise(measurement: Measurement) -> float:
     if not isinstance(noise, Gaussian) or not isinstance(noise.std, float) or noise.std == 0:
         raise ValueError(f"stochastic denoising needs white Gaussian noise, not {noise}")
     if operator.in_shape == operator.out_shape:
-        probe = torch.randn(1, *operator.in_shape, generator=torch.Generator().manual_seed(0))
-        probe = probe.to(measurement.y)
+        generator = torch.Generator().manual_seed(0)
+        probe = torch.randn(measurement.y.shape, generator=generator).to(measurement.y)
         if torch.equal(operator(probe), probe):
             return noise.std
     raise ValueError(f"stochastic denoising needs the signal itself with noise, not {operator}")

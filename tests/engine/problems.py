@@ -76,6 +76,20 @@ def copying(std: float = 0.1, n: int = 6, seed: int = 0) -> Measurement:
     return simulate(Copy(kept), Gaussian(std), x, seed=seed)
 
 
+WHOLE = {"stochastic-denoising"}  # samplers that take nothing but the signal itself with noise
+
+
+def posed(name: str, std: float = 0.1, *, seed: int = 0, even: bool = False) -> Measurement:
+    """The standard problem of a sampler; even: the other half of the signal."""
+    if name in WHOLE:
+        whole = copying(std, seed=seed)
+        noise = torch.randn(6, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        return Measurement(noise, Copy(torch.ones(6)), whole.noise)
+    measurement = copying(std, seed=seed)
+    kept = (torch.arange(6) % 2 == 0).double() if even else measurement.operator.kept
+    return Measurement(measurement.y, Copy(kept), measurement.noise)
+
+
 def sensing(std: float, *, m: int = 8, n: int = 16, seed: int = 0) -> Measurement:
     """Singular values from 1 to 0.2 on half the directions (algorithms.md, the acceptance test)."""
     generator = torch.Generator().manual_seed(seed)
