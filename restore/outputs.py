@@ -99,6 +99,8 @@ def refuse_inputs(folder: Path, sources: Iterable[Path]) -> None:
 def release(folder: Path, *, finished: bool) -> None:
     """The end of a run: what is unfinished stays marked, unless nothing of it was kept."""
     marker = folder / UNFINISHED
+    for torn in folder.glob(".*.checkpoint.partial"):  # a state that the disk had no room for
+        torn.unlink()
     kept = any(path != marker for path in folder.iterdir())
     made = json.loads(marker.read_text())["made"]
     if finished or not kept:

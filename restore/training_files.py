@@ -91,22 +91,7 @@ def train_prior(
         minutes=minutes,
         report=report,
     ).cpu()
-    denoise = from_edm(network, mean=mean, sigma_data=spread)
-    levels = torch.logspace(0, 1, LEVELS, base=training.sigma_max / training.sigma_min)
-    errors = measure(denoise, validation or signals, (levels * training.sigma_min).tolist())
-    made = {"made": date.today().isoformat(), "signals": len(signals)}
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    save_prior(
-        folder,
-        network,
-        mean=mean,
-        sigma_data=spread,
-        sigma_min=training.sigma_min,
-        sigma_max=training.sigma_max,
-        errors=errors,
-        card={**card, **made, "parameters": parameters, "training": asdict(training)},
-    )
-    return errors
+    return _measure_and_save(folder, network, training, mean, spread, validation or signals, card)
 
 
 def measure(
@@ -136,6 +121,33 @@ def centre_and_spread(signals: Sequence[Tensor]) -> tuple[float, float]:
     if spread == 0:
         raise ValueError("all signals hold one and the same value; there is nothing to learn")
     return float(f"{mean:.3g}"), float(f"{spread:.3g}")
+
+
+def _measure_and_save(
+    folder: Path,
+    network: UNet,
+    training: Training,
+    mean: float,
+    spread: float,
+    signals: Sequence[Tensor],
+    card: Mapping[str, Any],
+) -> dict[float, float]:
+    levels = torch.logspace(0, 1, LEVELS, base=training.sigma_max / training.sigma_min)
+    denoise = from_edm(network, mean=mean, sigma_data=spread)
+    errors = measure(denoise, signals, (levels * training.sigma_min).tolist())
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    made = {"made": date.today().isoformat(), "parameters": parameters}
+    save_prior(
+        folder,
+        network,
+        mean=mean,
+        sigma_data=spread,
+        sigma_min=training.sigma_min,
+        sigma_max=training.sigma_max,
+        errors=errors,
+        card={**card, **made, "training": asdict(training)},
+    )
+    return errors
 
 
 def has_prior(folder: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import torch
+
 from .measurement import Measurement
 from .noise import Gaussian
 from .samplers.base import Step
@@ -14,7 +16,8 @@ class Trace:
     """Noise level and data misfit after every step, in `rows`: dicts of sigma and chi_square.
 
     chi_square: mean over the chains of the denoised estimates', None where the noise is not
-    Gaussian. One call of the operator a step.
+    Gaussian. Samplers with particles add ess, the mean effective sample size of a chain.
+    One call of the operator a step.
     """
 
     def __init__(self, measurement: Measurement):
@@ -22,13 +25,16 @@ class Trace:
         self.rows: list[dict[str, float | None]] = []
 
     def __call__(self, step: Step, index: int, total: int) -> None:
-        self.rows.append({"sigma": step.sigma, "chi_square": misfit(self.measurement, step)})
+        row = {"sigma": step.sigma, "chi_square": misfit(self.measurement, step)}
+        if step.ess is not None:
+            row["ess"] = step.ess.mean().item()
+        self.rows.append(row)
 
 
 def misfit(measurement: Measurement, step: Step) -> float | None:
     """The mean chi-square of a step's denoised estimates."""
     noise = measurement.noise
-    if not isinstance(noise, Gaussian) or noise.std == 0:
+    if not isinstance(noise, Gaussian) or (torch.as_tensor(noise.std) == 0).any():
         return None
     measurement = measurement.to(step.denoised.device, step.denoised.dtype)
     return measurement.chi_square(step.denoised).mean().item()

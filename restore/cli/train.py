@@ -54,6 +54,7 @@ def train() -> None:
     help="Side of the pieces trained on.",
 )
 @click.option(
+    "learning_rate",
     "--lr",
     type=click.FloatRange(min=0, min_open=True),
     default=1e-3,
@@ -105,24 +106,11 @@ def train() -> None:
 def denoiser(
     folder: Path,
     out: Path,
-    steps: int,
-    batch: int,
-    patch: int,
-    lr: float,
-    minutes: float | None,
     channels: str | None,
-    widths: tuple[int, ...],
     validation: Path | None,
-    validate_every: int,
-    start: Path | None,
-    mean: float | None,
-    spread: float | None,
-    seed: int,
     device: str,
-    name: str | None,
-    licence: str,
-    data: str | None,
     overwrite: bool,
+    **asked: Any,
 ) -> int:
     """Train a denoiser on all files in FOLDER; use it with --prior PRIOR_FOLDER.
 
@@ -137,22 +125,19 @@ def denoiser(
     signals = read_signals(folder, channels)
     held = read_signals(validation, channels) if validation is not None else []
     click.echo(f"{len(signals)} files to train on, {len(held)} to validate with", err=True)
-    plan = Training(steps=steps, batch=batch, patch=patch, learning_rate=lr, seed=seed)
+    plan = {key: asked.pop(key) for key in ("steps", "batch", "patch", "learning_rate", "seed")}
+    card = {"name": asked.pop("name") or out.name, "licence": asked.pop("licence")}
+    card |= {"data": asked.pop("data") or folder.name, "signals": len(signals)}
     try:
         errors = train_prior(
             out,
             signals,
-            plan,
+            Training(**plan),
             validation=held,
-            widths=widths,
-            start=start,
-            mean=mean,
-            spread=spread,
-            card={"name": name or out.name, "licence": licence, "data": data or folder.name},
+            card=card,
             device=device,
-            minutes=minutes,
-            validate_every=validate_every,
             report=_report,
+            **asked,
         )
     except KeyboardInterrupt:
         say("interrupted; run the same command again to go on")

@@ -394,3 +394,15 @@ def test_a_terminal_gets_a_line_that_moves(monkeypatch):
             tell(4, index, 5, {"sigma": 1.0, "chi_square": 1.04})
     text = screen.getvalue()
     assert "5/5" in text and "misfit 1.04" in text and "\x1b[" in text
+
+
+def test_a_disk_that_fills_up_while_a_state_is_saved_leaves_no_torn_state(tiny, monkeypatch):  # noqa: F811
+    import torch
+
+    def full(state, path):
+        Path(path).write_text("torn")
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(torch, "save", full)
+    assert "No space left on device" in fails(1, *RUN, "-q")
+    assert not Path("out").exists()

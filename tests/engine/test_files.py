@@ -2,10 +2,12 @@
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_parts
 import torch
 from tiny import grid, tiny, tree  # noqa: F401
 from tiny_parts import Weights, prior
@@ -107,8 +109,6 @@ def test_what_was_there_stays_when_the_replacement_fails(tiny, monkeypatch):  # 
 
 
 def test_an_interrupted_run_gone_on_with_equals_one_that_was_not(tiny, monkeypatch):  # noqa: F811
-    import tiny_parts
-
     settings = Settings("calm", noise=0.1, sampler="slow", samples=True)
     restore_file(Path("a.grid"), Path("out/whole"), settings)
     monkeypatch.setattr(tiny_parts, "INTERRUPT", {"after": 6, "calls": 0})
@@ -202,3 +202,24 @@ def test_the_mark_is_of_all_that_decides_the_numbers():
         Settings("calm", noise=0.1, sampler_options={"trust": "2"}),
     ]  # fmt: skip
     assert len({settings.mark for settings in (one, *others)}) == 1 + len(others)
+
+
+def test_noise_that_differs_between_values_is_traced_and_told_by_its_rms(monkeypatch):
+    solve = tiny_parts.calm.solve
+
+    def rows_apart(record, noise, **options):
+        task = solve(record, noise, **options)
+        std = torch.linspace(0.1, 0.2, 6).reshape(1, 1, 6, 1).expand(1, *record.signal.shape)
+        measurement = Measurement(record.signal, task.measurement.operator, Gaussian(std))
+        return replace(task, measurement=measurement)
+
+    monkeypatch.setattr(tiny_parts, "calm", replace(tiny_parts.calm, solve=rows_apart))
+    facts = restore_file(Path("a.grid"), Path("out"), Settings("calm", noise=0.1, samples=True))
+    levels = np.linspace(0.1, 0.2, 6)
+    assert facts["noise"] == pytest.approx(np.sqrt(np.mean(levels**2)), rel=1e-6)
+    residual = np.loadtxt("a.grid") - np.load("out/samples.npy")[:, 0]
+    expected = np.mean((residual / levels[:, None]) ** 2)
+    assert facts["chi_square"] == pytest.approx(expected, rel=1e-5)
+    trace = json.loads(Path("out/report.json").read_text())["trace"]
+    # the last estimate differs from the sample by the last level's noise, 0.002 of 0.1
+    assert trace[-1]["chi_square"] == pytest.approx(expected, rel=0.02)

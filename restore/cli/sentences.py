@@ -1,0 +1,40 @@
+"""What restore run says of a file: before the long part, and after."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .progress import duration
+
+
+def opening(problem: Any, settings: Any) -> str:
+    """x.png: denoise, prior image-grey, sampler dps, 8 chains, seed 0, noise 0.05 (estimated)."""
+    words = [
+        f"{problem.source}: {settings.recipe}",
+        f"prior {problem.prior}",
+        f"sampler {problem.sampler}",
+        f"{settings.chains} chain{'s' if settings.chains > 1 else ''}",
+        f"seed {settings.seed}",
+    ]
+    if problem.noise is not None:
+        source = {"given": "", "estimated": " (estimated)", "recipe": " (the recipe's)"}
+        words.append(f"noise {problem.noise:.3g}{source[problem.noise_source]}")
+    return ", ".join(words)
+
+
+def sentence(facts: Mapping[str, Any]) -> str:
+    """out/x/restored.png: mean of 8 samples, misfit 1.02, 41 s; psnr 30.1 (one sample 28.0)."""
+    chains = facts["chains"]
+    words = "one sample" if chains == 1 else f"mean and std of {chains} samples"
+    if facts["chi_square"] is not None:
+        words += f", misfit {facts['chi_square']:.3g}"
+    words += f", {duration(facts['seconds'])}"
+    mean, sample = facts["metrics"]["mean"], facts["metrics"]["sample"]
+    merits = [
+        f"{name} {_figure(value)} (one sample {_figure(sample[name])})"
+        for name, value in mean.items()
+    ]
+    return f"{facts['output']}: {'; '.join([words, *merits])}"
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
