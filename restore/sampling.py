@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,8 @@ class _Run:
         values = torch.Size(self.shape).numel()
         seen = min(values, self.prior.limit or values)
         each = self.prior.footprint * seen + 64 * values  # about 16 float32 copies of the state
+        own = _keywords(self.sampler).get("particles")
+        each *= self.options.get("particles", 1 if own is None else own.default)
         fit = int(0.5 * free_memory(self.device) / each)
         return max(1, min(fit, chains * self.measurement.observations))
 
@@ -229,8 +231,8 @@ def _chunks(observations: int, chains: int, batch: int) -> Iterator[tuple[slice,
             )
 
 
-def _keywords(sampler: Sampler) -> set[str]:
-    return set(inspect.signature(sampler).parameters)
+def _keywords(sampler: Sampler) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(sampler).parameters
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ class Step(NamedTuple):
     x: Tensor  # (batch, *shape), at the next noise level
     denoised: Tensor  # the estimate of x0 that led there
     sigma: float  # the level it was made at
+    ess: Tensor | None = None  # (batch,) effective sample size, where a chain holds particles
 
 
 class Sampler(Protocol):
