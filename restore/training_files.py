@@ -24,17 +24,20 @@ LEVELS = 24  # at which a trained prior's errors are measured
 MEASURED, CROP = 16, 128  # on so many signals, cut to this size
 
 
-def read_signals(folder: Path, channels: str | None = None) -> list[Tensor]:
-    """The signals of all files that a reader takes, below `folder` too; 8 bits where that is all.
+def read_signals(*folders: Path, channels: str | None = None) -> list[Tensor]:
+    """The signals of all files in folders that a reader takes, and below; 8 bits where that is all.
 
     channels: "grey" or "colour" to make them one of both; None leaves them as they are. ValueError
     where there are none, or where they do not have the same number of channels.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder")
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and taken(path)]
+    for folder in folders:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder} is not a folder")
+    below = (path for folder in folders for path in sorted(folder.rglob("*")))
+    paths = [path for path in below if path.is_file() and taken(path)]
     if not paths:
-        raise ValueError(f"the folder {folder} holds no file that a reader takes")
+        names = ", ".join(map(str, folders))
+        raise ValueError(f"the folder {names} holds no file that a reader takes")
     signals: list[Tensor] = []
     for path in paths:
         signal = _as(read(path).signal, channels, path)

@@ -34,7 +34,9 @@ def train() -> None:
 
 
 @train.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument(
+    "folders", metavar="FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @click.option(
     "out",
     "-o",
@@ -104,7 +106,7 @@ def train() -> None:
 @click.option("--data", help="What it was trained on; else the training folder's name.")
 @click.option("--overwrite", is_flag=True, help="Replace a prior that lies there already.")
 def denoiser(
-    folder: Path,
+    folders: tuple[Path, ...],
     out: Path,
     channels: str | None,
     validation: Path | None,
@@ -122,12 +124,15 @@ def denoiser(
     if has_prior(out) and not overwrite:
         raise FileExistsError(f"{out} holds a prior already; choose another, or add --overwrite")
     device = usable(device)
-    signals = read_signals(folder, channels)
-    held = read_signals(validation, channels) if validation is not None else []
+    signals = read_signals(*folders, channels=channels)
+    held = read_signals(validation, channels=channels) if validation is not None else []
     click.echo(f"{len(signals)} files to train on, {len(held)} to validate with", err=True)
     plan = {key: asked.pop(key) for key in ("steps", "batch", "patch", "learning_rate", "seed")}
     card = {"name": asked.pop("name") or out.name, "licence": asked.pop("licence")}
-    card |= {"data": asked.pop("data") or folder.name, "signals": len(signals)}
+    card |= {
+        "data": asked.pop("data") or ", ".join(folder.name for folder in folders),
+        "signals": len(signals),
+    }
     try:
         errors = train_prior(
             out,

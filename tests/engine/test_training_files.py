@@ -107,12 +107,12 @@ def test_grey_and_colour_are_made_of_each_other(monkeypatch):
     monkeypatch.setattr("tiny_parts.read_grid", read_grid)
     with pytest.raises(ValueError, match=r"b\.grid has 3 channels, a\.grid has 1"):
         read_signals(Path())
-    grey, of_colour = read_signals(Path(), "grey")
+    grey, of_colour = read_signals(Path(), channels="grey")
     assert torch.equal(grey[0], torch.from_numpy(np.load("a.grid"))[0])
     colour = torch.from_numpy(np.load("b.grid"))
     expected = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
     assert torch.allclose(of_colour[0], expected)
-    of_grey, same = read_signals(Path(), "colour")
+    of_grey, same = read_signals(Path(), channels="colour")
     assert of_grey.shape == (3, 3, 3) and (of_grey == of_grey[:1]).all()
     assert torch.equal(same, colour)
 
