@@ -259,7 +259,7 @@ def _rows(facts: Mapping[str, Any], before: str = "") -> Iterator[str]:
         if key in ELSEWHERE:
             continue
         name = before + str(key).replace("_", " ")
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping):
             yield from _rows(value, name + ": ")
         elif value is not None:
             yield f"<tr><th>{escape(name)}</th><td>{escape(_words(value))}</td></tr>\n"

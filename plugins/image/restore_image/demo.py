@@ -20,7 +20,7 @@ from restore.reading import read
 from restore.report import THUMBNAIL, write_index
 
 CHAINS, STEPS = 4, 30  # a few seconds a photograph; `restore run` draws 8 in 50 steps
-SIZE = 192
+SIZE = 160
 
 
 @dataclass(frozen=True)
