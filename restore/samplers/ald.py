@@ -19,8 +19,9 @@ def ald(
     """Langevin steps at every level on the score plus A^H (y - A x) / (std^2 + |A|^2 sigma^2).
 
     |A|, 1 in the paper, is the operator's norm. The last estimate is the sample, so that no noise
-    of the last level stays in it. TypeError for measurements that are not linear with Gaussian
-    noise.
+    of the last level stays in it. A Gaussian problem of small noise gets 2.1 of its variance by
+    default, 1.2 with 20 repeats; with large noise 1.1. TypeError for measurements that are not
+    linear with Gaussian noise.
 
     step_size: in units of the inverse of the largest curvature of the law at that level, below 2;
     the variance is too large by about half of it in the stiffest direction.

@@ -12,8 +12,8 @@ def dps(denoise: Denoiser, measurement: Measurement, *, guidance: float = 1.0) -
 
     The paper divides the gradient of |y - A(D)|^2 by |y - A(D)|, which ties its zeta to the number
     of values, of steps and to their scale. Here the variance of the likelihood is the larger of
-    the noise's own and the mean square residual, so that one default serves all; where the noise
-    is not Gaussian, its own score is used.
+    the noise's own and the mean square residual, so that one default serves all; a score of noise
+    that is not Gaussian is shortened in the same way.
 
     guidance: weight of the gradient; 1 is the likelihood itself.
     """

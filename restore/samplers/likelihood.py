@@ -8,25 +8,40 @@ from ..noise import Gaussian
 from ..signal import column, dot, rows
 
 
-def widened(measurement: Measurement, residual: Tensor) -> Tensor:
-    """max(std^2, mean |residual|^2): the variance that a wrong estimate leaves to the residual.
+def widened(measurement: Measurement, denoised: Tensor) -> tuple[Tensor, Tensor]:
+    """The noise's score at A(D), and its variance, with what a wrong estimate adds to the noise.
 
-    DPS divides by |residual| instead, which ties its weight to the number of values, of steps and
-    to their scale. The mean is over what was measured; for noise that is not Gaussian it is all.
-    (batch, *out_shape) -> broadcastable against it.
+    The variance of Gaussian noise is max(std^2, mean |y - A(D)|^2), the mean over what was
+    measured; other noise is widened by as much, as its score is larger than its information says.
+    DPS divides by |y - A(D)| instead, which ties its weight to the number of values, of steps and
+    to their scale. (batch, *out_shape), and broadcastable against it.
     """
-    power = column(measurement.power(residual), residual)
-    if not isinstance(measurement.noise, Gaussian):
-        return power
-    return torch.clamp(power, min=measurement.noise.on(residual) ** 2)
+    noise = measurement.noise
+    if isinstance(noise, Gaussian):
+        residual = measurement.residual(denoised)
+        power = column(measurement.power(residual), residual)
+        variance = torch.clamp(power, min=noise.on(residual) ** 2)
+        return residual / variance, variance
+    score, information, surprise = surprised(measurement, denoised)
+    excess = column(surprise.clamp(min=1), score)
+    return score / excess, excess / information.clamp(min=1e-30)
+
+
+def surprised(measurement: Measurement, denoised: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The noise's score at A(D), its information, and mean |score|^2 / information, 1 at the truth.
+
+    (batch, *out_shape) twice, and (batch,).
+    """
+    y, clean = measurement.expanded(len(denoised)), measurement.operator(denoised)
+    score = measurement.noise.score(y, clean)
+    information = measurement.noise.information(y, clean)
+    surprise = measurement.power(score / information.clamp(min=1e-30).sqrt())
+    return score, information, surprise
 
 
 def widened_score(measurement: Measurement, denoised: Tensor) -> Tensor:
-    """grad log p(y | D) with the widened variance; noise that is not Gaussian has its own score."""
-    if not isinstance(measurement.noise, Gaussian):
-        return measurement.score(denoised)
-    residual = measurement.residual(denoised)
-    return measurement.operator.vjp(denoised, residual / widened(measurement, residual))
+    """grad log p(y | D) with the widened variance; (batch, *in_shape)."""
+    return measurement.operator.vjp(denoised, widened(measurement, denoised)[0])
 
 
 def steepest_step(measurement: Measurement, x: Tensor, variance: float) -> Tensor:
@@ -51,7 +66,7 @@ def _pulled_residual(measurement: Measurement, x: Tensor) -> Tensor:
 
 
 def curvature(measurement: Measurement, batch: int) -> tuple[Tensor, Tensor]:
-    """(|A|^2, least std^2) of each chain's observation, float64; |A|^2 / std^2 bounds A^H A / std^2.
+    """(|A|^2, least std^2) of each chain's observation, float64: what bounds A^H A / std^2.
 
     TypeError for measurements that are not linear with Gaussian noise: their curvature, from which
     a step size could follow, has no bound that is known.

@@ -26,7 +26,8 @@ def pnp_ula(
     The schedule only leads there: plug-and-play descent (proximal steps with variance r^2) starts
     the chain down to the level, where `iterations` more Steps follow, whatever the schedule's
     length. Samples are of the posterior with a prior blurred by that level; there is no projection
-    on a range of values. TypeError for measurements that are not linear with Gaussian noise.
+    on a range of values. ValueError for a measurement without noise, TypeError for one that is not
+    linear with Gaussian noise.
 
     level: sqrt(epsilon), in units of the prior's own std.
     step_size: delta, in units of the inverse of the largest curvature, below 2; the variance is
@@ -36,6 +37,8 @@ def pnp_ula(
     variance: r^2(sigma); the driver gives the prior's own law.
     """
     power, least = (value.to(x.device) for value in curvature(measurement, len(x)))
+    if not (least > 0).all():
+        raise ValueError("noise of std 0 leaves a Langevin chain no step: pnp_ula needs some")
     fixed = level * variance(sigmas[0].item()) ** 0.5
     for sigma, sigma_next in levels(sigmas):
         if sigma_next < fixed:

@@ -4,7 +4,7 @@ from ..measurement import Measurement
 from ..prior import Denoiser, linearize
 from ..signal import RandnLike, column, norm
 from .guidance import guided
-from .likelihood import widened, widened_score
+from .likelihood import widened
 
 PROBE = 0.1  # in units of sigma: how far off the second network call looks
 
@@ -23,7 +23,7 @@ def stsl(
     The trace, sigma^2 E e^T J e, is estimated with one random e (Hutchinson), its gradient by a
     difference of two pullbacks, J(x + h e)^T e - J(x)^T e. In pixels, without the encoder, and
     without the paper's repeated steps at a level; its trace leaves out A. Two network calls.
-    Where J is constant, as for Gaussian priors, the term is zero and this is DPS.
+    Where J is constant, as for Gaussian priors, the term is zero and this is DPS, with its bias.
 
     guidance: weight of the whole. curvature: that of the second-order term, the paper's eta; 1 is
     the expansion itself, 0 DPS.
@@ -31,14 +31,14 @@ def stsl(
 
     def conditional(x, sigma):
         denoised, pullback = linearize(denoise, x, sigma)
-        residual = measurement.residual(denoised)
-        spread = randn_like(residual) / widened(measurement, residual).clamp(min=1e-30).sqrt()
-        direction = measurement.operator.vjp(denoised, spread)
+        score, spread = widened(measurement, denoised)
+        across = measurement.operator.vjp
+        direction = across(denoised, randn_like(score) / spread.clamp(min=1e-30).sqrt())
         size = x[0].numel() ** 0.5
         reach = column(PROBE * sigma * size / norm(direction).clamp(min=1e-30), x)
         _, pullback_beside = linearize(denoise, x + reach * direction, sigma)
         bend = (pullback_beside(direction) - pullback(direction)) / reach
-        first = pullback(widened_score(measurement, denoised))
+        first = pullback(across(denoised, score))
         return denoised + guidance * sigma**2 * (first - 0.5 * curvature * sigma**2 * bend)
 
     return conditional

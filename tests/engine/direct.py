@@ -1,0 +1,42 @@
+"""A sampler run without the driver, on plain noise: many chains in little time."""
+
+import inspect
+
+import torch
+from problems import Dense
+
+from restore.measurement import Measurement
+from restore.noise import Gaussian
+from restore.schedules import karras
+
+BLANK = Measurement(torch.zeros(1, 1), Dense(torch.zeros(1, 1)), Gaussian(1.0))
+
+
+class Counting:
+    """A denoiser that counts its calls."""
+
+    def __init__(self, denoise):
+        self.denoise, self.calls = denoise, 0
+
+    def __call__(self, x, sigma):
+        self.calls += 1
+        return self.denoise(x, sigma)
+
+
+def plain_noise(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return lambda like: torch.randn(like.shape, generator=generator, dtype=like.dtype)
+
+
+def run(sampler, prior, measurement=BLANK, *, chains=2000, steps=100, seed=0, x=None, **options):
+    """The last x of the chains, (chains, *shape)."""
+    noise = plain_noise(seed)
+    sigmas = karras(prior.sigma_max, prior.sigma_min, steps)
+    if x is None:
+        x = prior.mean + sigmas[0].item() * noise(torch.zeros(chains, *prior.shape))
+    if "variance" in inspect.signature(sampler).parameters:
+        options.setdefault("variance", prior.variance)
+    with torch.no_grad():
+        for step in sampler(prior.denoise, measurement, x, sigmas, noise, **options):
+            last = step
+    return last.x
