@@ -4,7 +4,6 @@ from ..measurement import Measurement
 from ..prior import Denoiser, Law, isotropic, linearize
 from .guidance import guided
 
-
 UNIT = isotropic(1.0)
 
 
