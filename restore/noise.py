@@ -1,4 +1,7 @@
-"""Noise models p(y | clean): how a clean measurement becomes the one on file."""
+"""Noise models p(y | clean): how a clean measurement becomes the one on file.
+
+Here the base, Gaussian noise and photon counts; the others stand in `likelihoods`.
+"""
 
 import math
 from abc import ABC, abstractmethod
@@ -26,6 +29,14 @@ class NoiseModel(ABC):
             clean = clean.detach().requires_grad_()
             return torch.autograd.grad(self.log_prob(y, clean).sum(), clean)[0]
 
+    def information(self, y: Tensor, clean: Tensor) -> Tensor:
+        """About the Fisher information of each value, score^2 on average at the truth.
+
+        It says how large a score is large: the square root of its inverse is the noise's std in
+        units of clean. A law that does not say takes every score for what it should be.
+        """
+        return self.score(y, clean).abs() ** 2
+
     def select(self, start: int, stop: int) -> "NoiseModel":
         """The noise of observations start to stop; one law for all of them is itself."""
         return self
@@ -47,9 +58,7 @@ class Gaussian(NoiseModel):
 
     def on(self, like: Tensor) -> float | Tensor:
         """std on the device and in the precision of `like`, one row for each of its rows."""
-        if not isinstance(self.std, Tensor):
-            return self.std
-        return rows(self.std, len(like)).to(like.device, like.real.dtype)
+        return levels_on(self.std, like)
 
     def draw(self, clean: Tensor, randn_like: RandnLike) -> Tensor:
         return clean + self.on(clean) * randn_like(clean)
@@ -65,37 +74,72 @@ class Gaussian(NoiseModel):
     def score(self, y: Tensor, clean: Tensor) -> Tensor:
         return (y - clean) / self.on(y) ** 2
 
+    def information(self, y: Tensor, clean: Tensor) -> Tensor:
+        return torch.ones_like(clean.real) / self.on(clean) ** 2
+
     def select(self, start: int, stop: int) -> "Gaussian":
-        several = isinstance(self.std, Tensor) and len(self.std) > 1
-        return Gaussian(self.std[start:stop]) if several else self
+        chosen = levels_of(self.std, start, stop)
+        return self if chosen is self.std else Gaussian(chosen)
 
     def __repr__(self) -> str:
         return f"Gaussian(std={self.std:g})" if isinstance(self.std, float) else "Gaussian(std=...)"
 
 
 class Poisson(NoiseModel):
-    """y ~ Poisson(peak clean) / peak: photon counts, in units in which clean is of order one."""
+    """y ~ Poisson(peak clean) / peak: photon counts, in units in which clean is of order one.
+
+    Rates that no measurement has get a finite score: below a thousandth of what was counted
+    log p goes on as a straight line, and a negative rate emits as little as none.
+    """
 
     def __init__(self, peak: float):
-        if not peak > 0:
+        if not (peak > 0 and math.isfinite(peak)):
             raise ValueError(f"the peak count must be positive, got {peak}")
         self.peak = float(peak)
 
     def draw(self, clean: Tensor, randn_like: RandnLike) -> Tensor:
-        rate = (self.peak * clean).clamp(min=0).cpu()
-        counts = [torch.poisson(row, generator=_generator(randn_like, clean)) for row in rate]
-        return (torch.stack(counts) / self.peak).to(clean)
+        return poisson(self.peak * clean, randn_like) / self.peak
 
     def log_prob(self, y: Tensor, clean: Tensor) -> Tensor:
-        rate = (self.peak * clean).clamp(min=1e-6 * self.peak)
-        counts = self.peak * y
-        return (counts * rate.log() - rate - torch.lgamma(counts + 1)).flatten(1).sum(1)
+        rate, counts = self.peak * clean.double(), self.peak * y.double()
+        least = 1e-3 * counts.clamp(min=1)
+        log_rate = torch.maximum(rate, least).log() + (rate / least - 1).clamp(max=0)
+        each = counts * log_rate - rate.clamp(min=0) - torch.lgamma(counts + 1)
+        return each.flatten(1).sum(1).to(clean.dtype)
+
+    def information(self, y: Tensor, clean: Tensor) -> Tensor:
+        least = 1e-3 * y.clamp(min=1 / self.peak)
+        return self.peak / torch.maximum(clean, least)
 
     def __repr__(self) -> str:
         return f"Poisson(peak={self.peak:g})"
 
 
-def _generator(randn_like: RandnLike, like: Tensor) -> torch.Generator:
-    """A generator for laws other than the normal, seeded by the noise that was handed in."""
-    bits = randn_like(torch.empty(1, 2, dtype=torch.float32)).view(torch.int32).tolist()[0]
-    return torch.Generator().manual_seed((bits[0] << 32 ^ bits[1]) & (2**63 - 1))
+def poisson(rate: Tensor, randn_like: RandnLike) -> Tensor:
+    """Counts of these rates, negative ones being none; each row by a generator of its own."""
+    rates = rate.clamp(min=0).double().cpu()
+    seeds = seeds_from(randn_like, rate)
+    counts = [
+        torch.poisson(row, generator=torch.Generator().manual_seed(seed))
+        for row, seed in zip(rates, seeds, strict=True)
+    ]
+    return torch.stack(counts).to(rate)
+
+
+def seeds_from(randn_like: RandnLike, like: Tensor) -> list[int]:
+    """A seed for each row, for laws other than the normal, made of the noise handed in."""
+    bits = randn_like(torch.empty(len(like), 2, dtype=torch.float32)).view(torch.int32)
+    return [(high << 32 ^ low) & (2**63 - 1) for high, low in bits.tolist()]
+
+
+def levels_on(value: float | Tensor, like: Tensor) -> float | Tensor:
+    """A noise's number, or (observations, ...), with the rows, device and precision of `like`."""
+    if not isinstance(value, Tensor):
+        return value
+    return rows(value, len(like)).to(like.device, like.real.dtype)
+
+
+def levels_of(value: float | Tensor, start: int, stop: int) -> float | Tensor:
+    """That of observations start to stop; one level for all is itself."""
+    several = isinstance(value, Tensor) and len(value) > 1
+    return value[start:stop] if several else value

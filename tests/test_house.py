@@ -21,7 +21,7 @@ EVERYTHING = [*SOURCES, *(p for d in ("tests", "benchmarks", "examples")
 # restore/*: a module imports from its own floor or those below, and never in a circle
 FLOORS = [
     "signal schedules posterior registry hookspecs errors requirement png svg display outputs",
-    "operator stacking noise prior networks options checkpoint report likelihoods",
+    "operator stacking noise likelihoods prior networks options checkpoint report likelihoods",
     "measurement spectral priors truth precision cases",
     "samplers task",
     "sampling watchers builtin catalogue training",
