@@ -22,31 +22,52 @@ def repaint(
 ):
     """Algorithm 1 with the jumps of section 4.2; for operators that copy a part of the signal.
 
-    At every level the measured part of x is replaced by the measurement, noised to that level;
-    below the measurement's own noise by what that noise leaves open, D + sigma^2 / (sigma^2 +
-    std^2) (y - D). Every block of levels is run again and again, so that the rest agrees with it:
-    exact in the limit of short steps and many repeats; with few steps (under about 100) the means
-    are off by a third of a posterior standard deviation, and noisy measured values too narrow.
+    At every level the measured part of x is replaced by the measurement, noised to that level.
+    y is itself what the diffusion shows of that part at sigma = std, so a step that passes std
+    sets out from y, and jumps below std are drawn on the bridge to y. Every block of levels is run
+    again and again, so that the rest agrees with the measured part: exact in the limit of short
+    steps and many repeats.
 
     jump_length: j, levels in a block. repeats: r, how often each block is run.
     """
     _refuse_all_but_copies(measurement)
-    y = measurement.expanded(len(x))
-    variance = torch.as_tensor(measurement.noise.on(y)) ** 2
+    operator, y = measurement.operator, measurement.expanded(len(x))
+    std = torch.as_tensor(measurement.noise.on(y), dtype=x.dtype, device=x.device)
     table = sigmas.tolist()
     for first in range(0, len(table) - 1, jump_length):
         last = min(first + jump_length, len(table) - 1)
         for turn in range(repeats if table[last] > 0 else 1):
             if turn:
-                x = jump(x, table[last], table[first], randn_like)
+                x = _returned(x, table[last], table[first], y, std, operator, randn_like(x))
             for sigma, sigma_next in zip(table[first:last], table[first + 1 : last + 1]):
-                known = y + (sigma**2 - variance).clamp(min=0).sqrt() * randn_like(y)
-                merged = x + measurement.operator.adjoint(known - measurement.operator(x))
-                x = torch.where(sigma**2 > variance, merged, x)
-                denoised = denoise(x, sigma)
-                denoised = measurement.proximal(denoised, sigma**2)
-                x = ancestral_step(x, denoised, sigma, sigma_next, randn_like).x
+                known = y + (sigma**2 - std**2).clamp(min=0).sqrt() * randn_like(y)
+                x = _pasted(x, known, std <= sigma, operator)
+                denoised, fresh = denoise(x, sigma), randn_like(x)
+                x = ancestral_step(x, denoised, sigma, sigma_next, lambda _, n=fresh: n).x
+                known = _bridge(operator(denoised), 0.0, y, std, sigma_next, operator(fresh))
+                x = _pasted(x, known, (std <= sigma) & (std >= sigma_next), operator)
                 yield Step(x, denoised, sigma)
+
+
+def _returned(x, sigma: float, sigma_higher: float, y, std, operator, fresh):
+    """x, forward from sigma to sigma_higher."""
+    known = _bridge(operator(x), sigma, y, std, sigma_higher, operator(fresh))
+    x = jump(x, sigma, sigma_higher, lambda _: fresh)
+    return _pasted(x, known, std > sigma_higher, operator)
+
+
+def _bridge(start, sigma: float, y, std, sigma_next: float, fresh):
+    """The measured part at sigma_next, between its value at sigma and y at std: Brownian motion
+    in sigma^2. A value without meaning unless sigma <= sigma_next <= std."""
+    way = (std**2 - sigma**2).clamp(min=torch.finfo(y.real.dtype).tiny)
+    share = torch.where(std > sigma, (sigma_next**2 - sigma**2) / way, 1.0)
+    spread = (share * (std**2 - sigma_next**2)).clamp(min=0).sqrt()
+    return start + share * (y - start) + spread * fresh
+
+
+def _pasted(x, known, where, operator):
+    """x with its measured part replaced where the condition holds."""
+    return x + operator.adjoint(where * (known - operator(x)))
 
 
 def _refuse_all_but_copies(measurement: Measurement) -> None:
