@@ -172,4 +172,6 @@ def test_the_defaults_hold_from_few_steps_to_many(name, steps):
     assert torch.isfinite(samples).all()
     # measured values: within 4 noise standard deviations of y; unmeasured: not collapsed, not wild
     assert (kept.mean(0) - posed(name).y[0, 1::2]).abs().max() < 0.4
+    if samplers()[name].facts.get("point"):
+        pytest.skip("gives a point: its spread has no meaning")
     assert 0.02 < samples[:, ::2].var() < 5
