@@ -124,13 +124,17 @@ def minimise(
     """A local minimum of objective: x -> (value, gradient), from x; (batch, ...) -> (batch, ...).
 
     Gradient descent with Barzilai & Borwein's step (1988) and backtracking, each chain on its own;
-    a chain stops when its gradient has fallen by rtol. step: the first step's length.
+    a chain stops when its gradient has fallen by rtol, or when a step would change the value by
+    less than rounding does. step: the first step's length.
     """
     value, gradient = objective(x)
     goal = rtol * norm(gradient)
     length = torch.as_tensor(step, dtype=value.dtype, device=x.device).expand(len(x)).clone()
+    rounding = 10 * torch.finfo(value.dtype).eps
     for _ in range(max_steps):
-        active = norm(gradient) > goal
+        active = (norm(gradient) > goal) & (
+            length * dot(gradient, gradient) > rounding * value.abs()
+        )
         if not active.any():
             break
         trial = x - column(torch.where(active, length, 0), x) * gradient

@@ -1,14 +1,19 @@
 """Noise that is not Gaussian: its draws, its density and its score say the same law."""
 
+import functools
 import math
 from dataclasses import dataclass
 
 import pytest
 import torch
+from direct import run
+from problems import Dense, load
 from torch import Tensor
 
 from restore.likelihoods import Clipped, LogSpeckle, Quantised, Rician, Speckle, Transmission
+from restore.measurement import Measurement, simulate
 from restore.noise import Gaussian, NoiseModel, Poisson
+from restore.priors.exact import gaussian
 from restore.signal import ChainNoise
 
 DOUBLE = torch.float64
@@ -218,3 +223,59 @@ def test_a_transmission_is_nearly_gaussian_where_many_photons_arrive():
 def test_levels_that_make_no_law_are_refused(wrong):
     with pytest.raises(ValueError):
         wrong()
+
+
+# three values measured through two sums: p(x | y) by weights on 100 000 draws of the prior
+MEAN = torch.tensor([1.0, 1.2, 0.8], dtype=DOUBLE)
+COVARIANCE = torch.tensor([[0.09, 0.03, 0.0], [0.03, 0.09, 0.02], [0.0, 0.02, 0.06]], dtype=DOUBLE)
+SUMS = Dense(torch.tensor([[0.8, 0.3, 0.0], [0.1, 0.2, 0.9]], dtype=DOUBLE))
+MEASURED = {
+    "poisson": Poisson(20.0),
+    "poisson, bright": Poisson(500.0),
+    "transmission": Transmission(50.0),
+    "rician": Rician(0.2),
+    "speckle": Speckle(6.0),
+    "log speckle": LogSpeckle(6.0),
+    "quantised": Quantised(0.1, 0.5),
+    "clipped": Clipped(0.2, 0.0, 1.2),
+}
+
+
+@functools.cache
+def posterior(name: str) -> tuple[Measurement, Tensor, Tensor]:
+    """The measurement, and mean and variance of the exact posterior."""
+    truth = torch.tensor([1.3, 1.0, 0.7], dtype=DOUBLE)
+    measurement = simulate(SUMS, MEASURED[name], truth, seed=3)
+    generator = torch.Generator().manual_seed(1)
+    noise = torch.randn(100_000, 3, generator=generator, dtype=DOUBLE)
+    draws = MEAN + noise @ torch.linalg.cholesky(COVARIANCE).T
+    weights = torch.softmax(measurement.log_likelihood(draws), 0)
+    assert 1 / weights.square().sum() > 3000  # draws that count: 2 % of a standard deviation
+    mean = weights @ draws
+    return measurement, mean, weights @ (draws - mean).square()
+
+
+@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize(
+    ("sampler", "off", "narrowest", "widest", "bright"),
+    [
+        # 20 levels, 400 chains: 0.05 posterior standard deviations, 7 % of a variance
+        ("daps", 0.3, 0.8, 1.3, 1.3),  # exact up to its white covariance
+        ("daps-mh", 0.3, 0.8, 1.3, 1.3),
+        ("pigdm", 0.25, 0.42, 0.72, 0.72),  # 20 ancestral steps are too narrow
+        ("lgd", 0.35, 0.42, 1.0, 4.0),  # widened where the noise is small
+        ("dps", 0.8, 0.4, 1.5, 7.0),
+        ("diffpir", 0.8, 0.22, 0.48, 0.48),  # a mode, as wide as the noise put back
+    ],
+)
+def test_samplers_meet_the_posterior_as_far_as_they_do(
+    name, sampler, off, narrowest, widest, bright
+):
+    measurement, mean, variance = posterior(name)
+    prior = gaussian(MEAN, COVARIANCE)
+    x = run(load(sampler), prior, measurement, chains=400, steps=20)
+    assert ((x.mean(0) - mean) / variance.sqrt()).abs().max() < off
+    ratio = x.var(0) / variance
+    assert narrowest < ratio.min() and ratio.max() < (
+        bright if name == "poisson, bright" else widest
+    )
