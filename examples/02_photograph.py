@@ -8,12 +8,13 @@ import restore
 
 
 def main() -> None:
-    photograph = torch.from_numpy(data.camera()[96:192, 176:272] / 255.0).float()[None]
+    scene = torch.from_numpy(data.camera()[40:168, 170:298] / 255.0).float()[None]
+    photograph = torch.nn.functional.avg_pool2d(scene, 2)  # (1, 64, 64)
     operator = Mask(random_mask(photograph.shape, 0.7, 0))
     measurement = restore.simulate(operator, restore.Gaussian(0.02), photograph, seed=0)
 
     prior = restore.load_prior("image-grey")
-    posterior = restore.sample(measurement, prior, sampler="pigdm", chains=4, steps=20, seed=0)
+    posterior = restore.sample(measurement, prior, sampler="pigdm", chains=2, steps=15, seed=0)
 
     def psnr(estimate: torch.Tensor) -> float:
         return -10 * (estimate - photograph).square().mean().log10().item()

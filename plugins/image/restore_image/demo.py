@@ -19,8 +19,8 @@ from restore.display import shrink
 from restore.reading import read
 from restore.report import THUMBNAIL, write_index
 
-CHAINS, STEPS = 4, 30  # a few seconds a photograph; `restore run` draws 8 in 50 steps
-SIZE = 160
+CHAINS, STEPS = 4, 25  # half a minute a photograph on two cores; `restore run` does 8 and 50
+SIZE = 144
 
 
 @dataclass(frozen=True)
