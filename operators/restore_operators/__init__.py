@@ -3,6 +3,7 @@
 from importlib import import_module
 
 _ROOMS = {
+    "bilinear": ("BilinearBlur",),
     "blur": ("Blur",),
     "channels": ("ChannelsToComplex", "Take"),
     "clipping": ("Clip", "Gamma"),

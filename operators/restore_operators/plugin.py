@@ -11,6 +11,7 @@ OPERATORS = (
     ("take", "channels:Take", "some channels of a signal"),
     ("channels-to-complex", "channels:ChannelsToComplex", "pairs of real channels as complex"),
     ("blur", "blur:Blur", "convolution with any kernel, at any boundary"),
+    ("bilinear-blur", "bilinear:BilinearBlur", "convolution with a kernel that is unknown, too"),
     ("downsample", "resample:Downsample", "smaller by a whole factor, antialiased"),
     ("pad", "padding:Pad", "an image with its surroundings"),
     ("fourier", "fourier:Fourier", "centred orthonormal Fourier transform"),

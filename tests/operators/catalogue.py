@@ -3,6 +3,7 @@
 import torch
 from restore_operators import (
     Bayer,
+    BilinearBlur,
     Blur,
     ChannelsToComplex,
     Clip,
@@ -101,6 +102,8 @@ for boundary in BOUNDARIES:
 CLOSED = {name: case for name, case in LINEAR.items() if case[0].svd() is not None}
 
 NONLINEAR = {
+    "bilinear blur": BilinearBlur((3, 5, 6), (3, 2)),
+    "bilinear blur, a row": BilinearBlur((1, 1, 9), (1, 4)),
     "clip": Clip((3, 4, 5)),
     "clip, wide": Clip((4, 5), low=-2.0, high=0.5),
     "gamma, encode": Gamma((3, 4, 5)),

@@ -8,6 +8,7 @@ import restore_operators
 import torch
 from restore_operators import (
     Bayer,
+    BilinearBlur,
     Blur,
     ChannelsToComplex,
     Clip,
@@ -52,6 +53,7 @@ REFUSED = {
     "a factor is a whole number": lambda: Downsample((1, 8, 8), 1.5),
     "the factor 3 does not divide 9x8; crop to 9x6": lambda: Downsample((1, 9, 8), 3),
     "downsampling takes one kernel": lambda: Downsample((1, 8, 8), 2, KERNEL[None]),
+    r"no kernel of \(9, 3\) fits": lambda: BilinearBlur((1, 8, 8), (9, 3)),
     "low < high": lambda: Clip((4,), 1.0, 0.0),
     "gamma must be positive": lambda: Gamma((4,), 0.0),
     "standard deviation must be positive": lambda: gaussian_kernel(0.0),

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from catalogue import LEANING, MOTION, random
 from restore_operators import (
     Bayer,
+    BilinearBlur,
     Blur,
     ChannelsToComplex,
     Clip,
@@ -45,6 +46,16 @@ def test_blur_is_the_convolution_of_scipy(kernel, boundary):
     for image, blurred in zip(x.flatten(0, 1), found.flatten(0, 1), strict=True):
         expected = ndimage.convolve(image.numpy(), kernel.numpy(), mode=SCIPY[boundary])
         np.testing.assert_allclose(blurred, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", [LEANING, MOTION, random(1, 1), random(6, 5)])
+def test_a_bilinear_blur_is_the_blur_of_its_kernel(kernel):
+    x = random(2, 3, 6, 5)
+    operator = BilinearBlur((3, 6, 5), kernel.shape)
+    z = torch.cat([x.flatten(1), kernel.flatten().expand(2, -1)], 1)
+    torch.testing.assert_close(operator(z), Blur((3, 6, 5), kernel)(x))
+    image, kernels = operator.parts(z)
+    assert image.equal(x) and kernels[1].equal(kernel)
 
 
 @pytest.mark.parametrize("kernel", [LEANING, MOTION, random(15, 8)], ids=["4x2", "motion", "15x8"])
