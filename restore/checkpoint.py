@@ -21,7 +21,7 @@ class Checkpoint:
     keeps nothing.
     """
 
-    def __init__(self, path: str | Path | None, mark: str, batch_size: int):
+    def __init__(self, path: str | Path | None, mark: str, batch_size: int, precision: str):
         self.path = None if path is None else Path(path)
         self.state: dict[str, Any] = {
             "mark": mark, "batch_size": batch_size, "done": {}, "going": None,
@@ -77,12 +77,19 @@ class Checkpoint:
         self.saved = time.monotonic()
 
 
-def fingerprint(measurement, name, sigmas, seed, chains, options, init, precision) -> str:
+def precision_of(path: str | Path | None) -> str | None:
+    """The precision that a saved run was begun in: what "auto" chose then, it keeps."""
+    if path is None or not Path(path).exists():
+        return None
+    return torch.load(path, map_location="cpu", weights_only=True)["precision"]
+
+
+def fingerprint(measurement, name, sigmas, seed, chains, options, init) -> str:
     """A hash of all that decides the numbers of a run."""
     digest = hashlib.sha256()
     for tensor in (measurement.y, sigmas, *([init] if init is not None else [])):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     chosen = {key: str(value) for key, value in sorted(options.items()) if not callable(value)}
-    facts = [str(measurement.operator), name, seed, chains, chosen, precision]
+    facts = [str(measurement.operator), name, seed, chains, chosen]
     digest.update(json.dumps(facts).encode())
     return digest.hexdigest()

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checkpoint import Checkpoint, fingerprint
+from .checkpoint import Checkpoint, fingerprint, precision_of
 from .measurement import Measurement
 from .posterior import Posterior
 from .precision import Counted, choose, free_memory
@@ -55,12 +55,15 @@ def sample(
     if chains < 1:
         raise ValueError(f"need at least 1 chain, got {chains}")
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    run = _Run(measurement, prior, sampler, device, precision, options, init, sigma_start)
+    begun = precision_of(checkpoint) if precision == "auto" else None
+    chosen = begun or precision
+    run = _Run(measurement, prior, sampler, device, chosen, options, init, sigma_start)
     run.schedule(steps, sigmas)
+    asked = precision if precision == "auto" else run.precision
     mark = fingerprint(
-        measurement, run.name, run.sigmas, seed, chains, options, init, run.precision
+        measurement, run.name, run.sigmas, seed, chains, {**options, "precision": asked}, init
     )
-    state = Checkpoint(checkpoint, mark, batch_size or run.fitting(chains))
+    state = Checkpoint(checkpoint, mark, batch_size or run.fitting(chains), run.precision)
     chunks = list(_chunks(measurement.observations, chains, state.batch_size))
     started = time.perf_counter()
     shape = run.shape
@@ -184,7 +187,7 @@ class _Run:
     def _start(self, rows: int, observed: int, observations: slice) -> Tensor:
         like = {"device": self.device, "dtype": self.dtype}
         if self.init is None:
-            return torch.full((rows, *self.shape), self.prior.mean, **like)
+            return torch.as_tensor(self.prior.mean, **like).expand(rows, *self.shape)
         init = self.init.to(**like)
         if init.shape == self.shape:
             return init.expand(rows, *self.shape)

@@ -129,7 +129,11 @@ def train(
     cast = _autocast(run.device, _has_bfloat16(run.device) if bfloat16 is None else bfloat16)
     started, seen = time.monotonic(), 0
     while run.step < training.steps:
-        loss = run.update(patches, cast)
+        try:
+            loss = run.update(patches, cast)
+        except KeyboardInterrupt:
+            run.save(checkpoint)
+            raise
         seen += 1
         ended = run.step == training.steps
         if minutes is not None and time.monotonic() - started > 60 * minutes:

@@ -3,7 +3,7 @@
 from ..measurement import Measurement
 from ..prior import Denoiser, Law, isotropic, linearize
 from .guidance import guided
-from .likelihood import steepest_step
+from .likelihood import shortened, steepest_step, widened
 
 UNIT = isotropic(1.0)
 
@@ -36,7 +36,8 @@ def cddb(
             denoised = denoise(x, sigma)
             return denoised + guidance * steepest_step(measurement, denoised, r2)
         denoised, pullback = linearize(denoise, x, sigma)
-        step = steepest_step(measurement, denoised, r2)
-        return denoised + guidance * sigma**2 / r2 * pullback(step)
+        move = sigma**2 / r2 * pullback(steepest_step(measurement, denoised, r2))
+        score, spread = widened(measurement, denoised)
+        return denoised + guidance * shortened(measurement, denoised, move, score, spread)
 
     return conditional

@@ -10,7 +10,8 @@ from .kernels import renoise_step
 from .likelihood import curvature
 
 UNIT = isotropic(1.0)
-PENALTY = 10.0  # rho of the paper's ADMM, here in units of the prior's weight 1 / r^2
+PENALTY = 1.0  # rho of ADMM, in units of the prior's weight 1 / r^2
+ROUNDS = 3  # of ADMM a level; the paper's one leaves the slopes of D in place
 
 
 def dds(
@@ -29,8 +30,8 @@ def dds(
     """Algorithm 1: a few conjugate gradients from D towards (I + gamma A^H A) x = D + gamma A^H y.
 
     The paper's constant gamma trusts any noise alike; here it is r^2 / std^2, as for p(x0 | x) ~
-    N(D, r^2 I). With a tv_axis, one step of ADMM at each level also presses the total variation
-    along it, for volumes from a prior on slices; its dual variables live on over the levels.
+    N(D, r^2 I). With a tv_axis, ADMM at each level also presses the total variation along it, for
+    volumes from a prior on slices; its dual variables live on over the levels.
 
     eta: the share of fresh noise is eta^2. krylov_steps: M, conjugate gradients a level.
     tv: weight of the total variation in units of 1 / (std of the signal). tv_axis: the axis of a
@@ -48,10 +49,13 @@ def dds(
         if axis is None:
             estimate = _solve(measurement, denoised, r2, krylov_steps)
         else:
-            limit = tv / spread * r2 / PENALTY
-            split = _soft(_slope(denoised, axis) + dual, limit)
-            estimate = _solve(measurement, denoised, r2, krylov_steps, axis, split - dual)
-            dual = (_slope(estimate, axis) + dual).clamp(-limit, limit)
+            estimate, limit = denoised, tv / spread * r2 / PENALTY
+            for _ in range(ROUNDS):
+                moved = _slope(estimate, axis) + limit * dual
+                dual = (moved / limit).clamp(-1, 1)
+                split = moved - limit * dual  # soft threshold
+                target = split - limit * dual
+                estimate = _solve(measurement, denoised, r2, krylov_steps, axis, target)
         x = renoise_step(x, estimate, sigma, sigma_next, randn_like, fresh=eta**2).x
         yield Step(x, estimate, sigma)
 
@@ -84,7 +88,3 @@ def _slope(x, axis: int):
 def _slope_adjoint(v, axis: int):
     zero = torch.zeros_like(v.narrow(axis, 0, 1))
     return -torch.cat([zero, v, zero], axis).diff(dim=axis)
-
-
-def _soft(v, limit: float):
-    return v - v.clamp(-limit, limit)

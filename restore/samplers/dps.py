@@ -3,7 +3,7 @@
 from ..measurement import Measurement
 from ..prior import Denoiser, linearize
 from .guidance import guided
-from .likelihood import widened_score
+from .likelihood import shortened, widened
 
 
 @guided
@@ -13,13 +13,15 @@ def dps(denoise: Denoiser, measurement: Measurement, *, guidance: float = 1.0) -
     The paper divides the gradient of |y - A(D)|^2 by |y - A(D)|, which ties its zeta to the number
     of values, of steps and to their scale. Here the variance of the likelihood is the larger of
     the noise's own and the mean square residual, so that one default serves all; a score of noise
-    that is not Gaussian is shortened in the same way.
+    that is not Gaussian is shortened in the same way. No step goes beyond the data along it.
 
     guidance: weight of the gradient; 1 is the likelihood itself.
     """
 
     def conditional(x, sigma):
         denoised, pullback = linearize(denoise, x, sigma)
-        return denoised + guidance * sigma**2 * pullback(widened_score(measurement, denoised))
+        score, spread = widened(measurement, denoised)
+        move = sigma**2 * pullback(measurement.operator.vjp(denoised, score))
+        return denoised + guidance * shortened(measurement, denoised, move, score, spread)
 
     return conditional

@@ -20,7 +20,7 @@ def fps(
     particles: int = 16,
     variance: Law = UNIT,
 ):
-    """Algorithm 2: y is noised with the diffusion of a chain, y_t = y + A b_t, and x filtered on it.
+    """Algorithm 2: y is noised with the diffusion of a chain, y_t = y + A b_t, and x follows it.
 
     x_t is drawn from p(x_t | x_s) N(y_t; A x_t, std^2), a product of normals. The paper weights
     with every N(y_t | x_s) as if the y_t were measured each on its own, which counts y once a

@@ -96,7 +96,7 @@ def langevin(
     step = 0.5 / _stiffness(measurement, z, variance, randn_like)
     noise = randn_like(z)
     for fresh in _noises(z, randn_like, steps):
-        score = (centre - z) / variance + measurement.score(z)
+        score = _score(measurement, z, centre, variance, step)
         z = z + step * score + (step / 2).sqrt() * (noise + fresh)
         noise = fresh
     return z
@@ -113,17 +113,17 @@ def hmc(
     """
     z = _start(measurement, centre, variance, randn_like)
     stiffness = _stiffness(measurement, z, variance, randn_like)
-    step = stiffness**-0.5
+    step = 0.7 * stiffness**-0.5
     # between the pace of the stiffest and of the softest direction
     keep = torch.exp(-2 * step * (stiffness / variance) ** 0.25)
     momentum = randn_like(z)
-    score = (centre - z) / variance + measurement.score(z)
+    score = _score(measurement, z, centre, variance, step**2)
     for fresh in _noises(z, randn_like, steps):
         momentum = momentum + step / 2 * score
         z = z + step / 2 * momentum
         momentum = keep * momentum + (1 - keep**2).sqrt() * fresh
         z = z + step / 2 * momentum
-        score = (centre - z) / variance + measurement.score(z)
+        score = _score(measurement, z, centre, variance, step**2)
         momentum = momentum + step / 2 * score
     return z
 
@@ -160,6 +160,14 @@ def _start(measurement: Measurement, centre, variance: float, randn_like: RandnL
     (randomise, then optimise: Bardsley et al. 2014)."""
     _refuse_noiseless(measurement)
     return measurement.proximal(centre + variance**0.5 * randn_like(centre), variance)
+
+
+def _score(measurement: Measurement, z, centre, variance: float, step: Tensor) -> Tensor:
+    """The conditional's score, cut where a step along it would leave the width of N(centre,
+    variance I): a chain that meets a wall steeper than where it set out must not be thrown away."""
+    score = (centre - z) / variance + measurement.score(z)
+    reach = (variance * z[0].numel()) ** 0.5 / step
+    return score * (reach / column(norm(score), z).clamp(min=1e-30)).clamp(max=1)
 
 
 def _refuse_noiseless(measurement: Measurement) -> None:

@@ -7,7 +7,7 @@ from ..noise import Gaussian
 from ..prior import Denoiser, Law, isotropic, linearize
 from ..signal import RandnLike, column, dot
 from .guidance import guided
-from .likelihood import surprised
+from .likelihood import shortened, surprised, widened
 
 UNIT = isotropic(1.0)
 # of the draws' mean square residual half is their own spread, and of the rest the average over
@@ -43,7 +43,9 @@ def lgd(
         logs, scores = _likelihoods(measurement, points)
         weights = torch.softmax(logs, 0)
         score = sum(column(w, x) * one for w, one in zip(weights, scores))
-        return denoised + guidance * sigma**2 * pullback(score)
+        move = sigma**2 * pullback(score)
+        ahead = shortened(measurement, denoised, move, *widened(measurement, denoised))
+        return denoised + guidance * ahead
 
     return conditional
 

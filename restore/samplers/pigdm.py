@@ -1,8 +1,11 @@
 """Pseudoinverse-guided diffusion: Song et al., ICLR 2023, openreview 9_gsMA8MRKQ."""
 
+import torch
+
 from ..measurement import Measurement
 from ..prior import Denoiser, Law, isotropic, linearize
 from .guidance import guided
+from .likelihood import shortened
 
 UNIT = isotropic(1.0)
 
@@ -12,6 +15,9 @@ def pigdm(denoise: Denoiser, measurement: Measurement, *, variance: Law = UNIT) 
     """Equation 7, p(x0 | x) ~ N(D, r^2 I): the score J^T A^H (r^2 A A^H + std^2)^-1 (y - A D).
 
     That is J^T (proximal(D, r^2) - D) / r^2, which serves any likelihood that has a proximal step.
+    sigma^2 of it moves D as the proximal step does where Cov[x0 | x] = r^2 I; where it is wider than
+    r^2, as of images' smooth parts by far, the move would overshoot: it stops at the point along
+    it where the data are best those of the proximal step.
 
     variance: r^2(sigma); the driver gives the prior's own law.
     """
@@ -19,7 +25,10 @@ def pigdm(denoise: Denoiser, measurement: Measurement, *, variance: Law = UNIT) 
     def conditional(x, sigma):
         denoised, pullback = linearize(denoise, x, sigma)
         r2 = variance(sigma)
-        pull = (measurement.proximal(denoised, r2) - denoised) / r2
-        return denoised + sigma**2 * pullback(pull)
+        near = measurement.proximal(denoised, r2)
+        move = sigma**2 / r2 * pullback(near - denoised)
+        wanted = measurement.operator(near) - measurement.operator(denoised)
+        one = torch.ones((), dtype=x.dtype, device=x.device)
+        return denoised + shortened(measurement, denoised, move, wanted, one)
 
     return conditional

@@ -17,8 +17,8 @@ def pnp_dm(
     sigmas,
     randn_like,
     *,
-    sweeps: int = 2,
-    substeps: int = 5,
+    sweeps: int = 3,
+    substeps: int = 4,
     inner_steps: int = 50,
     variance: Law = UNIT,
 ):

@@ -14,8 +14,8 @@ def snips(
     sigmas,
     randn_like,
     *,
-    repeats: int = 3,
-    step_size: float = 0.2,
+    repeats: int = 5,
+    step_size: float = 0.5,
 ):
     """Algorithm 1: annealed Langevin steps in the singular basis, on p(x_sigma | y) itself.
 

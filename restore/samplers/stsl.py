@@ -4,7 +4,7 @@ from ..measurement import Measurement
 from ..prior import Denoiser, linearize
 from ..signal import RandnLike, column, norm
 from .guidance import guided
-from .likelihood import widened
+from .likelihood import shortened, widened
 
 PROBE = 0.1  # in units of sigma: how far off the second network call looks
 
@@ -39,6 +39,7 @@ def stsl(
         _, pullback_beside = linearize(denoise, x + reach * direction, sigma)
         bend = (pullback_beside(direction) - pullback(direction)) / reach
         first = pullback(across(denoised, score))
-        return denoised + guidance * sigma**2 * (first - 0.5 * curvature * sigma**2 * bend)
+        move = sigma**2 * (first - 0.5 * curvature * sigma**2 * bend)
+        return denoised + guidance * shortened(measurement, denoised, move, score, spread)
 
     return conditional

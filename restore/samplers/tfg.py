@@ -9,7 +9,7 @@ from torch import Tensor
 from ..prior import Law, isotropic, linearize
 from .base import Step, levels, memoryless
 from .kernels import ancestral_step, jump
-from .likelihood import steepest_step, widened_score
+from .likelihood import shortened, steepest_step, widened
 
 UNIT = isotropic(1.0)
 
@@ -48,7 +48,9 @@ def tfg(
         if guidance:
             denoised, pullback = linearize(denoise, x, sigma)
             point = denoised + spread * r2**0.5 * randn_like(x) if spread else denoised
-            drift = guidance * sigma**2 * pullback(widened_score(measurement, point))
+            score, width = widened(measurement, point)
+            move = sigma**2 * pullback(measurement.operator.vjp(point, score))
+            drift = guidance * shortened(measurement, point, move, score, width)
         else:
             denoised, drift = denoise(x, sigma), 0.0
         if refinement:

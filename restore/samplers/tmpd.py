@@ -8,6 +8,7 @@ from ..measurement import Measurement
 from ..prior import Denoiser
 from .covariance import Covariance, jacobian, pull
 from .guidance import guided
+from .likelihood import shortened, widened
 
 
 @guided
@@ -31,6 +32,8 @@ def tmpd(
     def conditional(x, sigma):
         estimate = covariance(denoise, x, sigma)
         gain = pull(measurement, estimate, max_steps=solver_steps)
-        return estimate.denoised + estimate.times(gain)
+        move = estimate.times(gain)
+        score, spread = widened(measurement, estimate.denoised)
+        return estimate.denoised + shortened(measurement, estimate.denoised, move, score, spread)
 
     return conditional

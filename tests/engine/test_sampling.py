@@ -32,7 +32,7 @@ PRIOR = gaussian(torch.zeros(6), 1.0)
         ("pigdm", {}, 0.5, (0.90, 0.99), (0.90, 0.98)),
         ("pigdm", {"integrator": heun}, 0.05, (0.95, 1.03), (0.95, 1.03)),
         ("pigdm", {"integrator": heun}, 0.5, (0.95, 1.03), (0.95, 1.03)),
-        # the mean residual stands for the covariance: too wide or too narrow, by the ratio of the two
+        # the mean residual stands for the covariance: too wide or too narrow, by their ratio
         ("dps", {}, 0.05, (1.4, 1.9), (0.90, 0.98)),
         ("dps", {}, 0.5, (0.70, 0.90), (0.90, 0.98)),
         # the proximal estimate has no width of its own: half the variance

@@ -7,6 +7,8 @@ Image Processing 22, 2013; the eigenvalues are read as Chen, Zhu & Heng do (ICCV
 import numpy as np
 from torch import Tensor
 
+from restore.task import Record
+
 SIDE = 7  # of a patch
 ENOUGH = 900  # patches, a picture of 36x36: fewer do not settle 49 eigenvalues
 FEWEST = 200  # patches without texture, which overlap less: fewer do not either
@@ -79,3 +81,9 @@ def _patches(channel: np.ndarray) -> np.ndarray:
     count = windows.shape[0] * windows.shape[1]
     rows, columns = np.divmod(np.arange(0, count, -(-count // MOST)), windows.shape[1])
     return windows[rows, columns].reshape(-1, SIDE**2)
+
+
+def least_noise(record: Record) -> float:
+    """Half a step of the file's depth; of 16 bits for floats. What --noise 0 stands for."""
+    dtype = np.dtype(record.meta.get("dtype", "uint8"))
+    return 0.5 / (np.iinfo(dtype).max if dtype.kind == "u" else 65535)
