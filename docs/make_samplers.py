@@ -25,7 +25,7 @@ FAMILIES = (
     (
         "Replacement and null space",
         "No gradient through the network. Where an operator has singular values, each is treated "
-        "by its own noise; `ddnm`, `dds` and `repaint` need less. What was not measured is never told "
+        "by its own noise; `ddnm`, `dds` and `repaint` need less. What was not measured is not told "
         "what was: expect the wrong mode where the posterior has several.",
         "repaint stochastic-denoising projection ilvr ddrm ddnm ddnm-plus snips "
         "kadkhodaie-simoncelli dds",
@@ -34,7 +34,7 @@ FAMILIES = (
         "Decoupled and splitting",
         "An estimate of x0, a step towards the data, fresh noise. Any likelihood that has a score "
         "or a proximal step; `daps` with exact inner samples keeps the posterior's width. "
-        "`red-diff`, `dcdp`, `sitcom` and `dmplug` give points, not samples: their spread over "
+        "`red-diff`, `dcdp`, `sitcom` and `dmplug` give points: their spread over "
         "chains is no uncertainty.",
         "daps daps-hmc daps-mh diffpir pnp-dm pnp-ula ald red-diff dcdp sitcom dmplug",
     ),
