@@ -2,16 +2,21 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from . import sampling
+from .auto import choose
 from .errors import WeightsError
 from .measurement import Measurement
 from .operator import Operator
 from .plugins import catalog
 from .posterior import Posterior
 from .prior import Prior
+from .priors.tiled import tiled
 from .samplers.base import Sampler, Step
 
 
@@ -21,12 +26,18 @@ def load_sampler(name: str | Sampler) -> Sampler:
 
 
 def load_prior(name: str | Path, device: str = "cpu") -> Prior:
-    """A registered prior, or the one in a folder that `restore train` wrote."""
+    """A registered prior, the one in a folder that `restore train` wrote, or a BF-CNN checkpoint.
+
+    WeightsError for a file or folder that is none.
+    """
     if Path(name).is_dir():
         from .networks.folder import load_prior_folder
-        from .priors.tiled import tiled
 
         return tiled(load_prior_folder(name, device))
+    if Path(name).is_file():
+        from .networks.bf_cnn import load_bf_cnn
+
+        return tiled(load_bf_cnn(name, device))
     if "/" in str(name) or os.sep in str(name):
         raise WeightsError(f"there is no prior folder {name}")
     return catalog().load("priors", str(name))().to(device)
@@ -40,15 +51,29 @@ def load_operator(name: str, *arguments: Any, **options: Any) -> Operator:
 def sample(
     measurement: Measurement, prior: Prior, sampler: str | Sampler, **arguments: Any
 ) -> Posterior:
-    """Samples of p(x | y) by a sampler or its name; arguments as in restore.sampling.sample."""
-    return sampling.sample(measurement, prior, _sampler(sampler, arguments), **arguments)
+    """Samples of p(x | y) by a sampler or its name; arguments as in restore.sampling.sample.
+
+    "auto" picks one by the problem's class; the posterior's provenance says why, as "chosen".
+    """
+    if sampler != "auto":
+        return sampling.sample(measurement, prior, _sampler(sampler, arguments), **arguments)
+    name, reason = choose(measurement, prior, _device(arguments))
+    posterior = sample(measurement, prior, name, **arguments)
+    return replace(posterior, provenance={**posterior.provenance, "chosen": f"{name}: {reason}"})
 
 
 def iterate(
     measurement: Measurement, prior: Prior, sampler: str | Sampler, **arguments: Any
 ) -> Iterator[Step]:
     """The bare loop over Steps; arguments as in restore.sampling.iterate."""
+    if sampler == "auto":
+        sampler = choose(measurement, prior, _device(arguments)).name
     return sampling.iterate(measurement, prior, _sampler(sampler, arguments), **arguments)
+
+
+def _device(arguments: dict[str, Any]) -> str:
+    device = arguments.get("device", "cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
 def _sampler(sampler: str | Sampler, arguments: dict[str, Any]) -> Sampler:

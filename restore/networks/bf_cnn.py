@@ -1,0 +1,59 @@
+"""Bias-free blind denoisers, BF-CNN: Mohan et al., ICLR 2020, arXiv:1906.05478.
+
+The checkpoints of Kadkhodaie & Simoncelli (NeurIPS 2021, arXiv:2007.13640) are state dicts of it:
+3x3 convolutions without bias, and between them x / running_sd * gamma for each channel.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import WeightsError
+from ..prior import Prior
+from .parameterisations import from_blind
+
+TRAINED_TO = 0.39  # 100 / 255, the noise it saw
+HIGHEST = 1.0  # where its authors start sampling: a denoiser without biases goes on beyond
+
+
+class BFCNN(nn.Module):
+    """The noise in x; (batch, channels, height, width) -> the same, for any size."""
+
+    def __init__(self, state: dict[str, Tensor]):
+        super().__init__()
+        depth = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("conv_layers."))
+        self.kernels = nn.ParameterList(state[f"conv_layers.{i}.weight"] for i in range(depth))
+        self.scales = nn.ParameterList(
+            state[f"gammas.{i}"] / state[f"running_sd.{i}"] for i in range(depth - 2)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, *middle, last = self.kernels
+        x = torch.relu(nn.functional.conv2d(x, first, padding="same"))
+        for kernel, scale in zip(middle, self.scales, strict=True):
+            x = torch.relu(nn.functional.conv2d(x, kernel, padding="same") * scale)
+        return nn.functional.conv2d(x, last, padding="same")
+
+
+def load_bf_cnn(path: str | Path, device: str = "cpu") -> Prior:
+    """The prior of a checkpoint, grey pictures in 0 to 1. WeightsError for any other file."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network = BFCNN(state)
+    except OSError:
+        raise
+    except Exception as error:
+        raise WeightsError(f"{path} is no BF-CNN checkpoint: {error}") from None
+    network.requires_grad_(False).eval().to(device)
+    channels = network.kernels[0].shape[1]
+    return Prior(
+        from_blind(network),
+        (channels, None, None),
+        sigma_min=0.01,
+        sigma_max=HIGHEST,
+        mean=0.5,
+        card={"name": Path(path).stem, "kind": "bf-cnn", "trained to sigma": TRAINED_TO},
+        network=network,
+        footprint=4.0 * 2 * 64 * len(network.kernels) / channels,
+    )
