@@ -10,6 +10,10 @@ from .coordinates import coordinates
 def ddrm(denoise, measurement, x, sigmas, randn_like, *, eta: float = 0.85, eta_b: float = 1.0):
     """Equations 7 and 8, on the coordinates of the operator's singular basis.
 
+    Too narrow by construction: for a white Gaussian prior and 100 levels the variance is 0.15 of
+    the posterior's where something was measured and 0.72 elsewhere; the mean is right for little
+    noise (0.02 posterior standard deviations), 0.29 off for noise of half the signal.
+
     eta: the share of fresh noise is eta^2, in what was not measured or less well than sigma_next;
     eta_b: the weight of y against the denoiser in what was measured better.
     """

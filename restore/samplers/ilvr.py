@@ -11,7 +11,9 @@ def ilvr(denoise, measurement, x, sigmas, randn_like, *, free: float = 0.0):
 
     The paper's phi is a low-pass filter; here it is the projection on what the operator measured
     better than the level (its singular vectors with std / s <= sigma_next), and a coordinate
-    whose own noise has been reached goes on from y as the diffusion does.
+    whose own noise has been reached goes on from y as the diffusion does. For a white Gaussian
+    prior that is exact but for the steps' length (variance at 0.73 to 0.9 of the posterior's with
+    100 levels, 0.93 to 1 with 400).
 
     free: the share of the levels at the end without refinement, range_t / T of the paper; the
     samples then keep only what is coarse of y.

@@ -13,7 +13,8 @@ def projection(denoise, measurement, x, sigmas, randn_like, *, strength: float =
     The paper's A = P T (a subsampled invertible transform) is here any operator, T its singular
     basis. A coordinate is replaced as long as sigma is above the noise in it; there it leaves y
     and goes on as the diffusion does, so that noise in y is no reason to trust it less. For a
-    white Gaussian prior that is exact.
+    white Gaussian prior that is exact but for the steps' length (variance at 0.73 to 0.9 of the
+    posterior's with 100 levels, 0.93 to 0.98 with 400).
 
     strength: lambda in (0, 1], how far towards y; below 1 it shrinks what is measured.
     """

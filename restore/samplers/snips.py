@@ -21,7 +21,9 @@ def snips(
 
     The noise of x_sigma and that of y are made of one another. A coordinate measured better than
     sigma is y' and the noise still missing, of variance sigma^2 - level^2; one measured worse is
-    pulled by the denoiser and by y'; each moves in proportion to the variance left to it.
+    pulled by the denoiser and by y'; each moves in proportion to the variance left to it. With 100
+    levels the variance is 0.94 to 1.07 of a white Gaussian posterior's; fewer leave noise behind
+    (1.5 with 20).
 
     repeats: tau, steps a level. step_size: c, of each in units of that variance.
     """
