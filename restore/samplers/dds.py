@@ -30,8 +30,9 @@ def dds(
     """Algorithm 1: a few conjugate gradients from D towards (I + gamma A^H A) x = D + gamma A^H y.
 
     The paper's constant gamma trusts any noise alike; here it is r^2 / std^2, as for p(x0 | x) ~
-    N(D, r^2 I), so that the mean is right; the variance is 0.72 of a white Gaussian posterior's. With a tv_axis, ADMM at each level also presses the total variation along it, for
-    volumes from a prior on slices; its dual variables live on over the levels.
+    N(D, r^2 I), so that the mean is right; the variance is 0.72 of a white Gaussian posterior's.
+    With a tv_axis, ADMM at each level also presses the total variation along it, for volumes from
+    a prior on slices; its dual variables live on over the levels.
 
     eta: the share of fresh noise is eta^2. krylov_steps: M, conjugate gradients a level.
     tv: weight of the total variation in units of 1 / (std of the signal). tv_axis: the axis of a
