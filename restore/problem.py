@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from . import face
+from .auto import choose
 from .errors import UsageError
 from .noise import Gaussian
 from .options import parsed
@@ -83,6 +85,8 @@ def pose(source: Path, settings: Settings) -> Problem:
     noise, noise_source = _noise(record, recipe, settings)
     task = _solve(recipe, record, noise, settings)
     sampler = settings.sampler or task.sampler
+    if sampler == "auto":
+        sampler, task = _chosen(task, settings)
     own = task.options if sampler == task.sampler else {}
     given = parsed(catalog().load("samplers", sampler), settings.sampler_options, sampler)
     problem = Problem(
@@ -104,6 +108,13 @@ def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | 
     if recipe.estimate_noise is None:
         raise UsageError(f"{settings.recipe} cannot estimate the noise; give it, --noise 0.05")
     return recipe.estimate_noise(record), "estimated"
+
+
+def _chosen(task: Task, settings: Settings) -> tuple[str, Task]:
+    """The sampler that suits the problem, and the task with the reason among its facts."""
+    prior = face.load_prior(settings.prior or task.prior)
+    name, reason = choose(task.measurement, prior)
+    return name, replace(task, facts={**task.facts, "chosen": f"{name}: {reason}"})
 
 
 def _solve(recipe: Recipe, record: Record, noise: float | None, settings: Settings) -> Task:

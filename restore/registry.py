@@ -65,8 +65,9 @@ class Registry:
 
 def unknown(kind: str, name: str, known: Any) -> str:
     """no sampler is called 'dsp'; did you mean 'dps'?"""
-    near = difflib.get_close_matches(name, list(known), 1, cutoff=0.5)
-    if near:
-        return f"no {kind} is called '{name}'; did you mean '{near[0]}'?"
+    near = difflib.get_close_matches(name, list(known), 3, cutoff=0.5)
+    if near:  # letters that changed places come before others that are as near
+        best = min(near, key=lambda other: sorted(other) != sorted(name))
+        return f"no {kind} is called '{name}'; did you mean '{best}'?"
     listed = ", ".join(sorted(known)) or "none"
     return f"no {kind} is called '{name}'; there are: {listed}"

@@ -16,6 +16,10 @@ class GaussianPosterior:
     mean: Tensor  # (n,)
     covariance: Tensor  # (n, n)
 
+    def variance(self, axes: Tensor) -> Tensor:
+        """Along each column of axes, (n, k), of unit length; -> (k,)."""
+        return (axes * (self.covariance @ axes)).sum(0)
+
     def draw(self, count: int, seed: int = 0) -> Tensor:
         """Exact samples; (count, n)."""
         powers, axes = torch.linalg.eigh(self.covariance)
@@ -35,12 +39,38 @@ class MixturePosterior:
     def mean(self) -> Tensor:
         return self.weights @ self.means
 
+    def variance(self, axes: Tensor) -> Tensor:
+        """Along each column of axes, (n, k), of unit length; -> (k,)."""
+        centres = (self.means - self.mean) @ axes
+        return self.weights @ centres.square() + (axes * (self.covariance @ axes)).sum(0)
+
     def draw(self, count: int, seed: int = 0) -> Tensor:
         """Exact samples; (count, n)."""
         generator = torch.Generator().manual_seed(seed)
         which = torch.multinomial(self.weights, count, True, generator=generator)
         centred = GaussianPosterior(torch.zeros_like(self.means[0]), self.covariance)
         return self.means[which] + centred.draw(count, seed + 1)
+
+
+@dataclass(frozen=True)
+class DiscretePosterior:
+    """One of the points, with these probabilities."""
+
+    weights: Tensor  # (count,)
+    points: Tensor  # (count, n)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.weights @ self.points
+
+    def variance(self, axes: Tensor) -> Tensor:
+        """Along each column of axes, (n, k), of unit length; -> (k,)."""
+        return self.weights @ ((self.points - self.mean) @ axes).square()
+
+    def draw(self, count: int, seed: int = 0) -> Tensor:
+        """Exact samples; (count, n)."""
+        generator = torch.Generator().manual_seed(seed)
+        return self.points[torch.multinomial(self.weights, count, True, generator=generator)]
 
 
 def gaussian_posterior(
@@ -59,15 +89,56 @@ def mixture_posterior(
 ) -> MixturePosterior:
     """p(x | y) of x ~ sum_k weights_k N(means_k, variance I), y = matrix x + std n."""
     weights, means, matrix, y = (value.double() for value in (weights, means, matrix, y))
+    means, log_weights, covariance = _updated(weights, means, variance, matrix, y, std)
+    return MixturePosterior(torch.softmax(log_weights, 0), means, covariance)
+
+
+def signless_posterior(
+    weights: Tensor, means: Tensor, variance: float, matrix: Tensor, y: Tensor, std: float
+) -> MixturePosterior:
+    """p(x | y) of the same prior, y = |matrix x| + std n: a mixture over all patterns of signs.
+
+    Exact up to the chance that noise carries a value through zero, below 1e-6 where y > 5 std.
+    """
+    signs = torch.cartesian_prod(*[torch.tensor([1.0, -1.0], dtype=torch.float64)] * len(y))
+    parts = [
+        _updated(weights.double(), means.double(), variance, matrix.double(), s * y.double(), std)
+        for s in signs.reshape(-1, len(y))
+    ]
+    log_weights = torch.cat([part[1] for part in parts])
+    posterior_means = torch.cat([part[0] for part in parts])
+    return MixturePosterior(torch.softmax(log_weights, 0), posterior_means, parts[0][2])
+
+
+def dataset_posterior(points: Tensor, log_likelihood: Tensor) -> DiscretePosterior:
+    """p(x | y) where x is one of the points (count, *shape), each as likely, for any likelihood.
+
+    log_likelihood: log p(y | point), (count,).
+    """
+    weights = torch.softmax(log_likelihood.double(), 0)
+    return DiscretePosterior(weights, points.flatten(1).double())
+
+
+def coverage(samples: Tensor, exact: Tensor, level: float, axes: Tensor) -> float:
+    """The share of exact draws inside the samples' central interval, over the columns of axes.
+
+    samples, exact: (count, n). `level` itself for samples of the right law.
+    """
+    ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
+    low, high = torch.quantile(samples.double() @ axes, ends, dim=0)
+    along = exact @ axes
+    return ((along >= low) & (along <= high)).double().mean().item()
+
+
+def _updated(weights, means, variance, matrix, y, std):
+    """Means, log-weights and covariance of a mixture's components after y = matrix x + std n."""
     prior = variance * _eye(means.shape[1])
     covariance = gaussian_posterior(means[0], prior, matrix, y, std).covariance
     residual = y - means @ matrix.T
     evidence = variance * matrix @ matrix.T + std**2 * _eye(len(matrix))
     solved = torch.linalg.solve(evidence, residual.T).T
     log_weights = weights.log() - 0.5 * (residual * solved).sum(1)
-    return MixturePosterior(
-        torch.softmax(log_weights, 0), means + variance * solved @ matrix, covariance
-    )
+    return means + variance * solved @ matrix, log_weights, covariance
 
 
 def sliced_wasserstein(a: Tensor, b: Tensor, *, slices: int = 1000, seed: int = 0) -> float:

@@ -21,10 +21,10 @@ EVERYTHING = [*SOURCES, *(p for d in ("tests", "benchmarks", "examples")
 # restore/*: a module imports from its own floor or those below, and never in a circle
 FLOORS = [
     "signal schedules posterior registry hookspecs errors requirement png svg display outputs",
-    "operator stacking noise likelihoods prior networks options checkpoint report likelihoods",
+    "operator stacking noise prior networks options checkpoint report likelihoods",
     "measurement spectral priors truth precision cases",
     "samplers task",
-    "sampling watchers builtin catalogue training",
+    "sampling watchers auto builtin catalogue training",
     "plugins",
     "face reading problem account files sheet training_files testing testing_plugin verify"
     " cli engines",

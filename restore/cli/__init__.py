@@ -19,6 +19,7 @@ from .program import Program
         "info": ("restore.cli.listing:info", "Tell all about one of them."),
         "plugins": ("restore.cli.listing:plugins", "List the plugins, and which are broken."),
         "train": ("restore.cli.train:train", "Train a prior on files of your own."),
+        "verify": ("restore.cli.verify:verify", "Hold samplers to posteriors known exactly."),
         "doctor": ("restore.cli.doctor:doctor", "Look whether all is there that a run needs."),
         "demo": ("restore.cli.demo:demo", "Restore some photographs, to see it work."),
     },

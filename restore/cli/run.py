@@ -47,7 +47,7 @@ def flags() -> list[click.Parameter]:
         ),
         click.Option(["--seed"], type=int, default=0, show_default=True, help="Of the chains."),
         click.Option(["--steps"], type=at_least_one, help="Noise levels; else the recipe's own."),
-        click.Option(["--sampler"], help="See: restore list samplers."),
+        click.Option(["--sampler"], help="A name (see: restore list samplers), or auto."),
         click.Option(
             ["sets", "--set"],
             multiple=True,

@@ -18,7 +18,8 @@ def opening(problem: Any, settings: Any) -> str:
     if problem.noise is not None:
         source = {"given": "", "estimated": " (estimated)", "recipe": " (the recipe's)"}
         words.append(f"noise {problem.noise:.3g}{source[problem.noise_source]}")
-    return ", ".join(words)
+    chosen = problem.task.facts.get("chosen")
+    return ", ".join(words) + (f"; chose {chosen}" if chosen else "")
 
 
 def sentence(facts: Mapping[str, Any]) -> str:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..measurement import Measurement
 from ..noise import Gaussian
-from ..signal import RandnLike
+from ..signal import RandnLike, dot
+from .kernels import Transition
 
 RESAMPLE = 0.5  # below this share of effective particles; Doucet & Johansen 2009, section 3.5
 
@@ -56,6 +57,17 @@ def pick(log_weights: Tensor, randn_like: RandnLike) -> Tensor:
     """The row of one particle of each chain, drawn by weight; -> (chains,)."""
     index = _inverse(log_weights, _uniform(log_weights, randn_like))
     return _rows(index, log_weights.shape[1])
+
+
+def log_ratio(move: Transition, apart: Tensor) -> Tensor:
+    """log p / q at move.x, for q = N(move.mean, std^2) and p = N(move.mean - apart, std^2).
+
+    Zero where std is: the last transition has no density. -> (batch,), float64
+    """
+    if move.std == 0:
+        return torch.zeros(len(apart), dtype=torch.float64, device=apart.device)
+    noise, shift = (move.x - move.mean) / move.std, apart / move.std
+    return -(dot(noise, shift) + 0.5 * dot(shift, shift)).double()
 
 
 def reverse(

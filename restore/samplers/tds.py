@@ -1,10 +1,12 @@
 """Twisted diffusion sampler: Wu et al., NeurIPS 2023, arXiv:2306.17775."""
 
+from math import log
+
 from ..prior import Law, isotropic
 from .base import Step, levels
-from .particles import by_chain, cloud, effective, pick, resample
+from .kernels import ancestral_step
+from .particles import by_chain, cloud, effective, log_ratio, pick, resample
 from .twist import twist
-from .walk import Walk
 
 UNIT = isotropic(1.0)
 
@@ -16,20 +18,24 @@ def tds(
     sigmas,
     randn_like,
     *,
-    particles: int = 8,
+    particles: int = 16,
     jacobian: bool = True,
     variance: Law = UNIT,
 ):
     """Algorithm 1: particles guided by the twist h, weighted by p(x_t | x_s) h_t / (q h_s).
+
+    p is the ancestral step on D extrapolated over half a step from the one before (SDE-DPM-
+    Solver++(2M), Lu et al. 2022): on D itself, as in the paper, samples are too narrow (variance
+    0.86 at 50 steps), and modes near the mean too heavy.
 
     particles: K, in each chain. One is a guided sampler without weights; with the exact covariance
     in the twist 4 come near the floor on mixtures, with an isotropic one hundreds do not.
     jacobian: the twist's covariance of x0 is sigma^2 J, by one pullback for each measured number
     (at most 49 where there are many); False: r^2 I by the law `variance`, one pullback.
     """
-    h, walk = twist(denoise, measurement, None if jacobian else variance), Walk(measurement)
+    h = twist(denoise, measurement, None if jacobian else variance)
     x, log_weights = cloud(x, particles)
-    promised = 0.0
+    promised, before = 0.0, None
     for sigma, sigma_next in levels(sigmas):
         now = h(x, sigma)
         log_weights = log_weights + by_chain(now.log, log_weights) - promised
@@ -37,7 +43,14 @@ def tds(
         index, log_weights = resample(log_weights, randn_like)
         x, denoised, guided = x[index], now.denoised[index], now.guided[index]
         promised = by_chain(now.log[index], log_weights)
-        x, ratio = walk(x, denoised, guided, sigma, sigma_next, variance(sigma), randn_like)
-        log_weights = log_weights + by_chain(ratio, log_weights)
-        one = pick(log_weights, randn_like)
+        step = log(sigma / sigma_next) if sigma_next > 0 else 0.0
+        ahead = 0.0
+        if before is not None:
+            ahead = step / (2 * before[1]) * (denoised - before[0][index])
+        before = denoised, step
+        move = ancestral_step(x, guided + ahead, sigma, sigma_next, randn_like)
+        # p and q are normal, of one std, their means (1 - (t / s)^2) (D_y - D) apart
+        apart = (1 - (sigma_next / sigma) ** 2) * (guided - denoised)
+        log_weights = log_weights + by_chain(log_ratio(move, apart), log_weights)
+        x, one = move.x, pick(log_weights, randn_like)
         yield Step(x[one], guided[one], sigma, ess)
