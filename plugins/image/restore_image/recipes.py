@@ -117,7 +117,8 @@ def solve_deblur(
     kernel: gaussian:STD, motion:LENGTH,ANGLE, disc:RADIUS, or a picture or .npy of the kernel
     boundary: what the scene is taken to be beyond the edges of the picture
     """
-    return _task(record, observe_deblur(record, kernel=kernel, boundary=boundary), noise)
+    task = _task(record, observe_deblur(record, kernel=kernel, boundary=boundary), noise)
+    return replace(task, sampler="diffpir", options={})  # two steps of tmpd do not solve a blur
 
 
 def observe_deblur(
