@@ -13,6 +13,12 @@ _FACE = {
     "Gaussian": "noise",
     "Poisson": "noise",
     "NoiseModel": "noise",
+    "Transmission": "likelihoods",
+    "Rician": "likelihoods",
+    "Speckle": "likelihoods",
+    "LogSpeckle": "likelihoods",
+    "Quantised": "likelihoods",
+    "Clipped": "likelihoods",
     "Operator": "operator",
     "LinearOperator": "operator",
     "Posterior": "posterior",
@@ -21,6 +27,12 @@ _FACE = {
     "gaussian": "priors.exact",
     "mixture": "priors.exact",
     "dataset": "priors.exact",
+    "joint": "priors.joint",
+    "normalised": "priors.normalised",
+    "conditioned": "priors.conditioned",
+    "adapted": "priors.adapted",
+    "complex_valued": "priors.complex_valued",
+    "diverse": "priors.diverse",
     "tiled": "priors.tiled",
     "sample": "face",
     "iterate": "face",
@@ -35,12 +47,19 @@ __all__ = sorted(_FACE)
 
 if TYPE_CHECKING:
     from .face import iterate, load_operator, load_prior, load_sampler, sample
+    from .likelihoods import Clipped, LogSpeckle, Quantised, Rician, Speckle, Transmission
     from .measurement import Measurement, simulate, stack
     from .noise import Gaussian, NoiseModel, Poisson
     from .operator import LinearOperator, Operator
     from .posterior import Posterior
     from .prior import Prior, linearize
+    from .priors.adapted import adapted
+    from .priors.complex_valued import complex_valued
+    from .priors.conditioned import conditioned
+    from .priors.diverse import diverse
     from .priors.exact import dataset, gaussian, mixture
+    from .priors.joint import joint
+    from .priors.normalised import normalised
     from .priors.tiled import tiled
     from .watchers import Trace, until_discrepancy
 

@@ -60,7 +60,8 @@ def _worthwhile(prior: Prior, shape: tuple[int, ...], device: torch.device) -> b
     """Whether bfloat16 is faster and near enough on a patch of the signal's size, up to 128."""
     generator = torch.Generator().manual_seed(0)
     size = (shape[0], *(min(n, 128) for n in shape[1:]))
-    x = (prior.mean + torch.randn(1, *size, generator=generator)).to(device)
+    mean = torch.as_tensor(prior.mean).mean().item()
+    x = (mean + torch.randn(1, *size, generator=generator)).to(device)
     seconds, results = {}, {}
     for name in ("float32", "bfloat16"):
         denoise = Counted(prior, name, device)

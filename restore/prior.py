@@ -48,7 +48,7 @@ class Prior:
     shape: tuple[int | None, ...] | None = None  # of one signal; None: any
     sigma_min: float = 0.002  # the noise levels that it was trained for
     sigma_max: float = 80.0
-    mean: float = 0.0  # about which a signal lies: where the first noise is centred
+    mean: float | Tensor = 0.0  # about which a signal lies; a tensor has a signal's axes, or 1s
     variance: Law = field(default_factory=isotropic)
     card: Mapping[str, Any] = field(default_factory=dict)  # name, units, data, licence, sha256
     network: nn.Module | None = None  # what `to` moves; None: the denoiser follows its input

@@ -264,7 +264,7 @@ def posterior(name: str) -> tuple[Measurement, Tensor, Tensor]:
         ("daps-mh", 0.3, 0.8, 1.3, 1.3),
         ("pigdm", 0.25, 0.42, 0.72, 0.72),  # 20 ancestral steps are too narrow
         ("lgd", 0.35, 0.42, 1.0, 4.0),  # widened where the noise is small
-        ("dps", 0.8, 0.4, 1.5, 7.0),
+        ("dps", 0.8, 0.4, 2.0, 7.0),
         ("diffpir", 0.8, 0.22, 0.48, 0.48),  # a mode, as wide as the noise put back
     ],
 )
