@@ -136,7 +136,7 @@ GUIDED = (
         "mcg:mcg",
         {
             "summary": "the gradient of DPS, then a projection on the noised measurement",
-            "exactness": "approximate: data count twice, far too narrow where they were measured",
+            "exactness": "approximate: data count twice, which halves the variance where measured",
             "needs": ("network gradient", "proximal", "Gaussian noise"),
             "calls": 1,
             "paper": "Chung et al. 2022, arXiv:2206.00941",

@@ -13,7 +13,8 @@ def dps(denoise: Denoiser, measurement: Measurement, *, guidance: float = 1.0) -
     The paper divides the gradient of |y - A(D)|^2 by |y - A(D)|, which ties its zeta to the number
     of values, of steps and to their scale. Here the variance of the likelihood is the larger of
     the noise's own and the mean square residual, so that one default serves all; a score of noise
-    that is not Gaussian is shortened in the same way. No step goes beyond the data along it.
+    that is not Gaussian is shortened in the same way. No step goes more than twice the way to
+    the data along it. A Gaussian problem gets 8 (small noise) to 0.7 (large) times its variance.
 
     guidance: weight of the gradient; 1 is the likelihood itself.
     """

@@ -30,7 +30,7 @@ def lgd(
     As in DPS the variance of a Gaussian likelihood is the larger of the noise's own and what the
     residuals show, here a quarter of their mean square over all samples. One network call whatever
     the number of samples; where many values were measured one of them has nearly all the weight.
-    A Gaussian problem gets 1.5 (small noise) to 0.8 (large) of its variance.
+    A Gaussian problem gets 4 (small noise) to 0.8 (large) times its variance.
 
     samples: n, draws of n_i. guidance: weight of the gradient.
     variance: r^2(sigma); the driver gives the prior's own law.

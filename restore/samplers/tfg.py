@@ -31,8 +31,8 @@ def tfg(
 ):
     """Algorithm 1. By default the two kinds of guidance have half the weight each.
 
-    A Gaussian problem gets 1.3 (small noise) to 0.7 (large) of its variance. The paper's schedules
-    of the weights are left out: in units of sigma and r the weights need none.
+    A Gaussian problem gets 1.6 (small noise) to 0.7 (large) times its variance. The paper's
+    schedules of the weights are left out: in units of sigma and r the weights need none.
 
     guidance: rho, the weight of the gradient through the network ("variance guidance"); 0 spares
     the gradient.

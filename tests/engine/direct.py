@@ -1,4 +1,4 @@
-"""A sampler run without the driver, on plain noise: many chains in little time."""
+"""A sampler run without the driver, on plain noise: many chains in little time; small parts."""
 
 import inspect
 
@@ -7,9 +7,24 @@ from problems import Dense
 
 from restore.measurement import Measurement
 from restore.noise import Gaussian
+from restore.operator import LinearOperator
 from restore.schedules import karras
 
 BLANK = Measurement(torch.zeros(1, 1), Dense(torch.zeros(1, 1)), Gaussian(1.0))
+
+
+class Complex(LinearOperator):
+    """y = (first half of B x) + i (second half)."""
+
+    def __init__(self, matrix):
+        super().__init__((matrix.shape[1],), (matrix.shape[0] // 2,))
+        self.matrix = matrix
+
+    def _forward(self, x):
+        return torch.complex(*(x @ self.matrix.to(x).T).chunk(2, 1))
+
+    def _adjoint(self, y):
+        return torch.cat([y.real, y.imag], 1) @ self.matrix.to(y.real)
 
 
 class Counting:

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from direct import Complex
 from problems import Dense
 
 from restore.measurement import Measurement
 from restore.noise import Gaussian, Poisson
-from restore.operator import LinearOperator, Operator
+from restore.operator import Operator
 from restore.prior import isotropic
 from restore.priors.exact import gaussian, mixture
 from restore.samplers.covariance import Estimate, diagonal, jacobian, pull, tangent, white
@@ -132,20 +133,6 @@ def test_pull_needs_gaussian_noise():
     measured = Measurement(torch.ones(M), Dense(torch.eye(M, N)), Poisson(10.0))
     with pytest.raises(TypeError, match="Gaussian noise, not Poisson"):
         pull(measured, jacobian(gaussian(torch.zeros(N), 1.0).denoise, draw(1, N), SIGMA))
-
-
-class Complex(LinearOperator):
-    """y = (first half of B x) + i (second half)."""
-
-    def __init__(self, matrix):
-        super().__init__((matrix.shape[1],), (matrix.shape[0] // 2,))
-        self.matrix = matrix
-
-    def _forward(self, x):
-        return torch.complex(*(x @ self.matrix.T).chunk(2, 1))
-
-    def _adjoint(self, y):
-        return torch.cat([y.real, y.imag], 1) @ self.matrix
 
 
 def test_pull_of_complex_measurements_is_that_of_their_two_parts():
