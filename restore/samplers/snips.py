@@ -35,7 +35,7 @@ def snips(
         for _ in range(repeats):
             denoised = denoise(x, sigma)
             c, d = basis.of(x), basis.of(denoised)
-            pull = torch.where(ratio > 1, y - c, torch.lerp(d, y, ratio.clamp(max=1)) - c)
+            pull = torch.where(ratio > 1, y - c, d + ratio.clamp(max=1) * (y - d) - c)
             c = c + step_size * pull + (2 * step_size * left).sqrt() * basis.of(randn_like(x))
             x = basis.signal(c)
         x = denoised if sigma_next == 0 else x
