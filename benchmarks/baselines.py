@@ -106,6 +106,8 @@ def tuned(method, weights, problems) -> float:
     if len(weights) == 1:
         return weights[0]
 
+    problems = list(problems)
+
     def quality(weight: float) -> float:
         return np.mean(
             [

@@ -111,8 +111,11 @@ class _Peer:
         return Same()
 
     def physics(self):
-        u, values, vh = torch.linalg.svd(self.matrix, full_matrices=False)
-        n = self.size
+        m, n = self.matrix.shape
+        u, values, vh = torch.linalg.svd(self.matrix)  # the whole of V: the null space counts
+        rank = min(m, n)
+        u = torch.nn.functional.pad(u[:, :rank], (0, n - rank))
+        values = torch.nn.functional.pad(values, (0, n - rank))
 
         class Same(self.deepinv.physics.DecomposablePhysics):
             """The matrix in its singular basis."""

@@ -19,7 +19,7 @@ from restore.display import shrink
 from restore.reading import read
 from restore.report import THUMBNAIL, write_index
 
-CHAINS, STEPS = 4, 25  # half a minute a photograph on two cores; `restore run` does 8 and 50
+CHAINS, STEPS = 4, 25  # half a minute a photograph on two cores; `restore run` does 8 and 30
 SIZE = 144
 
 

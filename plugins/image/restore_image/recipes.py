@@ -36,7 +36,7 @@ from . import given
 from .noise import least_noise, noise_std
 from .pixels import enlarged
 
-SAMPLER, OPTIONS = "tmpd", {"solver_steps": 2}  # chosen on scikit-image's photographs
+SAMPLER = "pigdm"  # chosen on scikit-image's photographs: tmpd is 0.1 dB better, twice as slow
 STEPS = 30
 PRIORS = {1: "image-grey", 3: "image-colour"}  # by the channels of what is restored
 MISSING = 0.7  # the share that simulate takes away
@@ -52,7 +52,7 @@ Pattern = Literal["rggb", "bggr", "grbg", "gbrg"]
 def solve_denoise(record: Record, noise: float | None) -> Task:
     """Take white noise out of a photograph, grey or colour."""
     task = _task(record, observe_denoise(record), noise)
-    return replace(task, sampler="stochastic-denoising", options={})
+    return replace(task, sampler="stochastic-denoising")
 
 
 def observe_denoise(record: Record) -> LinearOperator:
@@ -118,7 +118,7 @@ def solve_deblur(
     boundary: what the scene is taken to be beyond the edges of the picture
     """
     task = _task(record, observe_deblur(record, kernel=kernel, boundary=boundary), noise)
-    return replace(task, sampler="diffpir", options={})  # two steps of tmpd do not solve a blur
+    return replace(task, sampler="diffpir")  # by 2 dB, on the same photographs
 
 
 def observe_deblur(
@@ -275,7 +275,7 @@ def _task(
     measurement = Measurement(y, operator, Gaussian(noise))
     prior = PRIORS[operator.in_shape[0]]
     present = present or record.with_signal
-    return Task(measurement, prior, SAMPLER, present, STEPS, OPTIONS, facts)
+    return Task(measurement, prior, SAMPLER, present, STEPS, facts=facts)
 
 
 def _coloured(record: Record) -> torch.Size:
