@@ -44,11 +44,6 @@ def surprised(measurement: Measurement, denoised: Tensor) -> tuple[Tensor, Tenso
     return score, information, surprise
 
 
-def widened_score(measurement: Measurement, denoised: Tensor) -> Tensor:
-    """grad log p(y | D) with the widened variance; (batch, *in_shape)."""
-    return measurement.operator.vjp(denoised, widened(measurement, denoised)[0])
-
-
 def shortened(
     measurement: Measurement, denoised: Tensor, move: Tensor, score: Tensor, variance: Tensor
 ) -> Tensor:
