@@ -107,9 +107,9 @@ def main() -> None:
             rows = measure(bench, images, prior, given)
             tables.append(f"## {name}\n\n" + table(HEAD, rows))
     notes = (
-        f"{len(images)} images of Set12, {given.crop}x{given.crop} from their middles; mean PSNR in "
-        f"dB / SSIM; {given.chains} chains, {given.steps} steps; baselines' weights tuned on "
-        "photographs of scikit-image. `seconds` are of all images, each method in the same process. "
+        f"{len(images)} images of Set12, {given.crop}x{given.crop} from their middles; mean PSNR "
+        f"in dB / SSIM; {given.chains} chains, {given.steps} steps; baselines' weights tuned on "
+        "photographs of scikit-image. `seconds` are of all images, in the same process. "
         f"The 90 % interval of {given.chains} exact samples would cover "
         f"{90 * (given.chains - 1) / (given.chains + 1):.0f} %."
     )

@@ -15,9 +15,9 @@ def pigdm(denoise: Denoiser, measurement: Measurement, *, variance: Law = UNIT) 
     """Equation 7, p(x0 | x) ~ N(D, r^2 I): the score J^T A^H (r^2 A A^H + std^2)^-1 (y - A D).
 
     That is J^T (proximal(D, r^2) - D) / r^2, which serves any likelihood that has a proximal step.
-    sigma^2 of it moves D as the proximal step does where Cov[x0 | x] = r^2 I; where it is wider than
-    r^2, as of images' smooth parts by far, the move would overshoot: it stops at the point along
-    it where the data are best those of the proximal step.
+    sigma^2 of it moves D as the proximal step does where Cov[x0 | x] = r^2 I. Where it is wider
+    than r^2, as in images' smooth parts by far, the move would overshoot: it goes at most twice as
+    far as the data of the proximal step ask for.
 
     variance: r^2(sigma); the driver gives the prior's own law.
     """
