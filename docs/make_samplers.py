@@ -18,8 +18,9 @@ FAMILIES = (
         "Guidance: gradients through the network",
         "D_y = D + sigma^2 grad log p(y | x), on any integrator. `tmpd` is the one to begin with "
         "where the gradient is affordable: exact for Gaussian priors, and the best on photographs "
-        "with holes. `pigdm` is nearly as good there, at half the cost. Guided steps are cut where "
-        "they would pass by the data (`restore/samplers/likelihood.py`); else they overshoot on images.",
+        "with holes. `pigdm` is nearly as good there, at half the cost. Guided steps are cut "
+        "where they would pass by the data (`restore/samplers/likelihood.py`): on images they "
+        "would overshoot.",
         "tmpd pigdm dps mcg lgd stsl tfg freedom mpgd dmps cddb",
     ),
     (
