@@ -18,7 +18,7 @@ def tds(
     sigmas,
     randn_like,
     *,
-    particles: int = 16,
+    particles: int = 8,
     jacobian: bool = True,
     variance: Law = UNIT,
 ):

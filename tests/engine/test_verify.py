@@ -24,7 +24,7 @@ def test_exact_draws_are_the_floor_and_the_prior_is_far():
     assert floor.mean_error < 0.15 and 0.85 < floor.observed < 1.15
     assert ignoring.wasserstein > 2 * floor.wasserstein and ignoring.observed > 2
     assert tds.wasserstein < 2 * floor.wasserstein
-    assert tds.calls == 20 and tds.stated == 16 * 20 and tds.seconds > 0
+    assert tds.calls == 20 and tds.stated == 8 * 20 and tds.seconds > 0
 
 
 def test_a_row_sees_samples_that_are_too_narrow_or_off():
