@@ -24,7 +24,8 @@ class Checkpoint:
     def __init__(self, path: str | Path | None, mark: str, batch_size: int, precision: str):
         self.path = None if path is None else Path(path)
         self.state: dict[str, Any] = {
-            "mark": mark, "batch_size": batch_size, "done": {}, "going": None,
+            "mark": mark, "batch_size": batch_size, "precision": precision,
+            "done": {}, "going": None,
         }  # fmt: skip
         self.saved = time.monotonic()
         if self.path is not None and self.path.exists():

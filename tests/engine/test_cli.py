@@ -274,6 +274,8 @@ def test_a_signal_from_the_keyboard_ends_a_real_process_with_130():
     process = subprocess.Popen(
         [sys.executable, "-m", "restore.cli", *words, "--steps", "100000"],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(),
+        # a test run in the background hands down an ignored SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert "big.grid: calm" in process.stderr.readline()
     time.sleep(0.5)

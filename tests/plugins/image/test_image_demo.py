@@ -25,7 +25,7 @@ def small(monkeypatch):
         return Prior(denoise, (channels, None, None), sigma_max=5.0, variance=isotropic(0.3))
 
     monkeypatch.setattr(priors, "_load", load)
-    for name, value in {"SIZE": 24, "CHAINS": 2, "STEPS": 3}.items():
+    for name, value in {"SIZE": 24, "CHAINS": 2, "STEPS": 12}.items():
         monkeypatch.setattr(demo, name, value)
 
 
