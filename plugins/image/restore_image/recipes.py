@@ -36,8 +36,7 @@ from . import given
 from .noise import least_noise, noise_std
 from .pixels import enlarged
 
-# chosen on scikit-image's photographs: with holes tmpd is 0.1 dB better and twice as slow, where
-# everything is blurred diffpir is better by 1 to 2 dB
+# chosen on scikit-image's photographs: blurred ones by 1 to 2 dB; tmpd is slower for little
 SAMPLER, BLURRED = "pigdm", "diffpir"
 STEPS = 30
 PRIORS = {1: "image-grey", 3: "image-colour"}  # by the channels of what is restored
