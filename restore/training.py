@@ -6,7 +6,7 @@ Loss, weighting and preconditioning: Karras et al., NeurIPS 2022, arXiv:2206.003
 import csv
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -269,10 +269,3 @@ def _at_least(signal: Tensor, patch: int) -> Tensor:
 
 def _integer(stop: int, generator: torch.Generator) -> int:
     return int(torch.randint(stop, (), generator=generator))
-
-
-def batches(patches: Patches, count: int, seed: int = 0) -> Iterator[Tensor]:
-    """Endless batches, for looking at what training sees."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield patches.draw(count, generator)
