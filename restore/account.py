@@ -2,13 +2,15 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from .outputs import sha256
-from .posterior import Posterior
+from .posterior import Posterior, covered
 from .problem import Problem, Settings
+from .task import Record
 
 # what `restore run --json` prints of each input, for every recipe
 KEYS = (
@@ -18,9 +20,16 @@ KEYS = (
 
 
 def account(
-    problem: Problem, settings: Settings, posterior: Posterior, output: Path
+    problem: Problem,
+    settings: Settings,
+    posterior: Posterior,
+    samples: Sequence[Record],
+    shown: Mapping[str, Record],
+    output: Path,
 ) -> dict[str, Any]:
     """All facts of one restoration; KEYS come first.
+
+    samples: what each would be written as; shown: the same of "mean", "sample", "baseline".
 
     chi_square: the mean of the samples', about 1 where they explain the data; None where the noise
     is not Gaussian or is zero.
@@ -39,9 +48,10 @@ def account(
         "sampler": problem.sampler,
         **numbers,
         "chi_square": sum(misfits) / len(misfits) if misfits else None,
-        "metrics": _compare(problem, posterior),
+        "metrics": _compare(problem, shown),
         "noise_source": problem.noise_source,
         "chi_square_of_samples": misfits,
+        "coverage_of_90%_intervals": _coverage(problem, samples),
         "facts": dict(problem.task.facts),
         "provenance": {**provenance(problem.source, settings), **made},
     }
@@ -55,6 +65,15 @@ def provenance(source: Path, settings: Settings) -> dict[str, Any]:
         "input_sha256": sha256(source),
         "mark": settings.mark,
     }
+
+
+def derivation(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What a derived file says of its making, in words."""
+    keys = ("recipe", "prior", "sampler", "steps", "chains", "seed", "noise")
+    made = {key: str(facts[key]) for key in keys if facts[key] is not None}
+    digest = dict(facts["provenance"].get("prior", {})).get("sha256")
+    more = {"prior_sha256": str(digest)} if digest else {}
+    return {"tool": "restore", "version": version("restore-toolbox"), **made, **more}
 
 
 def row(source: Path, facts: Mapping[str, Any] | str) -> dict[str, Any]:
@@ -77,11 +96,17 @@ def _misfits(problem: Problem, posterior: Posterior) -> list[float]:
     return [measurement.chi_square(x).item() for x in posterior.samples.split(1)]
 
 
-def _compare(problem: Problem, posterior: Posterior) -> dict[str, dict[str, float | None]]:
+def _coverage(problem: Problem, samples: Sequence[Record]) -> float | None:
+    """Of the reference, by Student's intervals of what is written; None for fewer than 3 chains."""
+    if problem.reference is None or len(samples) < 3:
+        return None
+    return covered([record.signal for record in samples], problem.reference.signal)
+
+
+def _compare(problem: Problem, shown: Mapping[str, Record]) -> dict[str, dict[str, float | None]]:
     if problem.reference is None:
-        return {"mean": {}, "sample": {}}
-    truth, present = problem.reference.signal, problem.task.present
-    shown = {"mean": present(posterior.mean), "sample": present(posterior.samples[0])}
+        return {of: {} for of in shown}
+    truth = problem.reference.signal
     return {
         of: {name: metric(record.signal, truth) for name, metric in problem.metrics.items()}
         for of, record in shown.items()

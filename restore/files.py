@@ -1,25 +1,28 @@
 """Files in, files out: read -> recipe -> sample -> present -> write, one input at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from . import display, face, png
-from .account import account, as_json, provenance
+from .account import account, as_json, derivation, provenance
+from .gallery import pictures
 from .measurement import simulate
 from .noise import Gaussian
 from .outputs import REPORT, refuse_inputs, whole
 from .plugins import catalog
-from .posterior import Posterior
+from .posterior import Posterior, spread
 from .prior import Prior
 from .problem import Problem, Settings, pose
 from .reading import find, read, suffix
 from .report import write_report
 from .task import Recipe, Record
 from .watchers import Trace
+
+DEFAULT_NOISE = 0.05  # of simulated measurements, in units of the full range
 
 # (chains at once, step, total, {"sigma": ..., "chi_square": ...}), after every step
 Progress = Callable[[int, int, int, Mapping[str, Any]], None]
@@ -50,27 +53,33 @@ def restore_file(
     if progress is not None:
         watch.append(lambda step, i, total: progress(len(step.x), i, total, trace.rows[-1]))
     posterior = _sampled(problem, prior, settings, watch, checkpoint)
-    output = target / f"restored{suffix(source)}"
-    facts = account(problem, settings, posterior, output)
+    present = problem.task.present
+    samples = [present(x) for x in posterior.samples]
+    shown = {"mean": present(posterior.mean), "sample": samples[0]}
+    if settings.baseline is not None:
+        shown["baseline"] = present(problem.task.baselines[settings.baseline]())
+    output = target / f"restored{problem.format}"
+    facts = account(problem, settings, posterior, samples, shown, output)
+    if len(samples) > 1:
+        std = spread([record.signal for record in samples])
+        shown["std"] = replace(shown["mean"], signal=std, kind="std")
     with whole(target) as folder:
-        restored = problem.task.present(posterior.mean)
-        problem.writer(restored, folder / output.name)
+        _write_records(folder, problem, shown, samples if settings.samples else [], facts)
         _write_arrays(folder, posterior, settings)
         write_json(folder / REPORT, {**facts, "trace": trace.rows})
-        _write_page(folder, problem, posterior, restored, facts, trace)
+        _write_page(folder, problem, posterior, shown, facts, trace)
     return facts
 
 
 def simulate_file(source: Path, target: Path, settings: Settings) -> dict[str, Any]:
-    """Degrade a clean file as the recipe's operator and white noise do; gives its account."""
+    """Degrade a clean file as the recipe's measurement does; gives its account."""
     refuse_inputs(target, [source])
     entry = catalog().entry("recipes", settings.recipe)
     recipe: Recipe = catalog().load("recipes", settings.recipe)
     record = read(source, entry)
-    operator = recipe.observe(record, **settings.options)
-    measurement = simulate(operator, Gaussian(settings.noise), record.signal, seed=settings.seed)
+    made, operator, noise = _degraded(recipe, record, settings)
     parts = []
-    for name, part in recipe.degraded(record, operator, measurement.y[0]).items():
+    for name, part in made.items():
         path = Path(name if Path(name).suffix else f"{name}{suffix(source)}")
         writer = catalog().load("writers", find("writers", path, entry).name)
         parts.append((writer, part, path.name))
@@ -78,8 +87,8 @@ def simulate_file(source: Path, target: Path, settings: Settings) -> dict[str, A
         "input": str(source),
         "output": [str(target / name) for _, _, name in parts],
         "recipe": settings.recipe,
-        "operator": repr(operator),
-        "noise": settings.noise,
+        "operator": operator,
+        "noise": noise,
         "seed": settings.seed,
         "provenance": provenance(source, settings),
     }
@@ -88,6 +97,20 @@ def simulate_file(source: Path, target: Path, settings: Settings) -> dict[str, A
             writer(part, folder / name)
         write_json(folder / REPORT, facts)
     return facts
+
+
+def _degraded(
+    recipe: Recipe, record: Record, settings: Settings
+) -> tuple[Mapping[str, Record], str, float | None]:
+    """What to write, the operator in words, and the noise where it is Gaussian."""
+    if recipe.simulate is not None:
+        made = recipe.simulate(record, settings.noise, settings.seed, **settings.options)
+        words = next(iter(made.values())).meta.get("operator", settings.recipe)
+        return made, str(words), settings.noise
+    operator = recipe.observe(record, **settings.options)
+    noise = DEFAULT_NOISE if settings.noise is None else settings.noise
+    measurement = simulate(operator, Gaussian(noise), record.signal, seed=settings.seed)
+    return recipe.degraded(record, operator, measurement.y[0]), repr(operator), noise
 
 
 def write_json(path: Path, facts: Mapping[str, Any]) -> None:
@@ -127,37 +150,52 @@ def _write_arrays(folder: Path, posterior: Posterior, settings: Settings) -> Non
         np.save(folder / "samples.npy", posterior.samples.numpy())
 
 
+def _write_records(
+    folder: Path,
+    problem: Problem,
+    shown: Mapping[str, Record],
+    samples: Sequence[Record],
+    facts: Mapping[str, Any],
+) -> None:
+    """What is restored, in its format; with it the baseline, and the std where the format can."""
+    write = catalog().load("writers", problem.writer.name)
+    named = {"restored": shown["mean"]}
+    if "baseline" in shown:
+        named["baseline"] = shown["baseline"]
+    if problem.writer.facts.get("std"):
+        if "std" in shown:
+            named["std"] = shown["std"]
+        named |= {f"sample-{i + 1}": record for i, record in enumerate(samples)}
+    made = derivation(facts)
+    for name, record in named.items():
+        write(
+            replace(record, meta={**record.meta, "derivation": made}),
+            folder / f"{name}{problem.format}",
+        )
+
+
 def _write_page(
     folder: Path,
     problem: Problem,
     posterior: Posterior,
-    restored: Record,
+    shown: Mapping[str, Record],
     facts: Mapping[str, Any],
     trace: Trace,
 ) -> None:
     """report.html, for signals that can be seen."""
-    if problem.record.signal.ndim != 3 or restored.signal.ndim != 3:
+    names = {"mean": "restored"}
+    records = {names.get(name, name): record for name, record in shown.items()}
+    measurement = problem.task.measurement
+    residual = measurement.residual(posterior.mean[None]) * measurement.measured
+    seen = pictures(problem, records, residual[0])
+    if "input" not in seen or "restored" not in seen:
         return
     write_report(
         folder / "report.html",
         title=f"{problem.source.name}: {facts['recipe']}",
-        pictures=_pictures(problem, posterior, restored),
+        pictures=seen,
         facts=facts,
         trace=trace.rows,
         command=facts["provenance"]["command"],
         metrics=facts["metrics"] if problem.reference is not None else None,
     )
-
-
-def _pictures(problem: Problem, posterior: Posterior, restored: Record) -> dict[str, Tensor]:
-    pictures = {"input": problem.record.signal, "restored": restored.signal}
-    if posterior.chains > 1:
-        pictures["std"] = posterior.std
-    measurement = problem.task.measurement
-    residual = measurement.residual(posterior.mean[None]) * measurement.measured
-    pictures["residual"] = residual[0]
-    pictures["sample"] = problem.task.present(posterior.samples[0]).signal
-    if problem.reference is not None:
-        pictures["reference"] = problem.reference.signal
-    seen = pictures.items()
-    return {name: x for name, x in seen if x.ndim == 3 and not x.is_complex() and len(x)}

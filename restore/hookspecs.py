@@ -29,17 +29,27 @@ def register_samplers(register: Register) -> None:
 
 @specification
 def register_recipes(register: Register) -> None:
-    """Recipes: a restore.task.Recipe; its keyword options become flags of the command line."""
+    """Recipes: a restore.task.Recipe; its keyword options become flags of the command line.
+
+    facts: folders, the readers that take a whole folder as one input of it, such as ("series",).
+    """
 
 
 @specification
 def register_readers(register: Register) -> None:
-    """Readers: path -> Record; facts: extensions, a tuple such as (".png",)."""
+    """Readers: path -> Record; facts: extensions, a tuple such as (".png",).
+
+    folder=True: one that reads a folder of such files as one record; "" is a name without any.
+    """
 
 
 @specification
 def register_writers(register: Register) -> None:
-    """Writers: (record, path) -> None; facts: extensions."""
+    """Writers: (record, path) -> None; facts: extensions.
+
+    folder=True: one that makes a folder. std=True: one that also writes a record of kind "std",
+    the standard deviation of what a record of its own kind would hold.
+    """
 
 
 @specification
@@ -47,4 +57,11 @@ def register_metrics(register: Register) -> None:
     """Metrics: (estimate, reference) -> float, both of one signal's shape; facts: better."""
 
 
-KINDS = ("operators", "priors", "samplers", "recipes", "readers", "writers", "metrics")
+@specification
+def register_materials(register: Register) -> None:
+    """What priors are trained on: (folders, validation) -> restore.training.Material."""
+
+
+KINDS = (
+    "operators", "priors", "samplers", "recipes", "readers", "writers", "metrics", "materials",
+)  # fmt: skip

@@ -13,16 +13,23 @@ UNFINISHED = ".restore-unfinished"  # lies in the output folder from a run's fir
 REPORT = "report.json"
 
 
-def gathered(given: Sequence[str], taken: Callable[[Path], bool]) -> list[Path]:
+def gathered(
+    given: Sequence[str],
+    taken: Callable[[Path], bool],
+    whole: Callable[[Path], bool] = lambda folder: False,
+) -> list[Path]:
     """The files that paths, folders and patterns mean, each once.
 
-    Of a folder those that are `taken` (ValueError if it has none); a pattern that fits nothing is
+    Of a folder those that are `taken` (ValueError if it has none), or itself where it is `whole`,
+    one input of many files; a pattern that fits nothing is
     a FileNotFoundError, a plain path is left as it is.
     """
     found: dict[Path, None] = {}
     for one in given:
         path = Path(one)
-        if path.is_dir():
+        if path.is_dir() and whole(path):
+            found[path] = None
+        elif path.is_dir():
             inside = [p for p in sorted(path.iterdir()) if p.is_file() and taken(p)]
             inside = [p for p in inside if not p.name.startswith(".")]
             if not inside:
@@ -151,6 +158,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sha256(path: Path) -> str:
+    """Of a file; of a folder, of its files' sums in the order of their names."""
+    if path.is_dir():
+        inside = sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".")
+        sums = "".join(f"{sha256(p)} {p.name}\n" for p in inside)
+        return hashlib.sha256(sums.encode()).hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,7 +1,7 @@
 """Posterior: the samples, what they say, and how they were made."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,3 +84,33 @@ class Posterior:
     @property
     def _axis(self) -> int:
         return self.samples.ndim - len(self.shape) - 1
+
+
+def spread(signals: Sequence[Tensor]) -> Tensor:
+    """The unbiased standard deviation of signals of one shape, in double precision."""
+    mean = sum(signal.double() for signal in signals) / len(signals)
+    power = sum((signal - mean).square() for signal in signals)
+    return (power / (len(signals) - 1)).sqrt().float()
+
+
+def covered(signals: Sequence[Tensor], truth: Tensor, share: float = 0.9) -> float:
+    """The share of the true values that lie in their interval of `share`, from few samples.
+
+    The interval is Student's for the next draw, mean +- t sqrt(1 + 1/n) s: of Gaussian samples of
+    the true posterior it holds exactly `share`, however few they are.
+    """
+    count = len(signals)
+    quantile = _student(count - 1, (1 + share) / 2)
+    width = quantile * (1 + 1 / count) ** 0.5 * spread(signals)
+    mean = sum(signal.double() for signal in signals) / count
+    return ((truth - mean).abs() <= width + 1e-12).double().mean().item()
+
+
+def _student(freedom: int, level: float) -> float:
+    """A quantile of Student's t, by its regularised incomplete beta integral and bisection."""
+    t = torch.linspace(0, 400, 400_001, dtype=torch.float64)
+    density = (1 + t.square() / freedom) ** (-(freedom + 1) / 2)
+    below = torch.cumulative_trapezoid(density, t)
+    tail = density[-1] * t[-1] / freedom  # of a power law, beyond the grid
+    reached = 0.5 + 0.5 * below / (below[-1] + tail)
+    return t[1 + int(torch.searchsorted(reached, level))].item()

@@ -17,8 +17,8 @@ from .errors import UsageError
 from .noise import Gaussian
 from .options import parsed
 from .plugins import catalog
-from .reading import find, read, taken
-from .registry import Entry
+from .reading import find, read, suffix, taken
+from .registry import Entry, unknown
 from .task import Recipe, Record, Task
 
 Metric = Callable[[Tensor, Tensor], float | None]
@@ -41,6 +41,8 @@ class Settings:
     device: str = "auto"
     precision: str = "auto"
     samples: bool = False  # write them, too
+    baseline: str | None = None  # a classical answer to set beside ours
+    format: str | None = None  # the extension of what is written; None: the task's or the input's
     command: str = ""  # that asks for all this
 
     @property
@@ -61,7 +63,8 @@ class Problem:
     sampler: str
     options: Mapping[str, Any]  # of the sampler
     prior: str
-    writer: Callable[[Record, Path], None]
+    writer: Entry
+    format: str  # the extension of what is written
     noise_source: str  # "given", "estimated", or "recipe", which has its own
     reference: Record | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
@@ -89,6 +92,9 @@ def pose(source: Path, settings: Settings) -> Problem:
         sampler, task = _chosen(task, settings)
     own = task.options if sampler == task.sampler else {}
     given = parsed(catalog().load("samplers", sampler), settings.sampler_options, sampler)
+    if settings.baseline not in (None, *task.baselines):
+        raise UsageError(unknown("baseline", str(settings.baseline), task.baselines))
+    format = _format(source, task, settings)
     problem = Problem(
         source,
         record,
@@ -96,10 +102,21 @@ def pose(source: Path, settings: Settings) -> Problem:
         sampler,
         {**own, **given},
         settings.prior or task.prior,
-        catalog().load("writers", find("writers", source, entry).name),
+        find("writers", Path(f"restored{format}"), entry),
+        format,
         noise_source,
     )
-    return problem if settings.reference is None else _compared(problem, settings.reference, entry)
+    if settings.reference is not None:
+        reference = read(_reference(problem.source, settings.reference), entry)
+        return _compared(problem, reference, entry)
+    return problem if task.reference is None else _compared(problem, task.reference, entry)
+
+
+def _format(source: Path, task: Task, settings: Settings) -> str:
+    """The extension of the output, with its dot; a folder's is empty."""
+    if settings.format is None:
+        return suffix(source) if task.format is None else task.format
+    return settings.format if settings.format.startswith(".") else f".{settings.format}"
 
 
 def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | None, str]:
@@ -126,15 +143,13 @@ def _solve(recipe: Recipe, record: Record, noise: float | None, settings: Settin
         raise
 
 
-def _compared(problem: Problem, given: Path, recipe: Entry) -> Problem:
+def _compared(problem: Problem, reference: Record, recipe: Entry) -> Problem:
     """The problem with its reference and the metrics of the recipe's plugin."""
-    path = _reference(problem.source, given)
-    reference = read(path, recipe)
     task = problem.task
     size = task.present(torch.zeros(task.measurement.operator.in_shape)).signal.shape
     if size != reference.signal.shape:
         raise ValueError(
-            f"the reference {path} is {_sizes(reference.signal.shape)}, "
+            f"the reference {reference.source} is {_sizes(reference.signal.shape)}, "
             f"but {problem.source} will be restored as {_sizes(size)}"
         )
     entries = catalog().registry("metrics")

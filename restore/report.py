@@ -28,6 +28,7 @@ NAMES = {
     "residual": "residual",
     "sample": "one sample",
     "reference": "reference",
+    "baseline": "baseline",
 }
 MEANINGS = {
     "input": "what was measured",
@@ -36,8 +37,9 @@ MEANINGS = {
     "residual": "measurement less what the restoration predicts; without structure is right",
     "sample": "one draw from the posterior",
     "reference": "the truth, given for comparison",
+    "baseline": "a classical answer, for comparison",
 }
-COMPARED = ("input", "restored", "sample", "reference")
+COMPARED = ("input", "restored", "sample", "reference", "baseline")
 # facts that have their place elsewhere on the page
 ELSEWHERE = ("command", "metrics", "trace")
 
@@ -147,7 +149,7 @@ def _picture(key: str, picture: Tensor) -> Picture:
                          f"got {tuple(picture.shape)}")  # fmt: skip
     small = display.shrink(picture, LONGEST)
     size = _size(picture) + (f", shown at {_size(small)}" if small is not picture else "")
-    if key == "std":
+    if key.startswith("std"):
         pixels, top = display.heat(small)
         return Picture(key, pixels, size, ("0", display.heat_bar(), f"{top:.2g}"))
     if key == "residual":

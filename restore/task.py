@@ -38,6 +38,13 @@ class Task:
     facts: Mapping[str, Any] = field(default_factory=dict)  # for the report: what was inferred
     init: Tensor | None = None  # a first guess, for a warm start
     sigma_start: float | None = None
+    reference: Record | None = None  # the truth, where the file itself holds it
+    before: Record | None = None  # what to show as the input; None: the file's own signal
+    views: Callable[[Record], Mapping[str, Tensor]] | None = (
+        None  # pictures (channels, y, x), 0 to 1
+    )
+    baselines: Mapping[str, Callable[[], Tensor]] = field(default_factory=dict)  # classical answers
+    format: str | None = None  # the extension of what is written; None: the input's
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,13 @@ class Recipe:
     refuses it (ValueError) or has a noise of its own to use.
     observe(record, **options) -> Operator: what `restore simulate` does to a clean file.
     degraded(record, operator, y) -> Mapping name -> Record: the files that simulate writes.
+    simulate(record, noise, seed, **options) -> the same Mapping, in place of observe and degraded,
+    where noise is not white and Gaussian; noise is None where the user gave none.
     Keyword-only options of both become flags; their annotations and defaults are the flags' types.
     """
 
     solve: Callable[..., Task]
-    observe: Callable[..., Operator]
-    degraded: Callable[[Record, Operator, Tensor], Mapping[str, Record]]
+    observe: Callable[..., Operator] | None = None
+    degraded: Callable[[Record, Operator, Tensor], Mapping[str, Record]] | None = None
     estimate_noise: Callable[[Record], float] | None = None  # for --noise auto
+    simulate: Callable[..., Mapping[str, Record]] | None = None

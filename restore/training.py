@@ -16,6 +16,20 @@ from torch import Tensor, nn
 
 from .networks import from_edm
 
+Augment = Callable[[Tensor, torch.Generator], Tensor]  # (batch, channels, *patch) -> the like
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a domain trains a prior on; gathered from folders of its files."""
+
+    signals: Sequence[Tensor]  # (channels, *size) each
+    validation: Sequence[Tensor] = ()  # as the network will see them
+    augment: Augment | None = None
+    channels: int = 1  # of the network
+    mean: float | None = None  # of the signals, None: measured
+    spread: float | None = None
+
 
 @dataclass(frozen=True)
 class Training:
@@ -44,20 +58,29 @@ class Training:
 class Patches:
     """Random patches of signals, flipped and turned; signals: (channels, *size), any sizes.
 
-    A signal smaller than the patch is mirrored up to it.
+    A signal smaller than the patch is mirrored up to it. augment sees each batch, and may change
+    its number of channels.
     """
 
-    def __init__(self, signals: Sequence[Tensor], patch: int, *, turn: bool = True):
+    def __init__(
+        self,
+        signals: Sequence[Tensor],
+        patch: int,
+        *,
+        turn: bool = True,
+        augment: Augment | None = None,
+    ):
         if not signals:
             raise ValueError("there is nothing to train on: no signals were given")
         self.signals = [_at_least(signal, patch) for signal in signals]
-        self.patch, self.turn = patch, turn
+        self.patch, self.turn, self.augment = patch, turn, augment
         self.weights = torch.tensor([float(s[0].numel()) for s in signals]).sqrt()
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """(count, channels, *patch)."""
         which = torch.multinomial(self.weights, count, True, generator=generator)
-        return torch.stack([self._one(self.signals[i], generator) for i in which.tolist()])
+        batch = torch.stack([self._one(self.signals[i], generator) for i in which.tolist()])
+        return batch if self.augment is None else self.augment(batch, generator)
 
     def _one(self, signal: Tensor, generator: torch.Generator) -> Tensor:
         size = signal.shape[1:]
@@ -116,16 +139,18 @@ def train(
     device: str = "cpu",
     bfloat16: bool | None = None,
     minutes: float | None = None,
+    augment: Augment | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> nn.Module:
     """The network's moving average after training, in evaluation mode.
 
     mean and sigma_data: centre and spread of the signals (EDM preconditioning). A checkpoint that
     exists is gone on from; it is written at every validation and at the end. minutes: stop there
-    (a later call goes on). bfloat16: None chooses it where the processor computes in it.
+    (a later call goes on). bfloat16: None chooses it where the processor computes in it. augment:
+    what becomes of each batch of patches before the noise; validation's signals are as they are.
     """
     run = _Run(network, training, mean, sigma_data, torch.device(device), checkpoint)
-    patches = Patches(signals, training.patch)
+    patches = Patches(signals, training.patch, augment=augment)
     cast = _autocast(run.device, _has_bfloat16(run.device) if bfloat16 is None else bfloat16)
     started, seen = time.monotonic(), 0
     while run.step < training.steps:

@@ -15,7 +15,7 @@ from .networks.folder import CONFIG, load_prior_folder, save_prior
 from .outputs import write_text
 from .prior import Denoiser
 from .reading import read, taken
-from .training import Training, train
+from .training import Augment, Patches, Training, train
 
 CHECKPOINT, CURVE, PLAN = "checkpoint.pt", "curve.csv", "training.json"
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of grey from colour
@@ -64,18 +64,22 @@ def train_prior(
     device: str = "cpu",
     minutes: float | None = None,
     validate_every: int = 1000,
+    augment: Augment | None = None,
+    channels: int | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[float, float]:
     """Train a prior and save it in `folder`; its mean square error at each sigma.
 
     start: a prior's folder to begin from, of any number of channels. mean, spread: what the
     preconditioning takes for the signals' centre and standard deviation; else they are measured.
-    A run that was cut off is gone on with: ValueError if it was of another network or training.
+    augment: what becomes of a batch of patches, which then has `channels`; validation, too, is of
+    so many. A run that was cut off is gone on with: ValueError if it was of another network or
+    training.
     """
     if mean is None or spread is None:
         centre, width = centre_and_spread(signals)
         mean, spread = centre if mean is None else mean, width if spread is None else spread
-    network = _network(len(signals[0]), widths, signals[0].ndim - 1, training.seed)
+    network = _network(channels or len(signals[0]), widths, signals[0].ndim - 1, training.seed)
     if start is not None:
         begin_from(network, load_prior_folder(start).network)
     plan = {**asdict(training), **network.config, "start": start and str(start)}
@@ -92,9 +96,11 @@ def train_prior(
         curve=folder / CURVE,
         device=device,
         minutes=minutes,
+        augment=augment,
         report=report,
     ).cpu()
-    return _measure_and_save(folder, network, training, mean, spread, validation or signals, card)
+    measured_on = validation or _augmented(signals, training, augment)
+    return _measure_and_save(folder, network, training, mean, spread, measured_on, card)
 
 
 def measure(
@@ -151,6 +157,14 @@ def _measure_and_save(
         card={**card, **made, "training": asdict(training)},
     )
     return errors
+
+
+def _augmented(signals: Sequence[Tensor], training: Training, augment: Augment | None):
+    """The signals as the network sees them, to measure it on where none were held back."""
+    if augment is None:
+        return signals
+    patches = Patches(signals, training.patch, augment=augment)
+    return list(patches.draw(MEASURED, torch.Generator().manual_seed(1)))
 
 
 def has_prior(folder: Path) -> bool:

@@ -26,7 +26,7 @@ FLOORS = [
     "samplers task",
     "sampling watchers auto builtin catalogue training",
     "plugins",
-    "face reading problem account files sheet training_files testing testing_plugin verify"
+    "face reading problem account gallery files sheet training_files testing testing_plugin verify"
     " cli engines",
 ]
 # samplers/*: a registered one is a paper's; what is not registered, they share, and the integrators

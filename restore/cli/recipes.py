@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..errors import UsageError
 from ..options import Option, options_of, prose
 from ..plugins import catalog
 
@@ -15,12 +16,18 @@ TYPES = {Path: click.Path(path_type=Path), float: float, int: int, str: str}
 class Recipes(click.Group):
     """restore run RECIPE ..., restore simulate RECIPE ...
 
-    of: the recipe's function whose keyword-only options become flags; act: called with the
-    recipe's name, its options and all other flags; common: makes those others.
+    of: the recipe's functions; the keyword-only options of the first it has become flags. act:
+    called with the recipe's name, its options and all other flags; common: makes those others.
     """
 
     def __init__(
-        self, name: str, *, of: str, act: Callable[..., int], common: Callable[[], list], help: str
+        self,
+        name: str,
+        *,
+        of: Sequence[str],
+        act: Callable[..., int],
+        common: Callable[[], list],
+        help: str,
     ):
         usage = "RECIPE INPUT... -o OUT [OPTIONS]"
         super().__init__(name, help=help, subcommand_metavar=usage, options_metavar="")
@@ -40,8 +47,16 @@ class Recipes(click.Group):
             catalog().entry("recipes", args[0])  # with "did you mean"
         return super().resolve_command(ctx, args)
 
+    def _function(self, name: str) -> Callable[..., Any]:
+        """The recipe's function of the first kind it has, whose options the command takes."""
+        recipe = catalog().load("recipes", name)
+        found = [getattr(recipe, of, None) for of in self.of]
+        if not any(found):
+            raise UsageError(f"{name} restores what was measured; it simulates nothing")
+        return next(function for function in found if function is not None)
+
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
-        function = getattr(catalog().load("recipes", name), self.of)
+        function = self._function(name)
         options = options_of(function)
         params = self.common()
         taken = {param.name for param in params}

@@ -62,6 +62,12 @@ def flags() -> list[click.Parameter]:
             help="The truth, to compare with: a file, or a folder of files of the same stem.",
         ),
         click.Option(["--samples"], is_flag=True, help="Write every sample, too."),
+        click.Option(
+            ["--baseline"], help="A classical answer to set beside; a wrong name lists them."
+        ),
+        click.Option(
+            ["--format"], metavar=".EXT", help="Of what is written; else the input's own."
+        ),
         *_machine(),
     ]
 
@@ -140,14 +146,14 @@ def act(
 ) -> int:
     from ..outputs import gathered
     from ..problem import Settings
-    from ..reading import taken
+    from ..reading import is_one, taken
 
     command = click.get_current_context().meta[COMMAND]
     more["device"] = usable(more["device"])
     settings = Settings(recipe, options, sampler_options=sets, command=command, **more)
     asked = Asked(settings, out, as_json=as_json, quiet=quiet)
     return each(
-        gathered(inputs, taken),
+        gathered(inputs, taken, lambda folder: is_one(folder, recipe)),
         out,
         settings.mark,
         asked.one,
@@ -159,7 +165,7 @@ def act(
 
 run = Recipes(
     "run",
-    of="solve",
+    of=("solve",),
     act=act,
     common=flags,
     help="Restore files by a recipe. restore run RECIPE --help tells the options of each. "

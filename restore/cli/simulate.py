@@ -17,9 +17,8 @@ def flags() -> list[click.Parameter]:
         click.Option(
             ["--noise"],
             type=click.FloatRange(min=0),
-            default=0.05,
-            show_default=True,
-            help="Standard deviation of the noise to add, in units of the full range.",
+            help="Standard deviation of the noise to add, in units of the full range; "
+            "else 0.05, or what the recipe's measurement has.",
         ),
         click.Option(["--seed"], type=int, default=0, show_default=True, help="Of the noise."),
     ]
@@ -34,14 +33,14 @@ def act(
     overwrite: bool,
     as_json: bool,
     quiet: bool,
-    noise: float,
+    noise: float | None,
     seed: int,
 ) -> int:
     from .. import account
     from ..files import simulate_file
     from ..outputs import gathered
     from ..problem import Settings
-    from ..reading import taken
+    from ..reading import is_one, taken
 
     command = click.get_current_context().meta[COMMAND]
     settings = Settings(recipe, options, noise=noise, seed=seed, command=command)
@@ -56,15 +55,16 @@ def act(
             error = {"input": str(source), "error": facts}
             click.echo(account.as_json(error if isinstance(facts, str) else facts))
         elif not isinstance(facts, str):
-            click.echo(f"{', '.join(facts['output'])}: {facts['operator']}, noise {noise:g}")
+            level = "" if facts["noise"] is None else f", noise {facts['noise']:g}"
+            click.echo(f"{', '.join(facts['output'])}: {facts['operator']}{level}")
 
-    sources = gathered(inputs, taken)
+    sources = gathered(inputs, taken, lambda folder: is_one(folder, recipe))
     return each(sources, out, settings.mark, one, overwrite=overwrite, tell=tell)
 
 
 simulate = Recipes(
     "simulate",
-    of="observe",
+    of=("simulate", "observe"),
     act=act,
     common=flags,
     help="Degrade clean files, to have something to restore. restore simulate RECIPE --help tells "

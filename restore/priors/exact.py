@@ -53,19 +53,27 @@ def mixture(weights: Tensor, means: Tensor, variance: float | Tensor) -> Prior:
         )
     flat, n = means.flatten(1), means[0].numel()
     weights = weights / weights.sum()
-    parts = _following(weights.log(), flat, variance, flat.square().sum(1))
-    double = torch.empty(0, dtype=torch.float64)
+    span = _span(flat)
+    (axes_of,) = _following(span)
+    inside = flat @ span
+    parts = _following(weights.log(), inside, variance, inside.square().sum(1))
+    double, even = torch.empty(0, dtype=torch.float64), bool((variance == variance[0]).all())
 
     def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
-        # responsibilities in float64: at n = 800 the squared distances would lose their logarithms
+        # only what lies in the span of the means tells components of one width apart: a few
+        # coordinates, whose squares would lose their logarithms in float32
         log_w, m, v, power = (part(double.to(x.device)) for part in parts)
-        wide, s2 = x.flatten(1).double(), _level(sigma, x).double() ** 2
-        total = v + s2
-        distance = wide.square().sum(1, keepdim=True) - 2 * wide @ m.T + power
-        shares = torch.softmax(log_w - 0.5 * distance / total - 0.5 * n * total.log(), 1)
+        axes, wide, s2 = axes_of(x), x.flatten(1), _level(sigma, x).double() ** 2
+        total, u = v + s2, (wide @ axes).double()
+        log_w = log_w + (u @ m.T - 0.5 * power) / total
+        if not even:
+            square = wide.double().square().sum(1, keepdim=True)
+            log_w = log_w - 0.5 * (square / total + n * total.log())
+        shares = torch.softmax(log_w, 1)
         keep = s2 / total  # of each component's mean; the rest is x
-        denoised = (shares * keep) @ m + (shares * (1 - keep)).sum(1, keepdim=True) * wide
-        return denoised.to(x.dtype).reshape(x.shape)
+        rest = 1 - (keep[..., :1] if even else (shares * keep).sum(1, keepdim=True))
+        denoised = rest.to(x.dtype) * wide
+        return denoised.addmm_(((shares * keep) @ m).to(x.dtype), axes.T).reshape(x.shape)
 
     def draw(count: int, generator: torch.Generator) -> Tensor:
         which = torch.multinomial(weights, count, True, generator=generator)
@@ -82,6 +90,15 @@ def dataset(points: Tensor) -> Prior:
     """The empirical prior on points (count, *shape): x0 is one of them, each as likely."""
     points = torch.as_tensor(points)
     return mixture(torch.ones(len(points)), points, 0.0)
+
+
+def _span(means: Tensor) -> Tensor:
+    """Orthonormal axes (n, r) of the span of means (components, n); all where it may be all."""
+    if len(means) >= means.shape[1]:
+        return torch.eye(means.shape[1], dtype=means.dtype)
+    _, values, axes = torch.linalg.svd(means, full_matrices=False)
+    rounding = means.shape[1] * torch.finfo(means.dtype).eps
+    return axes[values > rounding * values[0]].T.contiguous()
 
 
 def _following(*values: Tensor | None) -> list[Callable[[Tensor], Tensor | None]]:

@@ -106,13 +106,16 @@ def _dense(measurement: Measurement) -> Likelihood:
         a = fixed
         if a is None:
             a = _rows(measurement, lambda v: operator.vjp(denoised, v), batch)
-        a = rows(a, batch).expand(batch, *a.shape[1:]).to(denoised.dtype)
-        pulled = torch.stack([pullback(row.contiguous()) for row in a.unbind(1)], 1)
-        gram = _real(a).flatten(2) @ _real(pulled).flatten(2).mT
+        a = rows(a, batch).to(denoised.dtype)
+        pulled = [pullback(row.expand_as(denoised)) for row in a.unbind(1)]
+        flat = _real(a).flatten(2)
+        gram = torch.stack([torch.einsum("bin,bn->bi", flat, _numbers(p)) for p in pulled], 2)
         scaled = sigma**2 * gram.double() / (std[:, :, None] * std[:, None, :])
         solved, log = _solve(0.5 * (scaled + scaled.mT), _numbers(residual).double() / std)
-        weights = (solved / std).to(pulled.dtype)
-        return torch.einsum("bi,bi...->b...", weights, pulled), log
+        gradient = torch.zeros_like(denoised)
+        for weight, p in zip((solved / std).to(denoised.real.dtype).unbind(1), pulled):
+            gradient.addcmul_(column(weight, p), p)
+        return gradient, log
 
     return likelihood
 
