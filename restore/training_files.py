@@ -1,8 +1,8 @@
 """A folder of files becomes a prior in a folder: read, train, measure, save."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from .networks.folder import CONFIG, load_prior_folder, save_prior
 from .outputs import write_text
 from .prior import Denoiser
 from .reading import read, taken
-from .training import Augment, Patches, Training, train
+from .task import Record
+from .training import Material, Patches, Training, train
 
 CHECKPOINT, CURVE, PLAN = "checkpoint.pt", "curve.csv", "training.json"
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of grey from colour
@@ -30,6 +31,25 @@ def read_signals(*folders: Path, channels: str | None = None) -> list[Tensor]:
     channels: "grey" or "colour" to make them one of both; None leaves them as they are. ValueError
     where there are none, or where they do not have the same number of channels.
     """
+    signals: list[Tensor] = []
+    first = None
+    for record in read_records(*folders):
+        signal = _as(record.signal, channels, record.source)
+        first = first or record.source
+        if signals and signal.shape[0] != signals[0].shape[0]:
+            raise ValueError(
+                f"{record.source} has {len(signal)} channels, {first} has {len(signals[0])}; "
+                "make them alike with --channels grey or --channels colour"
+            )
+        signals.append(_compact(signal))
+    return signals
+
+
+def read_records(*folders: Path) -> Iterator[Record]:
+    """What lies in folders and below, of files that a reader takes, in the order of their names.
+
+    FileNotFoundError for what is no folder; ValueError where there is nothing to read.
+    """
     for folder in folders:
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is not a folder")
@@ -38,24 +58,21 @@ def read_signals(*folders: Path, channels: str | None = None) -> list[Tensor]:
     if not paths:
         names = ", ".join(map(str, folders))
         raise ValueError(f"the folder {names} holds no file that a reader takes")
-    signals: list[Tensor] = []
-    for path in paths:
-        signal = _as(read(path).signal, channels, path)
-        if signals and signal.shape[0] != signals[0].shape[0]:
-            raise ValueError(
-                f"{path} has {len(signal)} channels, {paths[0]} has {len(signals[0])}; "
-                "make them alike with --channels grey or --channels colour"
-            )
-        signals.append(_compact(signal))
-    return signals
+    return (replace(read(path), source=path) for path in paths)
+
+
+def material(folders: Sequence[Path], validation: Path | None, channels: str | None) -> Material:
+    """What lies in the folders as it is: the material of `restore train denoiser`."""
+    signals = read_signals(*folders, channels=channels)
+    held = [] if validation is None else read_signals(validation, channels=channels)
+    return Material(signals, held, channels=len(signals[0]))
 
 
 def train_prior(
     folder: Path,
-    signals: Sequence[Tensor],
+    material: Material,
     training: Training,
     *,
-    validation: Sequence[Tensor] = (),
     widths: Sequence[int] = (32, 64, 128, 256),
     start: Path | None = None,
     mean: float | None = None,
@@ -64,22 +81,22 @@ def train_prior(
     device: str = "cpu",
     minutes: float | None = None,
     validate_every: int = 1000,
-    augment: Augment | None = None,
-    channels: int | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[float, float]:
     """Train a prior and save it in `folder`; its mean square error at each sigma.
 
     start: a prior's folder to begin from, of any number of channels. mean, spread: what the
-    preconditioning takes for the signals' centre and standard deviation; else they are measured.
-    augment: what becomes of a batch of patches, which then has `channels`; validation, too, is of
-    so many. A run that was cut off is gone on with: ValueError if it was of another network or
+    preconditioning takes for the signals' centre and standard deviation; else the material's, or
+    measured. A run that was cut off is gone on with: ValueError if it was of another network or
     training.
     """
+    signals, augment = material.signals, material.augment
+    mean = material.mean if mean is None else mean
+    spread = material.spread if spread is None else spread
     if mean is None or spread is None:
         centre, width = centre_and_spread(signals)
         mean, spread = centre if mean is None else mean, width if spread is None else spread
-    network = _network(channels or len(signals[0]), widths, signals[0].ndim - 1, training.seed)
+    network = _network(material.channels, widths, signals[0].ndim - 1, training.seed)
     if start is not None:
         begin_from(network, load_prior_folder(start).network)
     plan = {**asdict(training), **network.config, "start": start and str(start)}
@@ -90,7 +107,7 @@ def train_prior(
         training,
         mean=mean,
         sigma_data=spread,
-        validation=validation,
+        validation=material.validation,
         validate_every=validate_every,
         checkpoint=folder / CHECKPOINT,
         curve=folder / CURVE,
@@ -99,7 +116,7 @@ def train_prior(
         augment=augment,
         report=report,
     ).cpu()
-    measured_on = validation or _augmented(signals, training, augment)
+    measured_on = material.validation or _augmented(material, training)
     return _measure_and_save(folder, network, training, mean, spread, measured_on, card)
 
 
@@ -159,11 +176,11 @@ def _measure_and_save(
     return errors
 
 
-def _augmented(signals: Sequence[Tensor], training: Training, augment: Augment | None):
+def _augmented(material: Material, training: Training) -> Sequence[Tensor]:
     """The signals as the network sees them, to measure it on where none were held back."""
-    if augment is None:
-        return signals
-    patches = Patches(signals, training.patch, augment=augment)
+    if material.augment is None:
+        return material.signals
+    patches = Patches(material.signals, training.patch, augment=material.augment)
     return list(patches.draw(MEASURED, torch.Generator().manual_seed(1)))
 
 

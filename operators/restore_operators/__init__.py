@@ -19,6 +19,7 @@ _ROOMS = {
     "mask": ("Mask", "box_mask", "random_mask"),
     "matrix": ("Matrix", "grey"),
     "mosaic": ("Bayer",),
+    "nufft": ("NUFFT",),
     "padding": ("Pad",),
     "resample": ("Downsample",),
     "separable": ("Separable",),

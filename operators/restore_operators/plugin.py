@@ -15,6 +15,7 @@ OPERATORS = (
     ("downsample", "resample:Downsample", "smaller by a whole factor, antialiased"),
     ("pad", "padding:Pad", "an image with its surroundings"),
     ("fourier", "fourier:Fourier", "centred orthonormal Fourier transform"),
+    ("nufft", "nufft:NUFFT", "Fourier transform at any points; needs finufft"),
     ("clip", "clipping:Clip", "values limited to a range"),
     ("gamma", "clipping:Gamma", "brightness curve x^gamma"),
 )

@@ -1,14 +1,18 @@
 """restore train: a prior of one's own, from a folder of files."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..errors import UsageError
 from .device import usable
 from .program import say
 from .wording import INTERRUPTED
+
+PLAN = ("steps", "batch", "patch", "learning_rate", "seed", "sigma_max", "sigma_median")
 
 
 class Widths(click.ParamType):
@@ -97,6 +101,15 @@ def train() -> None:
     metavar="PRIOR_FOLDER",
     help="A prior to begin from; its number of channels may be another.",
 )
+@click.option(
+    "--material",
+    metavar="NAME",
+    help="How files become what is trained on (see: restore list materials); else as they are.",
+)
+@click.option("--sigma-max", type=float, default=10.0, show_default=True, help="Largest noise.")
+@click.option(
+    "--sigma-median", type=float, default=0.1, show_default=True, help="Of the noise levels drawn."
+)
 @click.option("--mean", type=float, help="The signals' centre; else measured.")
 @click.option("--spread", type=float, help="Their standard deviation; else measured.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -110,6 +123,7 @@ def denoiser(
     out: Path,
     channels: str | None,
     validation: Path | None,
+    material: str | None,
     device: str,
     overwrite: bool,
     **asked: Any,
@@ -119,15 +133,15 @@ def denoiser(
     A run that was interrupted goes on when the same command is given again.
     """
     from ..training import Training
-    from ..training_files import has_prior, read_signals, train_prior
+    from ..training_files import has_prior, train_prior
 
     if has_prior(out) and not overwrite:
         raise FileExistsError(f"{out} holds a prior already; choose another, or add --overwrite")
     device = usable(device)
-    signals = read_signals(*folders, channels=channels)
-    held = read_signals(validation, channels=channels) if validation is not None else []
-    click.echo(f"{len(signals)} files to train on, {len(held)} to validate with", err=True)
-    plan = {key: asked.pop(key) for key in ("steps", "batch", "patch", "learning_rate", "seed")}
+    gathered = _material(material, folders, validation, channels)
+    signals, held = gathered.signals, gathered.validation
+    click.echo(f"{len(signals)} signals to train on, {len(held)} to validate with", err=True)
+    plan = {key: asked.pop(key) for key in PLAN}
     card = {"name": asked.pop("name") or out.name, "licence": asked.pop("licence")}
     card |= {
         "data": asked.pop("data") or ", ".join(folder.name for folder in folders),
@@ -136,9 +150,8 @@ def denoiser(
     try:
         errors = train_prior(
             out,
-            signals,
+            gathered,
             Training(**plan),
-            validation=held,
             card=card,
             device=device,
             report=_report,
@@ -150,6 +163,18 @@ def denoiser(
     sigma = min(errors, key=lambda level: abs(level - 0.1))
     click.echo(f"{out}: rms error {errors[sigma] ** 0.5:.4f} at sigma {sigma:.3g}")
     return 0
+
+
+def _material(name: str | None, folders: Sequence[Path], validation: Path | None, channels):
+    if name is None:
+        from ..training_files import material
+
+        return material(folders, validation, channels)
+    from ..plugins import catalog
+
+    if channels is not None:
+        raise UsageError(f"--channels is not for --material {name}, which makes its own")
+    return catalog().load("materials", name)(folders, validation)
 
 
 def _report(line: str) -> None:

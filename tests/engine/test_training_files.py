@@ -32,7 +32,7 @@ def test_a_trained_prior_is_loaded_and_restores(grids):
                    "--data", "four grids", *SMALL)  # fmt: skip
     assert result.exit_code == 0
     assert result.stdout.startswith("p: rms error ")
-    assert "4 files to train on, 4 to validate with" in result.stderr
+    assert "4 signals to train on, 4 to validate with" in result.stderr
     assert "step 20/20" in result.stderr and "dB" in result.stderr
     assert sorted(p.name for p in Path("p").iterdir()) == [
         "checkpoint.pt", "curve.csv", "model.safetensors", "prior.json", "training.json",

@@ -24,11 +24,11 @@ GAIN = (0.5, 1.4)  # of a patch's magnitude
 
 def material(folders: Sequence[Path], validation: Path | None = None) -> Material:
     """Every file below the folders that a reader takes, as slices along all thick axes."""
-    from restore.training_files import read_signals
+    from restore.training_files import read_records
 
-    signals = [part for signal in read_signals(*folders) for part in slices(signal)]
-    held = [] if validation is None else read_signals(validation)
-    parts = [part for signal in held for part in slices(signal)]
+    signals = [part for record in read_records(*folders) for part in slices(record.signal)]
+    held = [] if validation is None else read_records(validation)
+    parts = [part.float() for record in held for part in slices(record.signal)]
     generator = torch.Generator().manual_seed(1)
     checked = [with_phase(part[None], generator)[0] for part in parts]
     return Material(signals, checked, augment=augment, channels=2, mean=0.0, spread=0.35)
