@@ -37,14 +37,16 @@ def test_the_jacobian_is_the_posterior_covariance():
     torch.testing.assert_close(sigma**2 * jacobian, after)
 
 
+@pytest.mark.parametrize("n", [2, 6])  # as many components as values or more, and fewer
 @pytest.mark.parametrize("variance", [0.5, torch.tensor([0.1, 0.5, 2.0])])
-def test_a_mixture_denoises_by_its_score(variance):
-    prior = mixture(WEIGHTS, MEANS, variance)
+def test_a_mixture_denoises_by_its_score(variance, n):
+    means = MEANS.repeat(1, n // 2)  # three means in one plane
+    prior = mixture(WEIGHTS, means, variance)
     sigma = 0.8
-    x = torch.randn(6, 2, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(6, n, dtype=torch.float64, requires_grad=True)
     total = torch.as_tensor(variance, dtype=torch.float64) + sigma**2
-    square = (x[:, None] - MEANS).square().sum(2)
-    log_density = torch.logsumexp(WEIGHTS.log() - square / (2 * total) - total.log(), 1)
+    square = (x[:, None] - means).square().sum(2)
+    log_density = torch.logsumexp(WEIGHTS.log() - square / (2 * total) - n / 2 * total.log(), 1)
     slope = torch.autograd.grad(log_density.sum(), x)[0]  # Tweedie: D = x + sigma^2 grad log p
     torch.testing.assert_close(score(prior.denoise, x.detach(), sigma), slope)
 
@@ -73,6 +75,25 @@ def test_a_mixture_at_800_dimensions_keeps_its_responsibilities_in_float32():
     torch.testing.assert_close(
         prior.denoise(x.float(), 40.0).double(), prior.denoise(x, 40.0), rtol=1e-4, atol=1e-3
     )
+
+
+@pytest.mark.parametrize("variance", [0.5, torch.tensor([0.1, 0.5, 2.0])])
+def test_the_jacobian_of_a_mixture_is_that_of_its_differences(variance):
+    prior = mixture(WEIGHTS, MEANS.repeat(1, 2), variance)
+    x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda z: prior.denoise(z, 0.8), x)
+
+
+@pytest.mark.parametrize("variance", [0.0, torch.tensor([1e-6, 4e-6, 9e-6])])
+def test_neighbours_of_a_mixture_far_from_zero_are_told_apart_in_float32(variance):
+    generator = torch.Generator().manual_seed(0)
+    means = 1 + torch.randn(3, 64, generator=generator) / 4096  # float32 keeps 1 / 8e6 here
+    prior = mixture(WEIGHTS, means, variance)
+    x = means + 0.004 * torch.randn(3, 64, generator=generator)
+    exact = prior.denoise(x.double(), 0.004)
+    assert (prior.denoise(x, 0.004) - exact).abs().max() < 1e-6
+    away = (exact - means[:, None].double()).norm(dim=2).amin(0)
+    assert (away > 1e-5).any()  # the shares are shared: a wrong one would show
 
 
 def test_the_law_of_a_prior_is_its_mean_square_error():

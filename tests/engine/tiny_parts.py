@@ -1,5 +1,6 @@
 """What tiny_plugin registers: exact and small, so that files can be tested by laws."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from restore.noise import Gaussian
 from restore.samplers.base import Step, levels, memoryless
 from restore.samplers.kernels import ancestral_step
 from restore.task import Recipe, Record, Task
+from restore.training import Material
 
 INTERRUPT = {"after": None, "calls": 0}  # a test sets `after`; the sampler then raises Ctrl-C
 
@@ -134,3 +136,48 @@ def write_grid(record, path):
 
 def rmse(estimate, reference):
     return (estimate - reference).square().mean().sqrt().item()
+
+
+def read_stack(folder):
+    """A folder of grids of one size as one record (1, grids, rows, columns)."""
+    grids = [read_grid(path).signal for path in sorted(Path(folder).glob("*.grid"))]
+    return Record(torch.stack(grids, 1), "stack", Path(folder))
+
+
+def write_stack(record, path):
+    path.mkdir()
+    for number, plane in enumerate(record.signal[0]):
+        np.savetxt(path / f"{record.kind}{number}.grid", plane.numpy())
+
+
+def solve_layers(record, noise):
+    """A stack that holds its own truth, one above what was measured."""
+    truth = record.with_signal(record.signal - 1)
+    task = _solve(record.with_signal(record.signal), 0.1, torch.ones_like(record.signal))
+    return replace(
+        task,
+        reference=truth,
+        before=truth,
+        views=lambda shown: {"first": shown.signal[:, 0], "last": shown.signal[:, -1]},
+        baselines={"half": lambda: record.signal / 2},
+    )
+
+
+def simulate_layers(record, noise, seed, *, count: int = 2):
+    """So many grids of one. count: how many"""
+    level = torch.rand((), generator=torch.Generator().manual_seed(seed)).item()
+    parts = {f"{i}.grid": record.with_signal(record.signal + level + i) for i in range(count)}
+    return parts
+
+
+layers = Recipe(solve_layers, simulate=simulate_layers)
+
+
+def doubled(folders, validation):
+    """Two channels of each grid, which the reader gives one of."""
+    from restore.training_files import read_signals
+
+    return Material(
+        read_signals(*folders), augment=lambda batch, generator: torch.cat([batch, -batch], 1),
+        channels=2, mean=0.0, spread=0.6,
+    )  # fmt: skip

@@ -7,6 +7,9 @@ from restore.hookspecs import hook
 def register_recipes(register):
     register("calm", "tiny_parts:calm", summary="noise out of a grid")
     register("fill", "tiny_parts:fill", summary="holes of a grid; has no estimate of the noise")
+    register(
+        "layers", "tiny_parts:layers", summary="a folder of grids is one", folders=("stack",)
+    )  # fmt: skip
 
 
 @hook
@@ -23,11 +26,20 @@ def register_samplers(register):
 @hook
 def register_readers(register):
     register("grid", "tiny_parts:read_grid", summary="numbers as text", extensions=(".grid",))
+    register(
+        "stack", "tiny_parts:read_stack", summary="a folder", extensions=(".grid",), folder=True
+    )
 
 
 @hook
 def register_writers(register):
     register("grid", "tiny_parts:write_grid", summary="numbers as text", extensions=(".grid",))
+    register("stack", "tiny_parts:write_stack", summary="a folder", folder=True, std=True)
+
+
+@hook
+def register_materials(register):
+    register("doubled", "tiny_parts:doubled", summary="each grid, and its negative")
 
 
 @hook
