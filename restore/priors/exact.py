@@ -60,20 +60,21 @@ def mixture(weights: Tensor, means: Tensor, variance: float | Tensor) -> Prior:
     double, even = torch.empty(0, dtype=torch.float64), bool((variance == variance[0]).all())
 
     def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
-        # only what lies in the span of the means tells components of one width apart: a few
-        # coordinates, whose squares would lose their logarithms in float32
+        # components of one width differ only in the span of their means: there float32 is enough
+        # to tell them apart, as what x has in common with all of them is never squared
         log_w, m, v, power = (part(double.to(x.device)) for part in parts)
-        axes, wide, s2 = axes_of(x), x.flatten(1), _level(sigma, x).double() ** 2
-        total, u = v + s2, (wide @ axes).double()
+        wide, s2 = x.flatten(1), _level(sigma, x).double() ** 2
+        seen, total = wide if even else wide.double(), v + s2
+        u = (seen @ axes_of(seen)).double()
         log_w = log_w + (u @ m.T - 0.5 * power) / total
         if not even:
-            square = wide.double().square().sum(1, keepdim=True)
+            square = seen.square().sum(1, keepdim=True)
             log_w = log_w - 0.5 * (square / total + n * total.log())
         shares = torch.softmax(log_w, 1)
         keep = s2 / total  # of each component's mean; the rest is x
         rest = 1 - (keep[..., :1] if even else (shares * keep).sum(1, keepdim=True))
         denoised = rest.to(x.dtype) * wide
-        return denoised.addmm_(((shares * keep) @ m).to(x.dtype), axes.T).reshape(x.shape)
+        return denoised.addmm_(((shares * keep) @ m).to(x.dtype), axes_of(x).T).reshape(x.shape)
 
     def draw(count: int, generator: torch.Generator) -> Tensor:
         which = torch.multinomial(weights, count, True, generator=generator)
