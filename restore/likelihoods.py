@@ -23,30 +23,45 @@ class Transmission(NoiseModel):
     clean: line integrals of the attenuation, without units. photons: I0, those that set out; a
     number, or a tensor that broadcasts against (observations, *out_shape). A ray of which no
     photon arrives is recorded as half a photon, y = log(2 photons), and counts as none in log p.
+    electronic: std of what the read-out adds to the counts, in photons. log p is then that of
+    counts + electronic^2 ~ Poisson(photons exp(-clean) + electronic^2), which has the mean and
+    the variance of the sum (Snyder et al., JOSA A 1993; Yavuz & Fessler, MIA 1998).
     """
 
-    def __init__(self, photons: float | Tensor):
+    def __init__(self, photons: float | Tensor, electronic: float = 0.0):
         self.photons = _positive("the number of photons", photons)
+        if not (electronic >= 0 and math.isfinite(electronic)):
+            raise ValueError(f"the electronic noise must be finite, at least 0, got {electronic}")
+        self.electronic = float(electronic)
 
     def draw(self, clean: Tensor, randn_like: RandnLike) -> Tensor:
         photons = levels_on(self.photons, clean)
         counts = poisson(photons * torch.exp(-clean), randn_like)
+        if self.electronic:
+            counts = counts + self.electronic * randn_like(counts)
         return -(counts.clamp(min=0.5) / photons).log()
 
     def log_prob(self, y: Tensor, clean: Tensor) -> Tensor:
         photons, clean = levels_on(self.photons, y.double()), clean.double()
-        counts = self.counts(y.double())
-        arriving = photons * _exp(-clean)
-        each = counts * (_log(photons) - clean) - arriving - torch.lgamma(counts + 1)
-        return _per_row(each, y)
+        extra = self.electronic**2
+        counts = self.counts(y.double()) + extra
+        arriving = photons * _exp(-clean) + extra
+        log_rate = torch.logaddexp(_log(photons) - clean, torch.full_like(clean, extra).log())
+        return _per_row(counts * log_rate - arriving - torch.lgamma(counts + 1), y)
 
     def score(self, y: Tensor, clean: Tensor) -> Tensor:
         photons = levels_on(self.photons, y)
-        return photons * torch.exp((-clean).clamp(max=STRAIGHT)) - self.counts(y)
+        arriving = photons * torch.exp((-clean).clamp(max=STRAIGHT))
+        if not self.electronic:
+            return arriving - self.counts(y)
+        extra = self.electronic**2
+        light = torch.sigmoid(_log(photons) - math.log(extra) - clean)  # its share of the counts
+        return arriving - (self.counts(y) + extra) * light
 
     def information(self, y: Tensor, clean: Tensor) -> Tensor:
         arriving = levels_on(self.photons, y) * torch.exp((-clean).clamp(max=STRAIGHT))
-        return torch.maximum(arriving, self.counts(y)).clamp(min=1)
+        counts = torch.maximum(arriving, self.counts(y)).clamp(min=1)
+        return counts / (1 + self.electronic**2 / counts)
 
     def counts(self, y: Tensor) -> Tensor:
         """The photons that arrived; half of one is none."""
@@ -54,19 +69,21 @@ class Transmission(NoiseModel):
         return torch.where(counts < 0.75, 0, counts)
 
     def gaussian(self, y: Tensor) -> Gaussian:
-        """The usual approximation: Gaussian with std 1 / sqrt(counts); y (observations, ...).
+        """The usual approximation: of variance 1 / counts + (electronic / counts)^2.
 
-        Good from about 20 counts on (Sauer & Bouman, IEEE TSP 1993).
+        y: (observations, ...). Good from about 20 counts on (Sauer & Bouman, IEEE TSP 1993).
         """
         counts = levels_on(self.photons, y.double()) * torch.exp(-y.double())
-        return Gaussian(counts.clamp(min=0.5).rsqrt())
+        counts = counts.clamp(min=0.5)
+        return Gaussian((1 + self.electronic**2 / counts).sqrt() * counts.rsqrt())
 
     def select(self, start: int, stop: int) -> "Transmission":
         chosen = levels_of(self.photons, start, stop)
-        return self if chosen is self.photons else Transmission(chosen)
+        return self if chosen is self.photons else Transmission(chosen, self.electronic)
 
     def __repr__(self) -> str:
-        return _named(self, photons=self.photons)
+        extra = {"electronic": self.electronic} if self.electronic else {}
+        return _named(self, photons=self.photons, **extra)
 
 
 class Rician(NoiseModel):

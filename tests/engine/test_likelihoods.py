@@ -55,6 +55,12 @@ def counted(photons: float, most: int = 400) -> tuple[Tensor, Tensor]:
     return atoms(-(counts / photons).log())
 
 
+def measured(photons: float, most: float = 700.0) -> tuple[Tensor, Tensor]:
+    """Counts that the read-out's noise has made real numbers, of which log p is the density."""
+    counts, weights = between(1.0, most)
+    return -(counts / photons).log(), weights
+
+
 def clipped(low: float, high: float) -> tuple[Tensor, Tensor]:
     """Two atoms and what lies between them."""
     edge = 1e-9
@@ -72,6 +78,7 @@ LAWS = {
     "poisson, few": Law(Poisson(20.0), 0.01, *atoms(torch.arange(60, dtype=DOUBLE) / 20)),
     "transmission": Law(Transmission(50.0), 0.9, *counted(50.0)),
     "transmission, starved": Law(Transmission(50.0), 5.0, *counted(50.0)),
+    "transmission, electronic": Law(Transmission(1000.0, 6.0), 0.9, *measured(1000.0)),
     "rician": Law(Rician(0.3), 0.8, *between(0, 6)),
     "rician, no signal": Law(Rician(0.3), 0.0, *between(0, 6)),
     "speckle": Law(Speckle(1.0), 1.3, *between(1e-9, 100)),
@@ -116,6 +123,9 @@ def test_draws_have_the_moments_of_the_books():
     log = LAWS["log speckle"].draws(40_000)
     assert log.mean().item() == pytest.approx(-0.4 - 0.5772, abs=0.03)
     assert log.var().item() == pytest.approx(math.pi**2 / 6, rel=0.05)
+    noisy = 1000 * torch.exp(-LAWS["transmission, electronic"].draws(40_000))
+    assert noisy.mean().item() == pytest.approx(1000 * math.exp(-0.9), rel=0.01)
+    assert noisy.var().item() == pytest.approx(1000 * math.exp(-0.9) + 6**2, rel=0.04)
     starved = LAWS["transmission, starved"].draws(40_000)
     share = (starved > math.log(1.5 * 50)).double().mean().item()
     assert share == pytest.approx(math.exp(-50 * math.exp(-5.0)), abs=0.01)
@@ -201,8 +211,9 @@ def test_observations_may_have_levels_of_their_own(make):
             torch.testing.assert_close(one.score(y[rows], clean[rows]), together[1][rows])
 
 
-def test_a_transmission_is_nearly_gaussian_where_many_photons_arrive():
-    noise, clean = Transmission(1e5), torch.full((1, 3), 2.0, dtype=DOUBLE)
+@pytest.mark.parametrize("electronic", [0.0, 60.0])
+def test_a_transmission_is_nearly_gaussian_where_many_photons_arrive(electronic):
+    noise, clean = Transmission(1e5, electronic), torch.full((1, 3), 2.0, dtype=DOUBLE)
     y = noise.draw(clean, ChainNoise(0, [0]))
     near = noise.gaussian(y)
     assert near.std.shape == y.shape
@@ -215,7 +226,8 @@ def test_a_transmission_is_nearly_gaussian_where_many_photons_arrive():
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: Transmission(0.0), lambda: Rician(-1.0), lambda: Speckle(math.nan),
+        lambda: Transmission(0.0), lambda: Transmission(9.0, -1.0),
+        lambda: Rician(-1.0), lambda: Speckle(math.nan),
         lambda: LogSpeckle(1.0, 0.0), lambda: Quantised(0.1, 0.0), lambda: Clipped(0.1, 1.0, 1.0),
         lambda: Clipped(0.0), lambda: Poisson(math.inf),
     ],
