@@ -45,7 +45,7 @@ def restore_file(
     """
     refuse_inputs(target, [source])
     problem = pose(source, settings)
-    prior = load_prior(problem.prior)
+    prior = problem.task.adapt(load_prior(problem.prior))
     if say is not None:
         say(problem)
     trace = Trace(problem.task.measurement)

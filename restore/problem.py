@@ -129,7 +129,7 @@ def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | 
 
 def _chosen(task: Task, settings: Settings) -> tuple[str, Task]:
     """The sampler that suits the problem, and the task with the reason among its facts."""
-    prior = face.load_prior(settings.prior or task.prior)
+    prior = task.adapt(face.load_prior(settings.prior or task.prior))
     name, reason = choose(task.measurement, prior)
     return name, replace(task, facts={**task.facts, "chosen": f"{name}: {reason}"})
 

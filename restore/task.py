@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .measurement import Measurement
 from .operator import Operator
+from .prior import Prior
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Task:
     facts: Mapping[str, Any] = field(default_factory=dict)  # for the report: what was inferred
     init: Tensor | None = None  # a first guess, for a warm start
     sigma_start: float | None = None
+    adapt: Callable[[Prior], Prior] = lambda prior: prior  # to these signals: slices of volumes
     reference: Record | None = None  # the truth, where the file itself holds it
     before: Record | None = None  # what to show as the input; None: the file's own signal
     views: Callable[[Record], Mapping[str, Tensor]] | None = (
