@@ -1,0 +1,141 @@
+"""A volume becomes derived DICOM: a file as a file, a series as a folder with a file per slice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from pydicom import Dataset, dcmwrite
+
+from restore import outputs
+from restore.task import Record
+
+from . import mosaic
+from .codes import RESTORED, code, item
+from .derived import Derivation, derivation, derive, reference
+from .files import naming, voxels, whole
+from .frames import EACH, SHARED
+from .parametric import parametric_map
+from .pixels import kind
+from .source import FRAMES, MOSAIC, SERIES, Slice, Source
+
+
+def write_dicom(record: Record, path: str | Path) -> None:
+    """One file: a classic slice, a multi-frame object or a mosaic, as the record was read.
+
+    Values are rounded and clipped to the source's stored bits and rescaled as it was; padding is
+    the source's. A record of kind "std" becomes a Parametric Map, whatever its layout. ValueError
+    where the record is not from DICOM, has another shape than its source, or is a series.
+    """
+    path = Path(path)
+    values, source = voxels(record, path), _source(record, path)
+    if record.source is not None and path.resolve() == record.source.resolve():
+        raise ValueError(f"{path}: that is the source itself; a derived object is another file")
+    slices = len(source.slices)
+    if source.layout == SERIES and slices > 1 and record.kind != "std":
+        raise ValueError(f"{path}: a series of {slices} slices is a folder of files; give a folder")
+    for made in _objects(record, values, source):
+        _save(made, path)
+
+
+def write_series(record: Record, folder: str | Path) -> None:
+    """A folder: 0001.dcm and so on in the order of the z axis, all one new series.
+
+    What was read from one object, and a record of kind "std", is one file in it.
+    """
+    folder = Path(folder)
+    values, source = voxels(record, folder), _source(record, folder)
+    if record.source is not None:
+        outputs.refuse_inputs(folder, [record.source])
+    with outputs.whole(folder) as inside:
+        for number, made in enumerate(_objects(record, values, source), 1):
+            _save(made, inside / f"{number:04d}.dcm")
+
+
+def _source(record: Record, path: Path) -> Source:
+    source = record.meta.get("dicom")
+    if not isinstance(source, Source):
+        raise ValueError(
+            f"{path}: the record is not from DICOM, so there is no patient or study to keep; write "
+            "NIfTI or MHA, or give it a template (restore_dicom.templates.like)"
+        )
+    shape = (len(source.slices), *source.slices[0].stored.shape)
+    if tuple(record.signal.shape[1:]) != shape:
+        sizes = ("x".join(map(str, s)) for s in (record.signal.shape[1:], shape))
+        raise ValueError(
+            "{}: the volume is {}, its source {}; give it a template (restore_dicom.templates.like)"
+            "".format(path, *sizes)
+        )
+    return source
+
+
+def _objects(record: Record, values: np.ndarray, source: Source) -> Iterator[Dataset]:
+    """The datasets of a volume, one series."""
+    how = derivation(record.meta.get("derivation"))
+    if record.kind == "std":
+        yield parametric_map(record, values, source, how)
+        return
+    stored = [_stored(one, plane) for one, plane in zip(source.slices, values)]
+    header = source.slices[0].header
+    if source.layout == FRAMES:
+        order = np.argsort([s.frame for s in source.slices])
+        made = _multiframe(header, how, len(stored))
+        yield _with_pixels(made, np.stack([stored[i] for i in order]))
+    elif source.layout == MOSAIC:
+        yield _with_pixels(derive(header, how, sources=[header]), mosaic.tiled(np.stack(stored)))
+    else:
+        for one, pixels in zip(source.slices, stored):
+            yield _with_pixels(derive(one.header, how, sources=[one.header]), pixels)
+
+
+def _stored(source: Slice, values: np.ndarray) -> np.ndarray:
+    """The integers of a slice, padding as it was."""
+    return np.where(source.padded, source.stored, source.encoding.stored(values))
+
+
+def _multiframe(header: Dataset, how: Derivation, frames: int) -> Dataset:
+    """The derived object; an enhanced one tells the origin frame by frame."""
+    if EACH not in header:
+        return derive(header, how, sources=[header])
+    made = derive(header, how, sources=[])
+    for group in (*made.get(SHARED, []), *made[EACH].value):
+        for name in ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence",
+                     "PETFrameTypeSequence"):  # fmt: skip
+            for frame_type in group.get(name, []):
+                frame_type.FrameType = ["DERIVED", *list(frame_type.get("FrameType", []))[1:]]
+    shared = made.get(SHARED) or [Dataset()]
+    before = list(shared[0].pop("DerivationImageSequence", None) or [])
+    for number, group in enumerate(made[EACH].value):
+        origin = item(
+            DerivationDescription=how.description[:1024],
+            DerivationCodeSequence=[code(RESTORED)],
+        )
+        if header.get("SOPInstanceUID"):
+            origin.SourceImageSequence = [reference(header, number)]
+        group.DerivationImageSequence = [*(group.get("DerivationImageSequence") or before), origin]
+    if header.get("SOPInstanceUID"):
+        made.SourceImageEvidenceSequence = [_evidence(header)]
+    return made
+
+
+def _evidence(header: Dataset) -> Dataset:
+    """The source object within its study, as SourceImageEvidenceSequence lists it."""
+    named = reference(header)
+    del named.PurposeOfReferenceCodeSequence
+    series = item(SeriesInstanceUID=header.SeriesInstanceUID, ReferencedSOPSequence=[named])
+    return item(StudyInstanceUID=header.StudyInstanceUID, ReferencedSeriesSequence=[series])
+
+
+def _with_pixels(made: Dataset, stored: np.ndarray) -> Dataset:
+    """Pixel data of (rows, columns) or (frames, rows, columns) in the source's type."""
+    made.Rows, made.Columns = stored.shape[-2:]
+    made.HighBit = int(made.BitsStored) - 1
+    made.SamplesPerPixel = 1
+    data = stored.astype(kind(made)).tobytes()
+    made.PixelData = data + b"\0" * (len(data) % 2)
+    made["PixelData"].VR = "OB" if int(made.BitsAllocated) == 8 else "OW"
+    return made
+
+
+def _save(made: Dataset, path: Path) -> None:
+    with naming(path), whole(path) as file:
+        dcmwrite(file, made, enforce_file_format=True)
