@@ -48,6 +48,8 @@ def restore_file(
     prior = problem.task.adapt(load_prior(problem.prior))
     if say is not None:
         say(problem)
+    if problem.task.prepare is not None:
+        problem = replace(problem, task=problem.task.prepare(prior))
     trace = Trace(problem.task.measurement)
     watch = [trace]
     if progress is not None:

@@ -40,6 +40,7 @@ class Task:
     init: Tensor | None = None  # a first guess, for a warm start
     sigma_start: float | None = None
     adapt: Callable[[Prior], Prior] = lambda prior: prior  # to these signals: slices of volumes
+    prepare: Callable[[Prior], "Task"] | None = None  # what can be posed with its prior only
     reference: Record | None = None  # the truth, where the file itself holds it
     before: Record | None = None  # what to show as the input; None: the file's own signal
     views: Callable[[Record], Mapping[str, Tensor]] | None = (
