@@ -6,6 +6,7 @@ _ROOMS = {
     "bilinear": ("BilinearBlur",),
     "blur": ("Blur",),
     "channels": ("ChannelsToComplex", "Take"),
+    "classical": ("cgls", "sirt", "total_variation", "wavelet_l1"),
     "clipping": ("Clip", "Gamma"),
     "diagonal": ("Identity",),
     "fourier": ("Fourier",),
@@ -23,6 +24,7 @@ _ROOMS = {
     "padding": ("Pad",),
     "resample": ("Downsample",),
     "separable": ("Separable",),
+    "wavelet": ("Wavelet",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

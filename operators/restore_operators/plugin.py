@@ -16,6 +16,7 @@ OPERATORS = (
     ("pad", "padding:Pad", "an image with its surroundings"),
     ("fourier", "fourier:Fourier", "centred orthonormal Fourier transform"),
     ("nufft", "nufft:NUFFT", "Fourier transform at any points; needs finufft"),
+    ("wavelet", "wavelet:Wavelet", "Daubechies' orthonormal wavelets, periodic"),
     ("clip", "clipping:Clip", "values limited to a range"),
     ("gamma", "clipping:Gamma", "brightness curve x^gamma"),
 )
