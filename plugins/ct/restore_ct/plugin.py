@@ -1,3 +1,57 @@
 """What this package teaches restore: its table of contents."""
 
-from restore.hookspecs import hook  # noqa: F401
+from restore.hookspecs import hook
+
+FILES = {
+    "hdf5": ("hdf5", (".h5", ".hdf5"), "projections as DXchange, measurements, results"),
+    "npy": ("arrays", (".npy",), "sinograms as NPY with a YAML file, results"),
+    "npz": ("arrays", (".npz",), "sinograms as NPZ, results"),
+}
+WINDOWS = {
+    "-160..240": "soft_tissue",
+    "-1350..150": "lung",
+    "-500..1300": "bone",
+}
+
+
+@hook
+def register_readers(register):
+    for name, (module, extensions, summary) in FILES.items():
+        target = f"restore_ct.{module}:read_{name}"
+        register(f"ct-{name}", target, summary=summary, extensions=extensions)
+    register(
+        "ct-projections",
+        "restore_ct.projections:read_projections",
+        summary="a folder of DICOM-CT-PD projections",
+        extensions=(".dcm", ".ima", ""),
+        folder=True,
+    )
+    register(
+        "ct-mat",
+        "restore_ct.matlab:read_mat",
+        summary="fan-beam sinograms as CtDataFull",
+        extensions=(".mat",),
+    )
+
+
+@hook
+def register_writers(register):
+    for name, (module, extensions, summary) in FILES.items():
+        target = f"restore_ct.{module}:write_{name}"
+        register(f"ct-{name}", target, summary=summary, extensions=extensions, std=True)
+
+
+@hook
+def register_metrics(register):
+    at = "restore_ct.metrics:"
+    register("rmse[HU]", at + "rmse_hu", summary="root mean square error in HU", better="lower")
+    range_ = "PSNR in dB, range of the reference in the field of view"
+    register("psnr[ct-range]", at + "psnr_range", summary=range_, better="higher")
+    for window, name in WINDOWS.items():
+        for metric in ("psnr", "ssim"):
+            register(
+                f"{metric}[ct-window {window}]",
+                f"{at}{metric}_{name}",
+                summary=f"{metric.upper()} of the {name.replace('_', ' ')} window, in HU",
+                better="higher",
+            )

@@ -1,0 +1,132 @@
+"""Figures of merit of CT volumes in Hounsfield units, each named with its convention.
+
+All take (estimate, reference), volumes (1, z, y, x) or (z, y, x) in HU, and compare what lies in
+the field of view: of each slice the circle that fits in, without padding. valid: bool of the same
+shape, False where the reference is padding. ValueError for unequal sizes, None where there is
+nothing to compare.
+"""
+
+import math
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .windows import WINDOWS
+
+SSIM_WINDOW = 11  # pixels across a Gaussian of standard deviation 1.5, cut at 3.5 of them
+
+
+def field_of_view(shape: tuple[int, ...]) -> Tensor:
+    """The pixels whose centre lies in the circle inscribed in (..., y, x); bool (y, x)."""
+    y, x = (torch.arange(n, dtype=torch.float64) - (n - 1) / 2 for n in shape[-2:])
+    return y[:, None].square() + x.square() <= (min(shape[-2:]) / 2) ** 2
+
+
+def rmse_hu(estimate: Tensor, reference: Tensor, *, valid: Tensor | None = None) -> float | None:
+    """Root mean square error in HU over all slices."""
+    error = _mean_square(*_compared(estimate, reference), _seen(reference, valid))
+    return None if error is None else error**0.5
+
+
+def psnr_range(estimate: Tensor, reference: Tensor, *, valid: Tensor | None = None) -> float | None:
+    """PSNR in dB; the range is the reference's greatest less its least value, over the volume."""
+    estimate, reference = _compared(estimate, reference)
+    seen = _seen(reference, valid)
+    if not seen.any():
+        return None
+    inside = reference[seen]
+    return _psnr(_mean_square(estimate, reference, seen), (inside.max() - inside.min()).item())
+
+
+def psnr_window(
+    estimate: Tensor,
+    reference: Tensor,
+    *,
+    low: float,
+    high: float,
+    valid: Tensor | None = None,
+) -> float | None:
+    """PSNR in dB of what a window shows: both clipped to low..high, the range is high - low."""
+    estimate, reference = _compared(estimate, reference)
+    seen = _seen(reference, valid)
+    clipped = (part.clamp(low, high) for part in (estimate, reference))
+    return _psnr(_mean_square(*clipped, seen), high - low)
+
+
+def ssim_window(
+    estimate: Tensor,
+    reference: Tensor,
+    *,
+    low: float,
+    high: float,
+    valid: Tensor | None = None,
+) -> float | None:
+    """Mean structural similarity of what a window shows (Wang et al., 2004), slice by slice.
+
+    Both clipped to low..high, range high - low; Gaussian window of standard deviation 1.5 (11x11),
+    population covariances, K1 = 0.01 and K2 = 0.03; the map is averaged over the field of view.
+    None for slices smaller than the window.
+    """
+    from skimage.metrics import structural_similarity
+
+    estimate, reference = _compared(estimate, reference)
+    seen = _seen(reference, valid)
+    if min(reference.shape[-2:]) < SSIM_WINDOW or not seen.any():
+        return None
+    maps = [
+        structural_similarity(
+            one.clamp(low, high).numpy(),
+            other.clamp(low, high).numpy(),
+            data_range=high - low,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            full=True,
+        )[1]
+        for one, other in zip(estimate, reference)
+    ]
+    return float(np.stack(maps)[seen.numpy()].mean())
+
+
+def _window(metric, name: str):
+    low, high = WINDOWS[name]
+    return partial(metric, low=low, high=high)
+
+
+psnr_soft_tissue, ssim_soft_tissue = (_window(m, "soft tissue") for m in (psnr_window, ssim_window))
+psnr_lung, ssim_lung = (_window(m, "lung") for m in (psnr_window, ssim_window))
+psnr_bone, ssim_bone = (_window(m, "bone") for m in (psnr_window, ssim_window))
+
+
+def _compared(estimate: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """(z, y, x) float64 each."""
+    if estimate.shape != reference.shape:
+        sizes = ["x".join(map(str, volume.shape)) for volume in (estimate, reference)]
+        raise ValueError(
+            f"the estimate is {sizes[0]}, the reference {sizes[1]}: compare like sizes"
+        )
+    if reference.ndim not in (3, 4) or (reference.ndim == 4 and len(reference) != 1):
+        raise ValueError(f"a volume is (1, z, y, x), got {'x'.join(map(str, reference.shape))}")
+    pair = (volume.detach().cpu().double() for volume in (estimate, reference))
+    return tuple(volume.reshape(volume.shape[-3:]) for volume in pair)
+
+
+def _seen(reference: Tensor, valid: Tensor | None) -> Tensor:
+    """What is compared, bool (z, y, x)."""
+    seen = field_of_view(reference.shape).expand(reference.shape[-3:])
+    return seen if valid is None else seen & valid.cpu().reshape(seen.shape)
+
+
+def _mean_square(estimate: Tensor, reference: Tensor, seen: Tensor) -> float | None:
+    if not seen.any():
+        return None
+    return (estimate - reference)[seen].square().mean().item()
+
+
+def _psnr(error: float | None, span: float) -> float | None:
+    """10 log10(span^2 / error); infinite for equal volumes, None for a reference without range."""
+    if error is None or span == 0:
+        return None
+    return math.inf if error == 0 else 10 * math.log10(span**2 / error)
