@@ -21,6 +21,13 @@ from .record import cartesian, reconstruction
 from .trajectory import along
 
 TARGETS = ("reconstruction_rss", "reconstruction_esc")
+OWN = ("convention", "phase_axis", "noise_std", "crop", "shape", "converted")  # attributes
+TENSORS = (
+    "maps",
+    "calibration",
+    "averages",
+    "trajectory",
+)  # beside the mask
 CONVENTION = "centred orthonormal"  # our own files say it; fastMRI's have no word for it
 
 
@@ -65,7 +72,7 @@ def write(file: h5py.File, record: Record) -> None:
     file["kspace"] = record.signal.detach().cpu().numpy()
     if meta.get("header") is not None:
         file["ismrmrd_header"] = meta["header"]
-    for key in ("mask", "maps", "calibration", "trajectory"):
+    for key in ("mask", *TENSORS):
         if meta.get(key) is not None:
             file[key] = meta[key].cpu().numpy()
     if meta.get("geometry") is not None:
@@ -84,9 +91,6 @@ def write(file: h5py.File, record: Record) -> None:
         file.attrs["converted"] = list(meta["converted"])
 
 
-OWN = ("convention", "phase_axis", "noise_std", "crop", "shape", "converted")
-
-
 def _own(file: h5py.File) -> dict[str, Any]:
     """The meta that write() put beside the k-space."""
     attrs = file.attrs
@@ -98,7 +102,7 @@ def _own(file: h5py.File) -> dict[str, Any]:
             meta[key] = tuple(int(n) for n in attrs[key])
     if "converted" in attrs:
         meta["converted"] = [_text(said) for said in attrs["converted"]]
-    for key in ("maps", "calibration", "trajectory"):
+    for key in TENSORS:
         if key in file:
             meta[key] = torch.from_numpy(file[key][()])
     if "affine" in file:

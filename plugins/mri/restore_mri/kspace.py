@@ -43,7 +43,7 @@ def checked(samples: np.ndarray | Tensor) -> Tensor:
             raise ValueError(f"k-space is complex, this array holds {samples.dtype}")
         if not samples.size:
             raise ValueError(f"the k-space is empty, {sizes(samples.shape)}")
-        samples = torch.from_numpy(np.array(samples, np.complex64, order="C"))
+        samples = torch.from_numpy(np.require(samples, np.complex64, ["C", "W"]))
     samples = samples.to(torch.complex64)
     if not torch.isfinite(torch.view_as_real(samples)).all():
         raise ValueError("the k-space holds values that are not finite (NaN or infinity)")
@@ -55,9 +55,11 @@ def checked(samples: np.ndarray | Tensor) -> Tensor:
 def measured(samples: Tensor) -> Tensor | None:
     """Where some coil has a sample other than exactly zero; None where that is everywhere.
 
-    (slice, coil, ky, kx) -> bool (ky, kx), or (slice, ky, kx) where the slices differ.
+    (slice, coil, ky, kx) -> bool (ky, kx), or (slice, ky, kx) where the slices differ. A slice of
+    nothing but zeros was measured where the others were.
     """
     seen = (samples != 0).any(1)
+    seen[~seen.flatten(1).any(1)] = seen.any(0)
     return None if (~seen).float().mean() < CHANCE else shared(seen)
 
 

@@ -39,8 +39,8 @@ def cartesian(
     """(slice, coil, ky, kx) as a Record, converted where it is not centred.
 
     mask: what the file says was measured; samples that are zero in all coils are not, whatever it
-    says. declared: the file states its convention and is believed. ValueError for k-space that is
-    empty, real, zero throughout, not finite, or of no known convention.
+    says. declared: the file states convention and mask, and is believed. ValueError for k-space
+    that is empty, real, zero throughout, not finite, or of no known convention.
     """
     samples, converted = checked(samples), list(converted)
     if samples.ndim != 4:
@@ -58,7 +58,7 @@ def cartesian(
     if not declared:
         samples, mask, said = centred(samples, mask)
         converted += said
-    mask = both(mask, measured(samples))
+    mask = both(mask, None if declared else measured(samples))
     facts = {**NOTHING_SAID, "phase_axis": _undersampled(mask), **meta}
     facts |= {"mask": mask, "format": form, "converted": converted}
     return Record(samples, "kspace", path, facts)

@@ -55,9 +55,9 @@ def in_cycles(trajectory: np.ndarray, matrix: tuple[int, int]) -> tuple[np.ndarr
     reach, edge = np.abs(trajectory).max(0), np.array(matrix) / 2
     if (reach <= 0.5 + ROUNDING).all():
         said = "the trajectory was in cycles per pixel; it is in cycles per field of view"
-        return (trajectory * matrix)[:, ::-1].copy(), said
-    if (reach <= edge * (1 + ROUNDING) + 0.5).all():
-        return trajectory[:, ::-1].copy(), "the trajectory's axes were (kx, ky)"
+        return np.clip(trajectory * matrix, -edge, edge)[:, ::-1].copy(), said
+    if (reach <= edge * (1 + ROUNDING)).all():
+        return np.clip(trajectory, -edge, edge)[:, ::-1].copy(), "the trajectory was (kx, ky)"
     raise ValueError(
         f"its trajectory reaches {reach.max():g}, but the edge of k-space is 0.5 or "
         f"{edge.max():g}: an unknown unit"
