@@ -29,10 +29,12 @@ _FACE = {
     "dataset": "priors.exact",
     "joint": "priors.joint",
     "normalised": "priors.normalised",
+    "perpendicular": "priors.sliced",
     "conditioned": "priors.conditioned",
     "adapted": "priors.adapted",
     "complex_valued": "priors.complex_valued",
     "diverse": "priors.diverse",
+    "sliced": "priors.sliced",
     "tiled": "priors.tiled",
     "sample": "face",
     "iterate": "face",
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from .priors.exact import dataset, gaussian, mixture
     from .priors.joint import joint
     from .priors.normalised import normalised
+    from .priors.sliced import perpendicular, sliced
     from .priors.tiled import tiled
     from .watchers import Trace, until_discrepancy
 

@@ -43,7 +43,7 @@ def variation(x, axes):
     return slopes(x, axes).abs().square().sum(0).sqrt().flatten(1).sum(1)
 
 
-def least_objective(matrix, y, weight, axes, shape, steps=12_000):
+def least_objective(matrix, y, weight, axes, shape, steps=4000):
     """The minimum of |y - A x|^2 / 2 + weight TV(x) by its dual, and the gap to the primal.
 
     A of full column rank, over the reals: max over |q| <= weight of
@@ -61,6 +61,7 @@ def least_objective(matrix, y, weight, axes, shape, steps=12_000):
         x = inverse @ (matrix.mH @ y - flat.mH @ ahead)
         after = (ahead + flat @ x / bound).reshape(len(axes), -1)
         after = (after / (after.abs().square().sum(0).sqrt() / weight).clamp(min=1)).flatten()
+        age = 1.0 if ((ahead - after).conj() @ (after - q)).real > 0 else age
         older = (1 + (1 + 4 * age**2) ** 0.5) / 2
         ahead, q, age = after + (age - 1) / older * (after - q), after, older
     b = matrix.mH @ y - flat.mH @ q
