@@ -204,7 +204,9 @@ def _parts(record: Record, path: Path) -> tuple[np.ndarray, dict[str, Any]]:
             {} if geometry is None else {"affine": geometry.affine}
         )
     if record.kind not in KINDS:
-        raise ValueError(f"{path}: {path.suffix} holds scans and volumes here, not a {record.kind}")
+        raise ValueError(
+            f"{path}: {path.suffix} holds scans and volumes here, got kind '{record.kind}'"
+        )
     names = (*NUMBERS, "beam", "length", "operator", "shape", "weights", "live")
     facts = {name: meta[name] for name in names if meta.get(name) is not None}
     angles = {"values": np.asarray(meta["angles"], np.float64), "unit": "radians"}

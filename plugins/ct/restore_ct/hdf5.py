@@ -55,7 +55,7 @@ def write_hdf5(record: Record, path: str | Path) -> None:
     """
     path = Path(path)
     if record.kind not in (*KINDS, *DATASETS):
-        raise ValueError(f"{path}: HDF5 holds scans and volumes here, not a {record.kind}")
+        raise ValueError(f"{path}: HDF5 holds scans and volumes here, got kind '{record.kind}'")
     values = voxels(record, path) if record.kind in DATASETS else record.signal.cpu().numpy()
     with whole(path) as stream, h5py.File(stream, "w") as file:
         file.attrs.update({"format": FORMAT, "version": VERSION, "kind": record.kind})
