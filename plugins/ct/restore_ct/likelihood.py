@@ -1,5 +1,6 @@
 """What a scan says of its line integrals: dead rays left out, each other one with its own noise."""
 
+import math
 from dataclasses import replace
 
 import torch
@@ -12,6 +13,7 @@ from restore.operator import LinearOperator
 from restore.task import Record
 
 from . import physics
+from .scan import sizes
 
 
 def as_sinogram(record: Record) -> Record:
@@ -36,8 +38,8 @@ def as_sinogram(record: Record) -> Record:
 def log_gaussian(record: Record, operator: LinearOperator, std: float | None = None) -> Measurement:
     """Line integrals with Gaussian noise of the scan's weights (penalised weighted least squares).
 
-    operator: attenuation -> (slice, view, bin). std: of all line integrals alike, in place of the
-    weights; those of weight 0 are left out all the same, as zero rows of the operator.
+    operator: attenuation -> (..., slice, view, bin). std: of all line integrals alike, in place of
+    the weights; those of weight 0 are left out all the same, as zero rows of the operator.
     ValueError where neither is known.
     """
     record = as_sinogram(record)
@@ -50,11 +52,11 @@ def log_gaussian(record: Record, operator: LinearOperator, std: float | None = N
     y, operator = _live(record, operator)
     if std is not None:
         return Measurement(y, operator, Gaussian(std))
-    live = weights > 0
-    if not live.any():
+    seen = weights > 0
+    if not seen.any():
         raise ValueError("no ray has a weight above 0")
-    level = torch.where(live, weights, weights[live].mean()).rsqrt()  # dead ones never count
-    return Measurement(y, operator, Gaussian(level[None]))
+    level = torch.where(seen, weights, weights[seen].mean()).rsqrt()  # dead ones never count
+    return Measurement(y, operator, Gaussian(level.reshape(1, *y.shape)))
 
 
 def transmission(record: Record, operator: LinearOperator) -> Measurement:
@@ -69,16 +71,19 @@ def transmission(record: Record, operator: LinearOperator) -> Measurement:
     y, operator = _live(record, operator)
     photons = counts0
     if isinstance(counts0, torch.Tensor):
-        photons = counts0.expand(record.signal.shape)[None]
+        photons = counts0.expand(record.signal.shape).reshape(1, *y.shape)
     return Measurement(y, operator, Transmission(photons, record.meta["electronic"] or 0.0))
 
 
 def _live(record: Record, operator: LinearOperator) -> tuple[torch.Tensor, LinearOperator]:
-    """The line integrals, 0 where the detector is dead, and the operator that agrees."""
+    """The line integrals of the operator's shape, 0 where the detector is dead; and what agrees."""
+    signal, out = record.signal, operator.out_shape
+    if signal.numel() != math.prod(out) or signal.shape[-2:] != out[-2:]:
+        raise ValueError(f"the sinogram is {sizes(signal.shape)}, the projector's {sizes(out)}")
     weights, live = record.meta["weights"], record.meta["live"]
     if weights is not None:
         live = (weights > 0) if live is None else (weights > 0) & live
     if live is None or live.all():
-        return record.signal, operator
-    live = live.expand(record.signal.shape)
-    return torch.where(live, record.signal, 0), Mask(live) @ operator
+        return signal.reshape(out), operator
+    live = live.expand(signal.shape)
+    return torch.where(live, signal, 0).reshape(out), Mask(live.reshape(out)) @ operator

@@ -113,7 +113,7 @@ def test_frames_of_other_sizes_are_refused():
         physics.corrected(data, dark, white)
 
 
-SUMS = Mask(torch.ones(1, 2, 3))  # the least of projectors: a ray for each pixel
+SUMS = Mask(torch.ones(1, 1, 2, 3))  # the least of projectors: a ray for each pixel
 
 
 def small(kind="counts", **more):
@@ -129,6 +129,7 @@ def test_both_kinds_of_scan_give_the_same_likelihoods(kind):
     assert isinstance(exact.noise, Transmission) and exact.noise.electronic == 3.0
     assert isinstance(near.noise, Gaussian)
     torch.testing.assert_close(exact.y, near.y)
+    assert near.y.shape == near.noise.std.shape == (1, 1, 1, 2, 3)
     torch.testing.assert_close(near.noise.std.float(), exact.noise.gaussian(exact.y).std.float())
 
 
@@ -140,9 +141,9 @@ def test_dead_rays_are_left_out_of_the_operator():
         likelihood.log_gaussian(record, SUMS, std=0.1),
     ):
         assert measurement.measured.flatten().tolist() == [True, False, True, True, True, True]
-        x = torch.rand(1, 1, 2, 3, generator=torch.Generator().manual_seed(0))
+        x = torch.rand(1, 1, 1, 2, 3, generator=torch.Generator().manual_seed(0))
         assert measurement.score(x).flatten()[1] == 0
-    assert measurement.chi_square(record.signal[None]).item() == 0
+    assert measurement.chi_square(record.signal[None, None]).item() == 0
 
 
 def test_what_is_not_known_is_not_guessed():
@@ -152,3 +153,17 @@ def test_what_is_not_known_is_not_guessed():
     with pytest.raises(ValueError, match="wants counts0"):
         likelihood.transmission(record, SUMS)
     assert likelihood.log_gaussian(record, SUMS, std=0.2).noise.std == 0.2
+
+
+def test_a_projector_of_other_rays_is_refused():
+    with pytest.raises(ValueError, match="the sinogram is 1x2x3, the projector's 1x3x2"):
+        likelihood.transmission(small(), Mask(torch.ones(1, 3, 2)))
+
+
+def test_each_ray_may_have_photons_of_its_own():
+    counts = torch.tensor([[[90.0, 40.0, 20.0], [25.0, 60.0, 101.0]]])
+    photons = torch.tensor([100.0, 200.0, 300.0])
+    record = scan(counts, None, kind="counts", angles=[0.0, 1.0], counts0=photons, format="x")
+    measurement = likelihood.transmission(record, SUMS)
+    there = measurement.noise.counts(measurement.y)
+    torch.testing.assert_close(there.reshape(counts.shape), counts)
