@@ -62,6 +62,19 @@ class Geometry:
         return cls(LPS @ affine)
 
     @classmethod
+    def centred(
+        cls, shape: tuple[int, int, int], spacing: tuple[float, float, float]
+    ) -> "Geometry":
+        """Of (z, y, x) voxels about the origin, rows to the patient's left, columns to the back.
+
+        For volumes whose size is known and whose place is not.
+        """
+        steps = np.array(spacing[::-1], np.float64)
+        affine = np.diag([*steps, 1.0])
+        affine[:3, 3] = -(np.array(shape[::-1]) - 1) / 2 * steps
+        return cls.from_lps(affine)
+
+    @classmethod
     def from_lps(cls, affine: np.ndarray) -> "Geometry":
         """Of an affine from voxel indices to LPS+ mm."""
         return cls(LPS @ affine)

@@ -37,8 +37,10 @@ LINE = 1 << 16  # bytes: a header line is shorter
 
 
 def read_mha(path: str | Path) -> Record:
-    """(1, z, y, x); z = 1 for a picture. ValueError in one line for what is broken or cut off, of
-    several channels or volumes, or has its elements in a list of files.
+    """(1, z, y, x), z = 1 for a picture; any ElementType, either byte order, compressed or not.
+
+    ValueError in one line that names the file for what is broken or cut off, has several channels
+    or volumes, or has its elements in a list of files.
     """
     path = Path(path)
     with naming(path):
@@ -53,7 +55,7 @@ def read_mha(path: str | Path) -> Record:
         if int(fields.get("ElementNumberOfChannels", 1)) != 1:
             raise ValueError(f"it has {fields['ElementNumberOfChannels']} channels, not one")
         values = _elements(_data(path, fields, rest), fields, size)
-        shape = ([*size, 1])[:3][::-1]
+        shape = [*size, 1][:3][::-1]
         return volume(
             values.reshape(shape),
             path,
@@ -121,16 +123,24 @@ def _data(path: Path, fields: Mapping[str, str], rest: bytes) -> bytes:
     elif name.upper().startswith("LIST") or "%" in name:
         raise ValueError("its elements are in a list of files: write it as one .mha first")
     else:
-        beside = path.parent / Path(name.replace("\\", "/")).name
-        if not beside.exists():
-            raise ValueError(f"its elements are in {name}, which is not beside it")
+        beside = path.parent / name.replace("\\", "/")
+        if not beside.is_file():
+            raise ValueError(f"its elements are in {name}, which is not there")
         data = beside.read_bytes()
     if fields.get("CompressedData", "False").lower() == "true":
-        try:
-            return zlib.decompressobj().decompress(data)
-        except zlib.error as error:
-            raise ValueError(f"its compressed elements are broken ({error})") from None
+        return _unpacked(data)
     return data
+
+
+def _unpacked(data: bytes) -> bytes:
+    stream = zlib.decompressobj()
+    try:
+        elements = stream.decompress(data)
+    except zlib.error as error:
+        raise ValueError(f"its compressed elements are broken ({error})") from None
+    if not stream.eof:
+        raise ValueError("it is cut off: its compressed elements do not end")
+    return elements
 
 
 def _elements(data: bytes, fields: Mapping[str, str], size: list[int]) -> np.ndarray:
@@ -206,7 +216,7 @@ def _kept(fields: Mapping[str, str], values: np.ndarray, geometry: Geometry) -> 
     left = ("CompressedDataSize", "ElementDataFile", "HeaderSize", "ElementMin", "ElementMax")
     kept = {key: value for key, value in fields.items() if key not in left}
     size = [int(n) for n in fields["DimSize"].split()]
-    shape = tuple(([*size, 1])[:3][::-1])
+    shape = tuple([*size, 1][:3][::-1])
     if not geometry.close_to(_geometry(fields, len(size))) or values.shape != shape:
         dropped = (*MATRIX, *OFFSET, "ElementSpacing", "ElementSize", "AnatomicalOrientation")
         kept = {key: value for key, value in kept.items() if key not in dropped}

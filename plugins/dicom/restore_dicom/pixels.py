@@ -121,6 +121,8 @@ def _number(value: object, dtype: np.dtype) -> int | None:
 
 def _refuse_what_is_not_grey(dataset: Dataset) -> None:
     name = UID(str(dataset.get("SOPClassUID", ""))).name or "no SOP class"
+    if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+        raise ValueError(f"its pixels are floats ({name}); integers are read here")
     if "PixelData" not in dataset:
         raise ValueError(f"it holds no pixel data ({name})")
     missing = [k for k in ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation")

@@ -40,8 +40,6 @@ def read_series(folder: str | Path) -> Record:
 
 def _headers(folder: Path) -> dict[Path, Dataset]:
     """Of the DICOM images in a folder, by path, without their pixels."""
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is no folder")
     found: dict[Path, Dataset] = {}
     for path in sorted(folder.iterdir()):
         if not path.is_file() or path.name.startswith("."):

@@ -35,10 +35,12 @@ def like(volume: Record, template: Record, *, fit: bool = False) -> Record:
     _refuse_other_units(volume, template)
     geometry, known = volume.meta.get("geometry"), template.meta.get("geometry")
     same = geometry is None or geometry.close_to(known)
-    meta = {**template.meta, "derivation": volume.meta.get("derivation")}
+    meta = dict(template.meta)
+    if "derivation" in volume.meta:
+        meta["derivation"] = volume.meta["derivation"]
     if not (same and volume.signal.shape == template.signal.shape):
-        source, geometry = _placed(volume, source, geometry), geometry
-        meta = {key: value for key, value in meta.items() if key != "valid"}
+        source = _placed(volume, source, geometry)
+        meta.pop("valid", None)
         meta["geometry"] = geometry
     if fit:
         source = _fitted(volume, source)

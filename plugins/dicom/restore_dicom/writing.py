@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset, dcmwrite
+from pydicom.config import disable_value_validation
 
 from restore import outputs
 from restore.task import Record
@@ -33,20 +34,22 @@ def write_dicom(record: Record, path: str | Path) -> None:
     slices = len(source.slices)
     if source.layout == SERIES and slices > 1 and record.kind != "std":
         raise ValueError(f"{path}: a series of {slices} slices is a folder of files; give a folder")
-    for made in _objects(record, values, source):
-        _save(made, path)
+    with naming(path), disable_value_validation():  # the source's own values may break rules
+        for made in _objects(record, values, source):
+            _save(made, path)
 
 
 def write_series(record: Record, folder: str | Path) -> None:
     """A folder: 0001.dcm and so on in the order of the z axis, all one new series.
 
-    What was read from one object, and a record of kind "std", is one file in it.
+    What was read from one object, and a record of kind "std", is one file in it. FileExistsError
+    where the folder holds files already.
     """
     folder = Path(folder)
     values, source = voxels(record, folder), _source(record, folder)
-    if record.source is not None:
-        outputs.refuse_inputs(folder, [record.source])
-    with outputs.whole(folder) as inside:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} holds files already; a series has a folder of its own")
+    with naming(folder), disable_value_validation(), outputs.whole(folder) as inside:
         for number, made in enumerate(_objects(record, values, source), 1):
             _save(made, inside / f"{number:04d}.dcm")
 
@@ -137,5 +140,5 @@ def _with_pixels(made: Dataset, stored: np.ndarray) -> Dataset:
 
 
 def _save(made: Dataset, path: Path) -> None:
-    with naming(path), whole(path) as file:
+    with whole(path) as file:
         dcmwrite(file, made, enforce_file_format=True)
