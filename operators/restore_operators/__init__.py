@@ -3,6 +3,7 @@
 from importlib import import_module
 
 _ROOMS = {
+    "along": ("AlongAxis", "thick_slices"),
     "bilinear": ("BilinearBlur",),
     "blur": ("Blur",),
     "channels": ("ChannelsToComplex", "Take"),

@@ -13,6 +13,8 @@ OPERATORS = (
     ("blur", "blur:Blur", "convolution with any kernel, at any boundary"),
     ("bilinear-blur", "bilinear:BilinearBlur", "convolution with a kernel that is unknown, too"),
     ("downsample", "resample:Downsample", "smaller by a whole factor, antialiased"),
+    ("along-axis", "along:AlongAxis", "a matrix along one axis of a signal"),
+    ("thick-slices", "along:thick_slices", "thick slices in place of thin ones, along one axis"),
     ("pad", "padding:Pad", "an image with its surroundings"),
     ("fourier", "fourier:Fourier", "centred orthonormal Fourier transform"),
     ("nufft", "nufft:NUFFT", "Fourier transform at any points; needs finufft"),

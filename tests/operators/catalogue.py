@@ -2,6 +2,7 @@
 
 import torch
 from restore_operators import (
+    AlongAxis,
     Bayer,
     BilinearBlur,
     Blur,
@@ -24,6 +25,7 @@ from restore_operators import (
     grey,
     motion_kernel,
     random_mask,
+    thick_slices,
 )
 from restore_operators.padding import BOUNDARIES
 
@@ -68,6 +70,13 @@ LINEAR: dict[str, tuple[LinearOperator, torch.dtype]] = {
         torch.float64,
     ),
     "separable": (Separable((2, 5, 4), random(3, 5), random(4, 4)), torch.float64),
+    "along an axis": (AlongAxis(random(3, 4), (2, 3, 4, 2), -2), torch.float64),
+    "along an axis, complex": (AlongAxis(random(5, 3, dtype=COMPLEX), (3, 4), 0), COMPLEX),
+    "thick slices": (thick_slices((2, 6, 3, 2), 3), torch.float64),
+    "thick slices, profile": (
+        thick_slices((1, 8, 2), 2, 1, torch.tensor([1.0, 2, 4, 3, 1])),
+        torch.float64,
+    ),
     "wavelet": (Wavelet((1, 8, 12), 2), torch.float64),
     "wavelet, complex": (Wavelet((2, 4, 6), 1, 2), COMPLEX),
     "scaled": (-2.5 * Blur((1, 5, 6), MOTION), torch.float64),

@@ -7,6 +7,7 @@ import pytest
 import restore_operators
 import torch
 from restore_operators import (
+    AlongAxis,
     Bayer,
     BilinearBlur,
     Blur,
@@ -24,6 +25,7 @@ from restore_operators import (
     gaussian_kernel,
     motion_kernel,
     random_mask,
+    thick_slices,
 )
 from restore_operators.plugin import register_operators
 
@@ -113,3 +115,12 @@ def test_importing_the_package_imports_no_torch():
 
 def _of(name: str):
     return getattr(restore_operators, name)
+
+
+def test_thick_slices_are_refused_where_they_do_not_fit():
+    with pytest.raises(ValueError, match="do not fit"):
+        thick_slices((1, 7, 3), 2)
+    with pytest.raises(ValueError, match="profile"):
+        thick_slices((1, 6, 3), 2, 1, torch.tensor([1.0, -1.0]))
+    with pytest.raises(ValueError, match="axis 4"):
+        AlongAxis(torch.eye(3), (1, 3, 3, 3), 4)

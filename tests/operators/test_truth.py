@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from catalogue import LEANING, MOTION, random
 from restore_operators import (
+    AlongAxis,
     Bayer,
     BilinearBlur,
     Blur,
@@ -27,8 +28,11 @@ from restore_operators import (
     grey,
     motion_kernel,
     random_mask,
+    thick_slices,
 )
 from scipy import ndimage
+
+from restore.spectral import dense
 
 SCIPY = {"circular": "wrap", "reflect": "mirror", "replicate": "nearest", "zero": "constant"}
 NUMPY = {"circular": "wrap", "reflect": "reflect", "replicate": "edge", "zero": "constant"}
@@ -263,3 +267,23 @@ def test_clipping_and_gamma_are_what_they_say():
     assert encoded[0, 1] == 0 and encoded[0, 0] < 0
     near = torch.tensor([[0.999e-3, 1.001e-3]])
     assert Gamma((2,))(near).diff().item() == pytest.approx(0, abs=1e-3)
+
+
+def test_a_thick_slice_is_the_mean_of_thin_ones():
+    x = random(2, 1, 6, 3, 4)
+    expected = x.reshape(2, 1, 2, 3, 3, 4).mean(3)
+    torch.testing.assert_close(thick_slices((1, 6, 3, 4), 3)(x), expected)
+    assert thick_slices((1, 6, 3, 4), 2, -1).out_shape == (1, 6, 3, 2)
+
+
+def test_a_slice_profile_stands_on_the_middle_and_is_cut_at_the_ends():
+    profile = torch.tensor([1.0, 2.0, 2.0, 1.0])
+    matrix = dense(thick_slices((1, 6), 2, 1, profile))
+    expected = torch.tensor([[2, 2, 1, 0, 0, 0], [0, 1, 2, 2, 1, 0], [0, 0, 0, 1, 2, 2]]).double()
+    torch.testing.assert_close(matrix, expected / expected.sum(1, keepdim=True))
+
+
+def test_a_matrix_along_an_axis_is_that_of_every_line():
+    matrix, x = random(3, 5), random(2, 1, 4, 5, 2, seed=1)
+    found = AlongAxis(matrix, (1, 4, 5, 2), 2)(x)
+    torch.testing.assert_close(found, torch.einsum("mn,bcznx->bczmx", matrix, x))
