@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 from restore_operators.channels import ChannelsToComplex
-from restore_operators.diagonal import Unitary
+from restore_operators.diagonal import Identity, Unitary
 from restore_operators.mask import Mask
 from restore_operators.nufft import largest_value
 from torch import Tensor
@@ -140,17 +140,18 @@ class Sense(LinearOperator):
         return self._moved["norm"]
 
     def svd(self) -> Spectral | None:
-        """Of one coil with |S| = 1, and of a mask along one axis where that is feasible."""
+        """Of one coil with |S| = 1, a mask along one axis where that is feasible, and of none."""
         if self.closed is not None:
             found = self.closed.svd()
             return replace(
                 found, from_measurement=lambda y: found.from_measurement(y.view(-1, *self.in_shape))
             )
-        rows = self._rows(FEASIBLE)
+        rows = self._rows(FEASIBLE) if self.folded else Identity(self.in_shape)
         if rows is None:
             return None
-        seen = rows.values > NULL * rows.values.max()
-        values = torch.where(seen, rows.values, 0).sqrt()
+        squares = rows.values if self.folded else self.power * self.gains
+        seen = squares > NULL * squares.max()
+        values = torch.where(seen, squares, 0).sqrt()
         inverse = torch.where(seen, 1 / values, 0)
 
         def from_measurement(y: Tensor) -> Tensor:
