@@ -115,8 +115,8 @@ def _record(array: np.ndarray, facts: Mapping[str, Any], path: Path, format: str
         raise ValueError(f"kind is one of {', '.join((*KINDS, *RESULTS))}, got '{kind}'")
     angles = _angles(facts.pop("angles", None), facts.pop("angles_unit", None))
     array = _ordered(array, facts.pop("axes", None))
-    record = scan(array, path, kind=kind, angles=angles, format=format, **facts)
-    return record
+    facts |= _place(facts)
+    return scan(array, path, kind=kind, angles=angles, format=format, **facts)
 
 
 def _result(
@@ -124,11 +124,16 @@ def _result(
 ) -> Record:
     if array.ndim != 3:
         raise ValueError(f"a {kind} is (z, y, x), got {sizes(array.shape)}")
-    affine = facts.get("affine")
-    geometry = None if affine is None else Geometry(np.asarray(affine, np.float64))
+    place = {"geometry": None} | _place(dict(facts))
     units = str(facts.get("units", "1"))
-    found = volume(array, path, format=format, geometry=geometry, modality="CT", units=units)
+    found = volume(array, path, format=format, modality="CT", units=units, **place)
     return Record(found.signal, kind, path, found.meta)
+
+
+def _place(facts: dict[str, Any]) -> dict[str, Geometry]:
+    """The affine, taken out of the facts, as a geometry."""
+    affine = facts.pop("affine", None)
+    return {} if affine is None else {"geometry": Geometry(np.asarray(affine, np.float64))}
 
 
 def _beside(path: Path) -> dict[str, Any] | None:
@@ -197,12 +202,11 @@ def _ordered(array: np.ndarray, axes: Any) -> np.ndarray:
 def _parts(record: Record, path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     """The array and what is known of its geometry, as read_npz takes it."""
     meta = record.meta
+    geometry = meta.get("geometry")
+    place = {} if geometry is None else {"affine": geometry.affine}
     if record.kind in RESULTS:
         facts = {"kind": record.kind, "units": str(meta.get("units", "HU"))}
-        geometry = meta.get("geometry")
-        return voxels(record, path), facts | (
-            {} if geometry is None else {"affine": geometry.affine}
-        )
+        return voxels(record, path), facts | place
     if record.kind not in KINDS:
         raise ValueError(
             f"{path}: {path.suffix} holds scans and volumes here, got kind '{record.kind}'"
@@ -210,7 +214,7 @@ def _parts(record: Record, path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     names = (*NUMBERS, "beam", "length", "operator", "shape", "weights", "live")
     facts = {name: meta[name] for name in names if meta.get(name) is not None}
     angles = {"values": np.asarray(meta["angles"], np.float64), "unit": "radians"}
-    return record.signal.cpu().numpy(), {"kind": record.kind, "angles": angles, **facts}
+    return record.signal.cpu().numpy(), {"kind": record.kind, "angles": angles, **facts, **place}
 
 
 def _plain(value: np.ndarray) -> Any:

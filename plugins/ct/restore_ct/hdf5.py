@@ -4,8 +4,8 @@ A measurement: attributes format = "restore-ct", version = 1, kind = "sinogram" 
 /sinogram or /counts (slice, view, bin) float32; /angles (view,) float64 with units "rad"; where
 known /weights of the sinogram's shape, /counts0, a number or an array that broadcasts, and /live,
 an array that broadcasts; the group /geometry with attributes beam, pitch, offset, centre,
-source_radius, detector_radius, shape, pixel, length; of /: electronic, mu_water, gain, operator,
-and converted, a list of sentences as JSON.
+source_radius, detector_radius, shape, pixel, length, affine (see below); of /: electronic,
+mu_water, gain, operator, and converted, a list of sentences as JSON.
 
 A result: the same format, kind = "volume" or "std"; /reconstruction or /reconstruction_std
 (z, y, x) float32 with attributes units ("HU", "1/mm"), spacing (z, y, x) in mm, affine (4, 4)
@@ -93,6 +93,8 @@ def _write_scan(file: h5py.File, meta: Mapping[str, Any]) -> None:
         if meta.get(name) is not None:
             file.create_dataset(name, data=np.asarray(meta[name]))
     geometry = file.create_group("geometry")
+    if meta.get("geometry") is not None:
+        geometry.attrs["affine"] = meta["geometry"].affine
     for holder, names in ((geometry, GEOMETRY), (file, FACTS)):
         known = {name: meta[name] for name in names if meta.get(name) is not None}
         holder.attrs.update(known)
@@ -104,6 +106,8 @@ def _read_scan(file: h5py.File, kind: str) -> Record:
         if name not in file:
             raise ValueError(f"the measurement's /{name} is missing")
     geometry = {name: _plain(value) for name, value in file["geometry"].attrs.items()}
+    if "affine" in geometry:
+        geometry["geometry"] = Geometry(np.asarray(geometry.pop("affine"), np.float64))
     facts = {name: _plain(file.attrs[name]) for name in FACTS if name in file.attrs}
     more = {name: file[name][()] for name in ARRAYS if name in file}
     return scan(

@@ -221,9 +221,14 @@ def _rows(
 
 
 def _angles(facts: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, list[str]]:
-    """Of the views: the source stands at (-rho sin phi, rho cos phi), y pointing up."""
+    """Of the views, as FanBeam counts them: the source at rho (sin, -cos), y upwards.
+
+    The format's source stands at rho (-sin phi, cos phi) and its columns run along
+    (cos phi, sin phi), in axes whose x points to the left of the picture that DICOM shows.
+    """
     phi = np.unwrap([fact["angle"] for fact in facts])
-    return phi, ["the source at angle phi stands at (-rho sin phi, rho cos phi), y upwards"]
+    said = "angles are pi - phi: the picture lies as DICOM shows it, seen from the feet"
+    return np.pi - phi, [said]
 
 
 def _photons(facts: Sequence[Mapping[str, Any]]) -> torch.Tensor | None:

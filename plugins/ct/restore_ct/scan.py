@@ -1,7 +1,8 @@
 """A measured scan as a Record: line integrals or counts, and a geometry that is checked once.
 
 meta of kinds "sinogram" and "counts", whose signal is (slice, view, bin) float32:
-angles           (view,) float64, radians, a torch tensor
+angles           (view,) float64, radians, a torch tensor: as Radon and FanBeam count them, the
+                 picture's x to the right and y upwards, counter-clockwise
 beam             "parallel", "fan-flat" or "fan-curved"
 pitch, offset    of the bins: s_j = (j - (bins - 1) / 2) pitch + offset; on a curved detector, arc
 centre           how far the rotation axis is from the detector's middle, folded into offset

@@ -6,6 +6,7 @@ import pytest
 import torch
 from pydicom.uid import generate_uid
 from restore_ct import physics
+from restore_ct.projecting import projector
 from restore_ct.projections import read_projections
 
 
@@ -24,7 +25,24 @@ def test_an_axial_scan_is_a_fan(tmp_path, implicit, shape, beam):
     assert meta["source_radius"] == 595 and meta["detector_radius"] == 1085.5 - 595
     assert meta["mu_water"] == 0.0193 and meta["weights"] is None
     steps = np.diff(meta["angles"])
-    np.testing.assert_allclose(steps, -2 * np.pi / made.VIEWS, atol=1e-6)
+    np.testing.assert_allclose(steps, 2 * np.pi / made.VIEWS, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", ["CYLINDRICAL", "FLAT"])
+def test_points_cast_their_shadow_where_the_format_says(tmp_path, shape):
+    record = read_projections(made.folder(tmp_path / "scan", t7029100b=("CS", shape)))
+    fan = projector(record)
+    point = np.array([5.0, -3.0])  # mm to the right and up, in the picture
+    shadow = fan.shadow(slice(None), *torch.tensor(point)[:, None])[:, 0]
+    for view in range(made.VIEWS):
+        phi = 2 * np.pi * (made.VIEWS - 1 - view) / made.VIEWS  # the last is number one
+        source = 595.0 * np.array([-np.sin(phi), np.cos(phi)])
+        along = np.array([np.cos(phi), np.sin(phi)])
+        ray = point * [-1, 1] - source  # the format's x points to the left
+        aside, ahead = ray @ along, ray @ -source / 595.0
+        reached = np.arctan2(aside, ahead) if shape == "CYLINDRICAL" else aside / ahead
+        column = 15.75 + 1085.5 * reached / 1.25  # counted from 1
+        assert shadow[view].item() == pytest.approx(column - 1, abs=1e-4)
 
 
 def test_the_central_ray_goes_through_the_axis(tmp_path):
