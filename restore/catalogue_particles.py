@@ -4,7 +4,7 @@
 def register_particles(register) -> None:
     """Every one of them, on a registry's `register`."""
     for name, target, facts in PARTICLES:
-        register(name, f"restore.samplers.{target}", calls="particles", **facts)
+        register(name, f"restore.samplers.{target}", **{"calls": "particles", **facts})
 
 
 LINEAR = ("a linear operator", "Gaussian noise", "solve_normal")
@@ -15,7 +15,8 @@ PARTICLES = (
         "tds:tds",
         {
             "summary": "twisted particles: guidance by the Jacobian's covariance, weighted",
-            "exactness": "exact in the limit of many particles and short steps",
+            "exactness": "exact in the limit of many particles or passes, and short steps",
+            "calls": "particles * passes",
             "needs": ("network gradient", "operator gradient", "noise with a density"),
             "paper": "Wu et al. 2023, arXiv:2306.17775",
         },

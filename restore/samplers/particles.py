@@ -59,6 +59,17 @@ def pick(log_weights: Tensor, randn_like: RandnLike) -> Tensor:
     return _rows(index, log_weights.shape[1])
 
 
+def log_mean(log_weights: Tensor) -> Tensor:
+    """log of each chain's mean weight; -> (chains,)."""
+    return torch.logsumexp(log_weights, 1) - math.log(log_weights.shape[1])
+
+
+def accept(log_ratio: Tensor, randn_like: RandnLike) -> Tensor:
+    """True with probability min(1, ratio), for each chain (Metropolis & al.); (chains,)."""
+    chance = randn_like(log_ratio.float()).double()
+    return torch.special.log_ndtr(chance) < log_ratio
+
+
 def log_ratio(move: Transition, apart: Tensor) -> Tensor:
     """log p / q at move.x, for q = N(move.mean, std^2) and p = N(move.mean - apart, std^2).
 

@@ -13,13 +13,14 @@ from restore.prior import isotropic, linearize
 from restore.priors.exact import gaussian
 from restore.samplers import twist as twists
 from restore.samplers.kernels import Transition
-from restore.samplers.particles import effective, log_ratio, pick, resample
+from restore.samplers.particles import accept, effective, log_ratio, pick, resample
 from restore.samplers.twist import misfit, twist
 from restore.sampling import iterate, sample
 from restore.signal import ChainNoise
 from restore.truth import sliced_wasserstein
 from restore.watchers import Trace
 
+NOISE = ChainNoise(0, range(8000))
 LINEAR = ["tds", "ddsmc", "mcgdiff", "fps", "feynman-kac"]
 
 
@@ -46,6 +47,12 @@ def test_a_particle_is_picked_by_its_weight():
     logs = torch.tensor([0.0, math.log(3)], dtype=torch.float64).expand(4000, 2)
     share = (pick(logs, ChainNoise(0, range(4000))) % 2).double().mean()
     assert abs(share - 0.75) < 0.03  # 4 standard errors of 4000 draws
+
+
+def test_a_proposal_is_taken_with_the_ratio():
+    taken = accept(torch.tensor([0.25, 3.0], dtype=torch.float64).log().repeat(4000), NOISE)
+    shares = taken.reshape(4000, 2).double().mean(0)
+    assert abs(shares[0] - 0.25) < 0.03 and shares[1] == 1  # 4 standard errors of 4000 draws
 
 
 def test_the_effective_sample_size_is_between_one_and_all():
@@ -199,6 +206,21 @@ def test_twisted_particles_find_the_modes_of_a_mixture():
         found.append(sliced_wasserstein(samples, exact, slices=200))
         floor.append(sliced_wasserstein(case.after.draw(200, 2), exact, slices=200))
     assert sum(found) < 2 * sum(floor)
+
+
+def test_passes_do_for_one_particle_what_a_cloud_does():
+    """The same bound; one pass alone, which is a guided sampler, misses it by far."""
+    found, floor = {1: 0.0, 8: 0.0}, 0.0
+    for seed in range(2):
+        case = mixture_case(8, 2, seed=seed)
+        exact = case.after.draw(200, 1)
+        floor += sliced_wasserstein(case.after.draw(200, 2), exact, slices=200)
+        for passes in found:
+            options = {"particles": 1, "passes": passes, "chains": 150, "steps": 30}
+            posterior = sample(case.measurement, case.prior, load("tds"), **options)
+            found[passes] += sliced_wasserstein(posterior.samples, exact, slices=200)
+    assert posterior.provenance["calls"] == 8 * 30
+    assert found[8] < 2 * floor < 4 * floor < found[1]
 
 
 def test_twisted_particles_take_a_signless_measurement():
