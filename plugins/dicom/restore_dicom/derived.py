@@ -103,6 +103,16 @@ def reference(source: Dataset, frame: int | None = None) -> Dataset:
     return made
 
 
+def origin(header: Dataset, how: Derivation, frame: int | None) -> Dataset:
+    """An item of DerivationImageSequence: how a frame was made, and from what."""
+    made = item(
+        DerivationDescription=how.description[:LONG], DerivationCodeSequence=[code(RESTORED)]
+    )
+    if header.get("SOPInstanceUID"):
+        made.SourceImageSequence = [reference(header, frame)]
+    return made
+
+
 def file_meta(dataset: Dataset) -> FileMetaDataset:
     """Of a new object, uncompressed."""
     meta = FileMetaDataset()

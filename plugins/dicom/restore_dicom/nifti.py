@@ -92,7 +92,6 @@ def _like(values: np.ndarray, header: Nifti1Header, record: Record) -> Nifti1Ima
     shape = record.meta["shape"]
     header = header.copy()
     header.set_data_dtype(np.float32)
-    header.set_slope_inter(1, 0)
     geometry: Geometry = record.meta["geometry"]
     same = geometry.close_to(Geometry(header.get_best_affine()))
     if same and values.shape == (*shape, 1)[:3]:

@@ -12,8 +12,8 @@ from pydicom.valuerep import DSfloat
 
 from restore.task import Record
 
-from .codes import QUANTITY, RESTORED, STANDARD_DEVIATION, code, item, unit
-from .derived import WARNING, Derivation, contribute, enter_series, file_meta, reference
+from .codes import QUANTITY, STANDARD_DEVIATION, code, item, unit
+from .derived import WARNING, Derivation, contribute, enter_series, file_meta, origin, reference
 from .geometry import Geometry
 from .source import FRAMES, Slice, Source
 
@@ -146,13 +146,11 @@ def _frame(source: Source, z: int, how: Derivation) -> Dataset:
     """Where a frame lies and what it was made from."""
     one = source.slices[z]
     content = item(StackID="1", InStackPositionNumber=z + 1, DimensionIndexValues=[z + 1])
-    origin = item(
-        DerivationDescription=how.description[:1024], DerivationCodeSequence=[code(RESTORED)]
+    frame = one.frame if source.layout == FRAMES else None
+    group = item(
+        FrameContentSequence=[content],
+        DerivationImageSequence=[origin(one.header, how, frame)],
     )
-    if one.header.get("SOPInstanceUID"):
-        frame = one.frame if source.layout == FRAMES else None
-        origin.SourceImageSequence = [reference(one.header, frame)]
-    group = item(FrameContentSequence=[content], DerivationImageSequence=[origin])
     if one.plane is not None:
         position = decimals(one.plane.position)
         group.PlanePositionSequence = [item(ImagePositionPatient=position)]

@@ -62,7 +62,7 @@ def decoded(dataset: Dataset) -> np.ndarray:
     """
     _refuse_what_is_not_grey(dataset)
     try:
-        pixels = pixel_array(dataset)
+        pixels = pixel_array(dataset, allow_excess_frames=False)
     except Exception as error:  # pydicom and its decoders raise anything
         raise ValueError(_why(dataset, error)) from error
     pixels = pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns)).astype(np.int64)

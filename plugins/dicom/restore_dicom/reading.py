@@ -86,7 +86,7 @@ def thickness(measures: Dataset) -> float:
 def record(source: Source, geometry: Geometry | None, path: Path) -> Record:
     """Of slices in order, with `valid` where some pixels are padding."""
     header = source.slices[0].header
-    values = np.stack([s.encoding.values(s.stored) for s in source.slices])
+    values = np.stack([s.encoding.values(s.stored).astype(np.float32) for s in source.slices])
     padded = np.stack([s.padded for s in source.slices])
     meta = {"valid": torch.from_numpy(~padded)[None]} if padded.any() else {}
     return volume(

@@ -11,13 +11,15 @@ from restore import outputs
 from restore.task import Record
 
 from . import mosaic
-from .codes import RESTORED, code, item
-from .derived import Derivation, derivation, derive, reference
+from .codes import item
+from .derived import Derivation, derivation, derive, origin, reference
 from .files import naming, voxels, whole
 from .frames import EACH, SHARED
 from .parametric import parametric_map
 from .pixels import kind
-from .source import FRAMES, MOSAIC, SERIES, Slice, Source
+from .source import FRAMES, SERIES, SINGLE, Slice, Source
+
+FRAME_TYPES = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence", "PETFrameTypeSequence")
 
 
 def write_dicom(record: Record, path: str | Path) -> None:
@@ -77,44 +79,42 @@ def _objects(record: Record, values: np.ndarray, source: Source) -> Iterator[Dat
     if record.kind == "std":
         yield parametric_map(record, values, source, how)
         return
-    stored = [_stored(one, plane) for one, plane in zip(source.slices, values)]
     header = source.slices[0].header
+    pairs = zip(source.slices, values)
+    if source.layout in (SINGLE, SERIES):
+        for one, plane in pairs:
+            yield _with_pixels(derive(one.header, how, sources=[one.header]), _stored(one, plane))
+        return
+    stored = np.stack([_stored(one, plane) for one, plane in pairs])
     if source.layout == FRAMES:
-        order = np.argsort([s.frame for s in source.slices])
-        made = _multiframe(header, how, len(stored))
-        yield _with_pixels(made, np.stack([stored[i] for i in order]))
-    elif source.layout == MOSAIC:
-        yield _with_pixels(derive(header, how, sources=[header]), mosaic.tiled(np.stack(stored)))
+        in_file = np.argsort([s.frame for s in source.slices])
+        yield _with_pixels(_multiframe(header, how), stored[in_file])
     else:
-        for one, pixels in zip(source.slices, stored):
-            yield _with_pixels(derive(one.header, how, sources=[one.header]), pixels)
+        yield _with_pixels(derive(header, how, sources=[header]), mosaic.tiled(stored))
 
 
 def _stored(source: Slice, values: np.ndarray) -> np.ndarray:
-    """The integers of a slice, padding as it was."""
-    return np.where(source.padded, source.stored, source.encoding.stored(values))
+    """The integers of a slice, in its own type; padding as it was."""
+    stored = np.where(source.padded, source.stored, source.encoding.stored(values))
+    return stored.astype(kind(source.header))
 
 
-def _multiframe(header: Dataset, how: Derivation, frames: int) -> Dataset:
+def _multiframe(header: Dataset, how: Derivation) -> Dataset:
     """The derived object; an enhanced one tells the origin frame by frame."""
     if EACH not in header:
         return derive(header, how, sources=[header])
     made = derive(header, how, sources=[])
     for group in (*made.get(SHARED, []), *made[EACH].value):
-        for name in ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence",
-                     "PETFrameTypeSequence"):  # fmt: skip
+        for name in FRAME_TYPES:
             for frame_type in group.get(name, []):
                 frame_type.FrameType = ["DERIVED", *list(frame_type.get("FrameType", []))[1:]]
     shared = made.get(SHARED) or [Dataset()]
-    before = list(shared[0].pop("DerivationImageSequence", None) or [])
+    before = shared[0].get("DerivationImageSequence") or []
+    if before:  # a group is shared or of each frame, not both
+        del shared[0].DerivationImageSequence
     for number, group in enumerate(made[EACH].value):
-        origin = item(
-            DerivationDescription=how.description[:1024],
-            DerivationCodeSequence=[code(RESTORED)],
-        )
-        if header.get("SOPInstanceUID"):
-            origin.SourceImageSequence = [reference(header, number)]
-        group.DerivationImageSequence = [*(group.get("DerivationImageSequence") or before), origin]
+        told = group.get("DerivationImageSequence") or before
+        group.DerivationImageSequence = [*told, origin(header, how, number)]
     if header.get("SOPInstanceUID"):
         made.SourceImageEvidenceSequence = [_evidence(header)]
     return made
@@ -133,7 +133,7 @@ def _with_pixels(made: Dataset, stored: np.ndarray) -> Dataset:
     made.Rows, made.Columns = stored.shape[-2:]
     made.HighBit = int(made.BitsStored) - 1
     made.SamplesPerPixel = 1
-    data = stored.astype(kind(made)).tobytes()
+    data = stored.tobytes()
     made.PixelData = data + b"\0" * (len(data) % 2)
     made["PixelData"].VR = "OB" if int(made.BitsAllocated) == 8 else "OW"
     return made

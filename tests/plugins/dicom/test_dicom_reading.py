@@ -75,6 +75,13 @@ def test_overlays_in_the_unused_bits_are_no_values(tmp_path):
     np.testing.assert_array_equal(record.signal[0, 0], pixels)
 
 
+def test_pixels_beyond_the_image_are_no_frames(tmp_path):
+    made = mr(np.arange(6, dtype=np.uint16).reshape(2, 3))
+    made.PixelData = made.PixelData + bytes(12)
+    record = read_dicom(save(made, tmp_path / "a.dcm"))
+    np.testing.assert_array_equal(record.signal[0], [[[0, 1, 2], [3, 4, 5]]])
+
+
 def test_a_series_is_sorted_in_space_whatever_its_names(tmp_path):
     values = ct_series(tmp_path / "scan", (7, 5, 6))
     (tmp_path / "scan" / "README.txt").write_text("not DICOM")
@@ -163,7 +170,7 @@ def test_what_is_no_grey_image_is_refused_in_one_line(name, words):
     ],
 )
 def test_a_missing_decoder_is_named(name, packages, monkeypatch):
-    def undecoded(_):
+    def undecoded(_, **options):
         raise RuntimeError("all plugins are missing dependencies")
 
     monkeypatch.setattr("restore_dicom.pixels.pixel_array", undecoded)
