@@ -99,6 +99,7 @@ def _file_kind(entry: Entry, thing: Any) -> None:
     assert extensions, f"{_what(entry)} has no extensions"
     for extension in extensions:
         right = extension.startswith(".") and extension == extension.lower()
+        right |= extension == "" and bool(entry.facts.get("folder"))  # of what lies in the folder
         assert right, f"{_what(entry)}: the extension {extension!r} must be like '.png'"
 
 

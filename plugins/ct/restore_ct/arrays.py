@@ -17,6 +17,7 @@ Angles may also be listed: {values: [0, 3, 6], unit: degrees}. An NPZ file has t
 or `counts`, and any of these names as arrays, `angles` with `angles_unit`; `weights` too.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from .scan import KINDS, scan, sizes, unit_of_angles
 AXES = ("slice", "view", "bin")
 NUMBERS = ("pitch", "offset", "centre", "source_radius", "detector_radius", "pixel", "counts0",
            "electronic", "mu_water")  # fmt: skip
-WORDS = ("kind", "beam", "length", "operator", "units")
+WORDS = ("kind", "beam", "length", "operator", "units", "derivation")
 KNOWN = (*WORDS, *NUMBERS, "axes", "angles", "angles_unit", "shape", "weights", "live", "affine")
 RESULTS = ("volume", "std")
 
@@ -49,13 +50,13 @@ def read_npy(path: str | Path) -> Record:
         array = np.load(path, allow_pickle=False)
         if not isinstance(array, np.ndarray):
             raise ValueError("it is an archive of arrays; call it .npz")
-        facts = _beside(path)
+        facts = beside(path)
         if facts is None:
             raise ValueError(
                 "the geometry is missing: put angles, beam and pitch into "
                 f"{path.with_suffix('.yaml').name} beside it"
             )
-        return _record(array, facts, path, "npy")
+        return described(array, facts, path, "npy")
 
 
 def read_npz(path: str | Path) -> Record:
@@ -69,13 +70,13 @@ def read_npz(path: str | Path) -> Record:
                 f"it must hold one array of the name {' or '.join(KINDS)}; it holds "
                 f"{', '.join(arrays) or 'nothing'}"
             )
-        facts = _beside(path) or {}
+        facts = beside(path) or {}
         twice = [name for name in arrays if name in facts]
         if twice:
             raise ValueError(f"{', '.join(twice)} stands both in it and in its YAML file")
         signal = arrays.pop(kinds[0])
         inside = {name: _plain(value) for name, value in arrays.items()}
-        return _record(signal, {"kind": kinds[0], **facts, **inside}, path, "npz")
+        return described(signal, {"kind": kinds[0], **facts, **inside}, path, "npz")
 
 
 def write_npy(record: Record, path: str | Path) -> None:
@@ -86,9 +87,9 @@ def write_npy(record: Record, path: str | Path) -> None:
         if name in facts:
             raise ValueError(f"{path}: NPY has no room for the {name}; write .npz or .h5")
     text = yaml.safe_dump({name: _listed(value) for name, value in facts.items()}, sort_keys=False)
-    with whole(path) as file, whole(path.with_suffix(".yaml")) as beside:
+    with whole(path) as file, whole(path.with_suffix(".yaml")) as other:
         np.save(file, array)
-        beside.write(text.encode())
+        other.write(text.encode())
 
 
 def write_npz(record: Record, path: str | Path) -> None:
@@ -103,7 +104,8 @@ def write_npz(record: Record, path: str | Path) -> None:
         np.savez(file, **{kind: array, **{name: np.asarray(v) for name, v in facts.items()}})
 
 
-def _record(array: np.ndarray, facts: Mapping[str, Any], path: Path, format: str) -> Record:
+def described(array: np.ndarray, facts: Mapping[str, Any], path: Path, format: str) -> Record:
+    """An array with the geometry that YAML told; ValueError for what does not fit."""
     for name in facts:
         if name not in KNOWN:
             raise ValueError(unknown("key of a geometry", str(name), KNOWN))
@@ -125,6 +127,8 @@ def _result(
     if array.ndim != 3:
         raise ValueError(f"a {kind} is (z, y, x), got {sizes(array.shape)}")
     place = {"geometry": None} | _place(dict(facts))
+    if "derivation" in facts:
+        place["derivation"] = json.loads(facts["derivation"])
     units = str(facts.get("units", "1"))
     found = volume(array, path, format=format, modality="CT", units=units, **place)
     return Record(found.signal, kind, path, found.meta)
@@ -136,18 +140,18 @@ def _place(facts: dict[str, Any]) -> dict[str, Geometry]:
     return {} if affine is None else {"geometry": Geometry(np.asarray(affine, np.float64))}
 
 
-def _beside(path: Path) -> dict[str, Any] | None:
+def beside(path: Path) -> dict[str, Any] | None:
     """What the YAML file of the same stem says, or None where there is none."""
     for suffix in (".yaml", ".yml"):
-        beside = path.with_suffix(suffix)
-        if beside.is_file():
+        other = path.with_suffix(suffix)
+        if other.is_file():
             try:
-                facts = yaml.safe_load(beside.read_text("utf-8"))
+                facts = yaml.safe_load(other.read_text("utf-8"))
             except yaml.YAMLError as error:
                 reason = " ".join(str(error).split())
-                raise ValueError(f"{beside.name} beside it is no YAML: {reason}") from None
+                raise ValueError(f"{other.name} beside it is no YAML: {reason}") from None
             if not isinstance(facts, dict):
-                raise ValueError(f"{beside.name} beside it must hold names and values")
+                raise ValueError(f"{other.name} beside it must hold names and values")
             return facts
     return None
 
@@ -206,6 +210,8 @@ def _parts(record: Record, path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     place = {} if geometry is None else {"affine": geometry.affine}
     if record.kind in RESULTS:
         facts = {"kind": record.kind, "units": str(meta.get("units", "HU"))}
+        if meta.get("derivation"):
+            facts["derivation"] = json.dumps(dict(meta["derivation"]))
         return voxels(record, path), facts | place
     if record.kind not in KINDS:
         raise ValueError(

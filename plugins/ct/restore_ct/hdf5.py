@@ -1,5 +1,8 @@
 """HDF5 files: DXchange is read; measurements and results are read and written, as laid out here.
 
+Any other file is read with a YAML file of its stem beside it (see `arrays`), in which `dataset`
+names what to read.
+
 A measurement: attributes format = "restore-ct", version = 1, kind = "sinogram" or "counts";
 /sinogram or /counts (slice, view, bin) float32; /angles (view,) float64 with units "rad"; where
 known /weights of the sinogram's shape, /counts0, a number or an array that broadcasts, and /live,
@@ -24,6 +27,7 @@ from restore_dicom.geometry import Geometry
 
 from restore.task import Record
 
+from .arrays import beside, described
 from .dxchange import is_dxchange, read_dxchange
 from .scan import KINDS, scan
 
@@ -70,16 +74,27 @@ def _record(file: h5py.File, path: Path) -> Record:
     if is_dxchange(file):
         return _from(read_dxchange(file), path)
     if file.attrs.get("format") != FORMAT:
-        raise ValueError(
-            "it is neither DXchange (exchange/data) nor a measurement or result of restore; it "
-            f"holds {', '.join(sorted(file)) or 'nothing'}"
-        )
+        return _described(file, path)
     if file.attrs.get("version") != VERSION:
         raise ValueError(f"its version is {file.attrs.get('version')}; {VERSION} is read")
     kind = str(file.attrs.get("kind"))
     if kind in DATASETS:
         return _read_result(file, kind, path)
     return _from(_read_scan(file, kind), path)
+
+
+def _described(file: h5py.File, path: Path) -> Record:
+    """A dataset of any file, such as LoDoPaB's, with its geometry in the YAML file beside it."""
+    held, facts = ", ".join(sorted(file)) or "nothing", beside(path)
+    if facts is None:
+        raise ValueError(
+            "it is neither DXchange (exchange/data) nor a measurement or result of restore, and "
+            f"{path.with_suffix('.yaml').name} does not tell its geometry; it holds {held}"
+        )
+    name = str(facts.pop("dataset", "data"))
+    if not isinstance(file.get(name), h5py.Dataset):
+        raise ValueError(f"it has no dataset '{name}'; it holds {held}")
+    return described(file[name][()], facts, path, "hdf5")
 
 
 def _from(record: Record, path: Path) -> Record:

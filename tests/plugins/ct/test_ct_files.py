@@ -96,7 +96,7 @@ def test_a_result_comes_back_with_its_place(tmp_path, extension, kind):
     WRITE[extension](Record(signal, kind, None, meta), path)
     back = READ[extension](path)
     assert back.kind == kind and torch.equal(back.signal, signal)
-    assert back.meta["units"] == "HU"
+    assert back.meta["units"] == "HU" and back.meta["derivation"] == {"tool": "restore"}
     np.testing.assert_allclose(back.meta["geometry"].affine, affine)
 
 
@@ -228,6 +228,19 @@ def test_other_hdf5_files_are_refused_by_what_they_hold(tmp_path):
     with h5py.File(path, "w") as file:
         file["kspace"] = np.ones(3)
     with pytest.raises(ValueError, match=r"neither DXchange .* it holds kspace"):
+        hdf5.read_hdf5(path)
+
+
+def test_any_dataset_is_read_with_a_geometry_beside_it(tmp_path):
+    path, array = tmp_path / "a.h5", np.random.default_rng(0).random((3, 4, 6))
+    with h5py.File(path, "w") as file:
+        file["data"] = array
+    path.with_suffix(".yaml").write_text(GOOD)
+    record = hdf5.read_hdf5(path)
+    np.testing.assert_allclose(record.signal, array, rtol=1e-6)
+    assert record.meta["pitch"] == 0.5
+    path.with_suffix(".yaml").write_text(GOOD + "dataset: scans/one\n")
+    with pytest.raises(ValueError, match="no dataset 'scans/one'; it holds data"):
         hdf5.read_hdf5(path)
 
 
