@@ -71,7 +71,7 @@ def _environment() -> dict[str, str]:
 
 def _recipe(entry: Entry, thing: Any) -> None:
     assert isinstance(thing, Recipe), f"{_what(entry)} is no restore.task.Recipe"
-    for function in (thing.solve, thing.observe):
+    for function in filter(None, (thing.solve, thing.observe, thing.simulate)):
         keywords = _keyword_only(function)
         clashing = TAKEN & set(keywords)
         assert not clashing, f"{_what(entry)} takes the command line's own {sorted(clashing)}"
