@@ -96,7 +96,7 @@ def _prior(entry: Entry, thing: Any) -> None:
 def _file_kind(entry: Entry, thing: Any) -> None:
     extensions = entry.facts.get("extensions", ())
     assert isinstance(extensions, tuple), f"{_what(entry)}: extensions must be a tuple"
-    assert extensions, f"{_what(entry)} has no extensions"
+    assert extensions or entry.facts.get("folder"), f"{_what(entry)} has no extensions"
     for extension in extensions:
         right = extension.startswith(".") and extension == extension.lower()
         right |= extension == "" and bool(entry.facts.get("folder"))  # of what lies in the folder
