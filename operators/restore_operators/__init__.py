@@ -10,6 +10,7 @@ _ROOMS = {
     "classical": ("cgls", "sirt", "total_variation", "wavelet_l1"),
     "clipping": ("Clip", "Gamma"),
     "diagonal": ("Identity",),
+    "fan": ("FanBeam",),
     "fourier": ("Fourier",),
     "kernels": (
         "bicubic_kernel",
@@ -23,6 +24,7 @@ _ROOMS = {
     "mosaic": ("Bayer",),
     "nufft": ("NUFFT",),
     "padding": ("Pad",),
+    "radon": ("Radon", "axis_offset"),
     "resample": ("Downsample",),
     "separable": ("Separable",),
     "wavelet": ("Wavelet",),

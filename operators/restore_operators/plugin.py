@@ -19,6 +19,8 @@ OPERATORS = (
     ("fourier", "fourier:Fourier", "centred orthonormal Fourier transform"),
     ("nufft", "nufft:NUFFT", "Fourier transform at any points; needs finufft"),
     ("wavelet", "wavelet:Wavelet", "Daubechies' orthonormal wavelets, periodic"),
+    ("radon", "radon:Radon", "integrals along parallel lines: parallel-beam tomography"),
+    ("fan-beam", "fan:FanBeam", "integrals along rays from a point: fan-beam tomography"),
     ("clip", "clipping:Clip", "values limited to a range"),
     ("gamma", "clipping:Gamma", "brightness curve x^gamma"),
 )

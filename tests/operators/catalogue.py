@@ -1,5 +1,7 @@
 """Every operator of the library, at small odd sizes: whoever adds one gets every law."""
 
+from math import pi
+
 import torch
 from restore_operators import (
     AlongAxis,
@@ -9,12 +11,14 @@ from restore_operators import (
     ChannelsToComplex,
     Clip,
     Downsample,
+    FanBeam,
     Fourier,
     Gamma,
     Identity,
     Mask,
     Matrix,
     Pad,
+    Radon,
     Separable,
     Take,
     Wavelet,
@@ -44,6 +48,32 @@ LEANING = random(4, 2).softmax(0) - 0.1  # of even size, no symmetry, no rank on
 HUGE = gaussian_kernel(1.1) + 0.1 * random(9, 9)  # 9x9, larger than the images it meets here
 COLOURS = torch.stack([gaussian_kernel(0.9), gaussian_kernel(0.5, 9), disc_kernel(4)])
 FLAT = box_kernel(3)
+
+
+def views(count: int, arc: float = pi) -> torch.Tensor:
+    return torch.arange(count, dtype=torch.float64) * arc / count
+
+
+GANTRY = {"source_radius": 11.0, "detector_radius": 7.0, "pitch": 1.4}
+# name: every path of a projector: folded by eight, four and two, plain, and without a matrix
+PROJECTORS = {
+    "radon": Radon((2, 6, 6), views(8)),
+    "radon, odd": Radon((1, 7, 7), views(4), 7),
+    "radon, no rectangle's square": Radon((1, 5, 8), views(6), 9),
+    "radon, bare": Radon((8, 5), views(5), 8),
+    "radon, offset": Radon((1, 6, 6), views(12), 7, pitch=0.7, offset=0.3, pixel=1.3),
+    "radon, whole turn": Radon((1, 5, 5), views(8, 2 * pi), offset=0.25),
+    "radon, any angles": Radon((2, 5, 6), random(7), pitch=2.3),
+    "radon, one view": Radon((1, 5, 6), [0.3]),
+    "radon, short detector": Radon((3, 6, 5), views(4), 3),
+    "radon, no matrix": Radon((2, 6, 5), views(6), 9, pitch=0.6, offset=-0.4, memory_limit=0),
+    "fan, flat": FanBeam((1, 6, 6), views(8, 2 * pi), 11, **GANTRY),
+    "fan, curved": FanBeam((2, 5, 6), views(5, 2 * pi), 9, curved=True, offset=0.3, **GANTRY),
+    "fan, no matrix": FanBeam((1, 5, 6), views(5, 2 * pi), 9, memory_limit=0, **GANTRY),
+    "fan, curved, no matrix": FanBeam(
+        (1, 6, 5), views(4, 4.0), 8, curved=True, pixel=0.8, memory_limit=0, **GANTRY
+    ),
+}
 
 # name: (operator, dtype of its signals in double precision)
 LINEAR: dict[str, tuple[LinearOperator, torch.dtype]] = {
@@ -109,6 +139,8 @@ for boundary in BOUNDARIES:
         "downsample by 1": Downsample((1, 5, 4), 1, boundary=boundary),
     }
     LINEAR |= {f"{name}, {boundary}": (op, torch.float64) for name, op in blurs.items()}
+
+LINEAR |= {name: (operator, torch.float64) for name, operator in PROJECTORS.items()}
 
 # what needs neither conjugate gradients nor a dense matrix
 CLOSED = {name: case for name, case in LINEAR.items() if case[0].svd() is not None}
