@@ -80,7 +80,7 @@ def write_mha(record: Record, path: str | Path) -> None:
         data = values.astype(">f4" if _msb(fields) else "<f4").tobytes()
         packed = fields.get("CompressedData", "False").lower() == "true"
         if packed:
-            data = zlib.compress(data, 6)
+            data = zlib.compress(data, 1)
             fields["CompressedDataSize"] = str(len(data))
         local = path.suffix.lower() != ".mhd"
         beside = path.with_suffix(".zraw" if packed else ".raw")

@@ -60,7 +60,7 @@ def write_nifti(record: Record, path: str | Path) -> None:
         data = image.to_bytes()
         with whole(path) as file:
             if path.suffix == ".gz":
-                data = gzip.compress(data, 6, mtime=0)
+                data = gzip.compress(data, 1, mtime=0)
             file.write(data)
 
 

@@ -8,29 +8,30 @@ DICOM, NIFTI, MHA = (".dcm", ".ima"), (".nii", ".nii.gz"), (".mha", ".mhd")
 @hook
 def register_readers(register):
     at = "restore_dicom."
-    add = register
-    add("dicom", at + "reading:read_dicom", summary="a DICOM image, one file", extensions=DICOM)
-    add(
+    register(
+        "dicom", at + "reading:read_dicom", summary="a DICOM image, one file", extensions=DICOM
+    )
+    register(
         "dicom-series",
         at + "series:read_series",
         summary="a DICOM series, a folder of slices",
-        extensions=(),
+        extensions=(*DICOM, ""),  # of the files in it
         folder=True,
     )
-    add("nifti", at + "nifti:read_nifti", summary="a volume as NIfTI", extensions=NIFTI)
-    add("mha", at + "mha:read_mha", summary="a volume as MetaImage", extensions=MHA)
+    register("nifti", at + "nifti:read_nifti", summary="a volume as NIfTI", extensions=NIFTI)
+    register("mha", at + "mha:read_mha", summary="a volume as MetaImage", extensions=MHA)
 
 
 @hook
 def register_writers(register):
+    """All of them can hold a standard deviation: DICOM as a Parametric Map, the others as it is."""
     at = "restore_dicom."
-    facts = {"std": True}
     register(
         "dicom",
         at + "writing:write_dicom",
-        summary="a derived DICOM image; a standard deviation as Parametric Map",
+        summary="a derived DICOM image",
         extensions=DICOM,
-        **facts,
+        std=True,
     )
     register(
         "dicom-series",
@@ -38,19 +39,19 @@ def register_writers(register):
         summary="a derived DICOM series, a folder of slices",
         extensions=(),
         folder=True,
-        **facts,
+        std=True,
     )
     register(
         "nifti",
         at + "nifti:write_nifti",
         summary="a volume as NIfTI, float32",
         extensions=NIFTI,
-        **facts,
+        std=True,
     )
     register(
         "mha",
         at + "mha:write_mha",
         summary="a volume as MetaImage, float32",
         extensions=MHA,
-        **facts,
+        std=True,
     )
