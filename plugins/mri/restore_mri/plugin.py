@@ -45,3 +45,28 @@ def register_writers(register):
 def register_metrics(register):
     for name, (function, summary, better) in METRICS.items():
         register(name, f"restore_mri.metrics:{function}", summary=summary, better=better)
+
+
+@hook
+def register_recipes(register):
+    at = "restore_mri."
+    register("mri", at + "recipes:mri", summary="images of k-space, with their uncertainty")
+    register("mri-active", at + "recipes:active", summary="choose the lines of k-space to measure")
+    register(
+        "mri-denoise",
+        at + "magnitude:denoise",
+        summary="noise out of magnitude images",
+        folders=("dicom-series",),
+    )
+
+
+@hook
+def register_priors(register):
+    target = "restore_mri.priors:slices"
+    register("mri-slices", target, summary="complex MR images of any size", kind="mri")
+
+
+@hook
+def register_materials(register):
+    target = "restore_mri.training:material"
+    register("mri", target, summary="slices of magnitude images, with synthetic phases")

@@ -1,0 +1,187 @@
+"""mri: k-space becomes images; mri-active: it also chooses which lines to measure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from restore_operators import classical
+from torch import Tensor
+
+from restore.measurement import Measurement
+from restore.noise import Gaussian
+from restore.task import Recipe, Record, Task
+
+from . import masks
+from .active import Plan, acquired, measured
+from .operators import sense
+from .scan import CALIBRATION, Scan, scan
+from .show import magnitudes, sliced_along_z
+
+PRIOR, SAMPLER, STEPS = "mri-slices", "dds", 30
+MaskName = Literal[
+    "equispaced", "equispaced-fraction", "random", "magic", "magic-fraction", "poisson", "radial",
+    "spiral",
+]  # fmt: skip
+Volume = Literal["slices", "perpendicular"]
+# weights of the classical baselines, in units of the scale, tuned on validation slices
+TV, WAVELET = 2e-3, 2e-3
+
+
+def solve_mri(
+    record: Record,
+    noise: float | None,
+    *,
+    accelerate: float | None = None,
+    mask: MaskName = "equispaced",
+    mask_file: Path | None = None,
+    calibration: int = CALIBRATION,
+    mask_seed: int = 0,
+    maps: str = "espirit",
+    coils: int | None = None,
+    volume: Volume = "slices",
+) -> Task:
+    """Images of k-space: fastMRI or ISMRMRD (.h5), BART (.cfl), .npy, .npz, MATLAB (.mat).
+
+    accelerate: keep only one sample of so many of a full scan, and compare with all of it
+    mask: which samples are kept: lines, or poisson: points of both axes
+    mask_file: .npy of the samples that are kept, 1 or 0, (ky, kx)
+    calibration: lines of the middle that are kept, and of which maps are made
+    mask_seed: of random masks
+    maps: espirit, low-frequency, or a file of coil maps (slice, coil, y, x)
+    coils: compress to so many virtual coils
+    volume: slices, each for itself, or perpendicular: by slices along two axes in turn
+    """
+    keep = _kept(record, accelerate, mask, mask_file, calibration, mask_seed)
+    least, full = scan(record, noise, maps=maps, mask=keep, coils=coils, calibration=calibration)
+    task = posed(least, volume)
+    if keep is None:
+        return task
+    reference = task.present(_channels(full.combined()))
+    share = least.mask.double().mean().item()
+    return replace(task, reference=reference, facts={**task.facts, "acceleration": 1 / share})
+
+
+def solve_active(
+    record: Record,
+    noise: float | None,
+    *,
+    budget: int,
+    start: int = 16,
+    rounds: int = 6,
+    particles: int = 8,
+    calibration: int = CALIBRATION,
+    mask_seed: int = 0,
+    maps: str = "espirit",
+    coils: int | None = None,
+) -> Task:
+    """Choose the lines of a full scan one after the other, where the posterior is unsure.
+
+    budget: lines to measure in all
+    start: lines of the middle that are measured first
+    rounds: times that new lines are chosen
+    particles: samples that each choice is made by
+    calibration: lines of the middle that coil maps are made of
+    mask_seed: of the random lines that are compared with
+    maps: espirit, low-frequency, or a file of coil maps (slice, coil, y, x)
+    coils: compress to so many virtual coils
+    """
+    full, _ = scan(record, noise, maps=maps, coils=coils, calibration=calibration)
+    if not 1 <= start < budget <= full.lines:
+        raise ValueError(
+            f"of {full.lines} lines, {start} to start with and {budget} in all cannot be measured"
+        )
+    plan = Plan(budget, start, rounds, particles, STEPS // 2, mask_seed)
+    task = posed(full)
+    task = replace(
+        task,
+        measurement=measured(full, torch.ones(full.lines, dtype=torch.bool)),
+        reference=task.present(_channels(full.combined())),
+    )
+    return replace(task, prepare=acquired(full, plan, task))
+
+
+def posed(scan: Scan, volume: Volume = "slices") -> Task:
+    """The problem of a scan; signals are (2, slice, y, x) in units of its scale."""
+    slices, _, *size = scan.kspace.shape
+    operator = sense((2, slices, *size), scan.maps, scan.mask)
+    measurement = Measurement(scan.kspace, operator, Gaussian(scan.noise))
+    record, scale = scan.record, scan.scale
+    seen = (scan.maps != 0).any(1)  # elsewhere the prior would speak alone
+
+    def present(signal: Tensor) -> Record:
+        image = scale * seen * torch.complex(*signal.chunk(2))
+        return replace(record, signal=_cropped(image, record), kind="volume")
+
+    return Task(
+        measurement,
+        PRIOR,
+        SAMPLER,
+        present,
+        STEPS,
+        facts={
+            "scale": scale,
+            "noise in the file's units": scan.noise * scale,
+            "coils": scan.kspace.shape[1],
+            "converted": list(record.meta.get("converted", ())),
+        },
+        adapt=sliced_along_z if volume == "slices" else _perpendicular,
+        before=present(_channels(scan.combined())),
+        views=magnitudes(scale),
+        baselines=baselines(measurement),
+    )
+
+
+def baselines(measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
+    """Classical answers by name; signals of (2, slice, y, x)."""
+    y, operator, coupled = measurement.y, measurement.operator, {"complex_valued": True}
+    return {
+        "zero-filled": lambda: operator.adjoint(y)[0],
+        "sense-cg": lambda: classical.cgls(y, operator, 12)[0],
+        "tv": lambda: classical.total_variation(y, operator, TV, 150, axes=(-2, -1), **coupled)[0],
+        "l1-wavelet": lambda: classical.wavelet_l1(y, operator, WAVELET, 60, complex_valued=True)[
+            0
+        ],
+    }
+
+
+def _kept(record: Record, accelerate, name, file, calibration, seed) -> Tensor | None:
+    """The samples to keep of a full scan, (ky, kx) bool; None: all."""
+    if accelerate is None and file is None:
+        return None
+    if record.kind != "kspace" or record.meta.get("trajectory") is not None:
+        raise ValueError(f"{record.source}: only Cartesian k-space is accelerated")
+    size = record.signal.shape[-2:]
+    if file is not None:
+        return masks.from_file(file, size)
+    axis = record.meta.get("phase_axis") or -1
+    return masks.accelerate(
+        name, size, accelerate, calibration=calibration, seed=seed, phase_axis=axis
+    )
+
+
+def _cropped(image: Tensor, record: Record) -> Tensor:
+    """To the size of the file's own reconstruction."""
+    crop = record.meta.get("crop")
+    if crop is None:
+        return image
+    for axis, wanted in zip((-2, -1), crop):
+        n = image.shape[axis]
+        image = image.narrow(axis, n // 2 - wanted // 2, wanted)
+    return image
+
+
+def _channels(image: Tensor) -> Tensor:
+    """Complex (1, ...) -> real (2, ...)."""
+    return torch.cat([image.real, image.imag])
+
+
+def _perpendicular(prior):
+    from restore.priors.sliced import perpendicular
+
+    return perpendicular(prior, axes=(1, 2))
+
+
+mri = Recipe(solve_mri)
+active = Recipe(solve_active)
