@@ -211,16 +211,16 @@ def test_twisted_particles_find_the_modes_of_a_mixture():
 def test_passes_do_for_one_particle_what_a_cloud_does():
     """The same bound; one pass alone, which is a guided sampler, misses it by far."""
     found, floor = {1: 0.0, 8: 0.0}, 0.0
-    for seed in range(2):
+    for seed in range(4):
         case = mixture_case(8, 2, seed=seed)
-        exact = case.after.draw(200, 1)
-        floor += sliced_wasserstein(case.after.draw(200, 2), exact, slices=200)
+        exact = case.after.draw(100, 1)
+        floor += sliced_wasserstein(case.after.draw(100, 2), exact, slices=200)
         for passes in found:
-            options = {"particles": 1, "passes": passes, "chains": 150, "steps": 30}
+            options = {"particles": 1, "passes": passes, "chains": 100, "steps": 40}
             posterior = sample(case.measurement, case.prior, load("tds"), **options)
             found[passes] += sliced_wasserstein(posterior.samples, exact, slices=200)
-    assert posterior.provenance["calls"] == 8 * 30
-    assert found[8] < 2 * floor < 4 * floor < found[1]
+    assert posterior.provenance["calls"] == 8 * 40
+    assert found[8] < 2 * floor and found[1] > 2.5 * floor
 
 
 def test_twisted_particles_take_a_signless_measurement():
