@@ -32,7 +32,7 @@ STALE = (
 )  # fmt: skip
 PRIVATE_SCALES = {(0x2005, n, "Philips MR Imaging DD 001") for n in (0x0D, 0x0E)}  # to true values
 NO_DATA = (0x0000, 0x0002)  # groups that some writers leave in the data set
-LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81, 203)}
+LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81)}  # never lossless
 LONG, SHORT = 1024, 64  # characters of the value representations ST, LO
 # type 2 attributes of the modules that every image has: present, empty where nothing is known
 EXPECTED = (
@@ -136,12 +136,19 @@ def image_type(header: Dataset) -> list[str]:
 
     Enhanced objects keep their second value: C.8.16.1 allows them PRIMARY only.
     """
-    values = [str(value) for value in header.get("ImageType") or []]
+    values = several(header.get("ImageType"))
     second = "SECONDARY"
     if header.get("SharedFunctionalGroupsSequence") and len(values) > 1:
         second = values[1]
     rest = values[2:] or {"CT": ["AXIAL"], "MR": ["OTHER"]}.get(header.get("Modality"), [])
     return ["DERIVED", second, *rest]
+
+
+def several(value: object) -> list[str]:
+    """The values of an attribute, of which pydicom gives one alone as it is."""
+    if value is None or value == "":
+        return []
+    return [value] if isinstance(value, str) else [str(v) for v in value]
 
 
 def contribute(made: Dataset, how: Derivation) -> None:

@@ -12,7 +12,7 @@ from restore.task import Record
 
 from . import mosaic
 from .codes import item
-from .derived import Derivation, derivation, derive, origin, reference
+from .derived import Derivation, derivation, derive, origin, reference, several
 from .files import naming, voxels, whole
 from .frames import EACH, SHARED
 from .parametric import parametric_map
@@ -107,7 +107,7 @@ def _multiframe(header: Dataset, how: Derivation) -> Dataset:
     for group in (*made.get(SHARED, []), *made[EACH].value):
         for name in FRAME_TYPES:
             for frame_type in group.get(name, []):
-                frame_type.FrameType = ["DERIVED", *list(frame_type.get("FrameType", []))[1:]]
+                frame_type.FrameType = ["DERIVED", *several(frame_type.get("FrameType"))[1:]]
     shared = made.get(SHARED) or [Dataset()]
     before = shared[0].get("DerivationImageSequence") or []
     if before:  # a group is shared or of each frame, not both

@@ -117,6 +117,21 @@ def test_a_slice_comes_back_within_half_a_step(tmp_path, make):
     assert_demanded(made, source.Modality)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("ORIGINAL", ["DERIVED", "SECONDARY", "OTHER"]),
+        ("", ["DERIVED", "SECONDARY", "OTHER"]),
+        (["ORIGINAL", "PRIMARY"], ["DERIVED", "SECONDARY", "OTHER"]),
+        (["ORIGINAL", "PRIMARY", "M", "ND"], ["DERIVED", "SECONDARY", "M", "ND"]),
+    ],
+)
+def test_the_image_type_says_derived_and_keeps_the_rest(tmp_path, before, after):
+    source = mr(np.zeros((2, 2), np.uint16), ImageType=before)
+    write_dicom(read_dicom(save(source, tmp_path / "a.dcm")), tmp_path / "b.dcm")
+    assert pydicom.dcmread(tmp_path / "b.dcm").ImageType == after
+
+
 def test_values_beyond_the_stored_bits_are_clipped(tmp_path):
     made = ct(np.zeros((1, 3), np.uint16), BitsStored=12, HighBit=11)
     record = read_dicom(save(made, tmp_path / "a.dcm"))
