@@ -55,3 +55,27 @@ def register_metrics(register):
                 summary=f"{metric.upper()} of the {name.replace('_', ' ')} window, in HU",
                 better="higher",
             )
+
+
+@hook
+def register_recipes(register):
+    at = "restore_ct."
+    register("ct", at + "recipes:ct", summary="slices of projections", folders=("ct-projections",))
+    register(
+        "ct-denoise",
+        at + "denoising:denoise",
+        summary="noise out of slices in Hounsfield units",
+        folders=("dicom-series",),
+    )
+
+
+@hook
+def register_priors(register):
+    target = "restore_ct.priors:slices"
+    register("ct-slices", target, summary="CT slices of any size, water is 1", kind="ct")
+
+
+@hook
+def register_materials(register):
+    target = "restore_ct.training:material"
+    register("ct", target, summary="slices in Hounsfield units, shapes, and random phantoms")
