@@ -11,6 +11,7 @@ _ROOMS = {
     "clipping": ("Clip", "Gamma"),
     "diagonal": ("Identity",),
     "fan": ("FanBeam",),
+    "filtered_backprojection": ("fbp",),
     "fourier": ("Fourier",),
     "kernels": (
         "bicubic_kernel",
@@ -26,6 +27,7 @@ _ROOMS = {
     "padding": ("Pad",),
     "radon": ("Radon", "axis_offset"),
     "resample": ("Downsample",),
+    "rotation_axis": ("centre_of_rotation",),
     "separable": ("Separable",),
     "wavelet": ("Wavelet",),
 }

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .filtering import ramp_kernel, redundancy, view_shares
 from .lines import Lines
 from .projector import MATRIX_LIMIT, Projector, positive
 
@@ -94,6 +95,25 @@ class FanBeam(Projector):
         angles = self.angles[views, None]
         cos, sin = torch.cos(angles).to(x), torch.sin(angles).to(x)
         return self.source_radius - x * sin + y * cos, x * cos + y * sin
+
+    @property
+    def fbp_weights(self) -> Tensor:
+        """Share of the view, share of the line, and the cosine of the ray (sections 3.4.1-2)."""
+        shares = view_shares(self.angles, 2 * math.pi)[:, None]
+        return shares * redundancy(self.angles, self.fan_angles) * self.fan_angles.cos()
+
+    @property
+    def fbp_kernel(self) -> Tensor:
+        """The ramp in mm at the axis of rotation; of equal angles, stretched by (g / sin g)^2."""
+        kernel = ramp_kernel(self.bins, self.pitch * self.source_radius / self.span)
+        if not self.curved:
+            return kernel
+        apart = torch.arange(1 - self.bins, self.bins, dtype=torch.float64) * self.pitch / self.span
+        return kernel / torch.sinc(apart / math.pi) ** 2
+
+    def fbp_fading(self, views: slice, x: Tensor, y: Tensor) -> Tensor:
+        ahead, aside = self.seen(views, x, y)
+        return self.source_radius**2 / (ahead**2 + aside**2 if self.curved else ahead**2)
 
     def rows(self, indices: Tensor | Sequence[int]) -> "FanBeam":
         names = ("source_radius", "detector_radius", "curved", "pitch", "offset", "pixel")

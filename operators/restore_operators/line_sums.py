@@ -20,7 +20,7 @@ CHUNK_CPU, CHUNK_GPU = 2**20, 2**24  # elements of a temporary
 
 
 class LineSums:
-    """Sums along lines of images, in pixels; (batch, height, width) -> (batch, views, bins)."""
+    """Sums along lines of images, in pixels; (batch, height, width) -> (batch, lines)."""
 
     def __init__(self, projector: "Projector"):
         self.projector = projector
@@ -62,8 +62,7 @@ class LineSums:
         projector = self.projector
         height, width = projector.height, projector.width
         kind = {"device": values.device, "dtype": values.dtype}
-        x = (torch.arange(width, **kind) - (width - 1) / 2).expand(height, -1).flatten()
-        y = ((height - 1) / 2 - torch.arange(height, **kind))[:, None].expand(-1, width).flatten()
+        x, y = (axis.flatten() for axis in pixel_grid(height, width, **kind))
         images = values.new_zeros(len(values), height * width)
         views, bins = projector.out_shape[-2:]
         chunk = max(1, _chunk(values) // (len(values) * len(x)))
@@ -80,6 +79,9 @@ class LineSums:
                 images += (values[:, line] * weight).sum(1)
         return images.view(-1, height, width)
 
+    def normal(self, images: Tensor) -> Tensor:
+        return self.adjoint(self.forward(images))
+
     def _footprint(self, line: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """max(0, 1 - |distance| / m) / m of pixels at x, y, where 1 / m = length."""
         cos, sin, distance, length = (
@@ -93,6 +95,13 @@ class LineSums:
         if key not in self._moved:
             self._moved[key] = self.tables[name].to(like.device, like.dtype)
         return self._moved[key]
+
+
+def pixel_grid(height: int, width: int, **kind) -> tuple[Tensor, Tensor]:
+    """x to the right and y upwards of each pixel's middle, in pixels from the image's."""
+    x = torch.arange(width, **kind) - (width - 1) / 2
+    y = (height - 1) / 2 - torch.arange(height, **kind)
+    return x.expand(height, width), y[:, None].expand(height, width)
 
 
 def _chunk(like: Tensor) -> int:

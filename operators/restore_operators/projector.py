@@ -19,6 +19,7 @@ from .lines import Lines
 from .projection_matrix import ProjectionMatrix, shared_matrix
 
 MATRIX_LIMIT = 2**30  # bytes
+PITCH, PIXEL = "the pitch of the detector", "the size of a pixel"
 SINGLE = torch.finfo(torch.float32).eps
 BYTES_AN_ENTRY = 16  # an index and a weight, once by rows and once by columns
 
@@ -44,7 +45,7 @@ class Projector(LinearOperator):
         pixel: float,
         memory_limit: int,
     ):
-        self.angles = _angles(angles)
+        self.angles = checked_angles(angles)
         if len(in_shape) < 2 or min(in_shape) < 1:
             raise ValueError(f"images are (..., height, width), got {tuple(in_shape)}")
         if bins != int(bins) or bins < 1:
@@ -52,8 +53,8 @@ class Projector(LinearOperator):
         super().__init__(in_shape, (*in_shape[:-2], len(self.angles), bins))
         self.height, self.width = self.in_shape[-2:]
         self.bins, self.memory_limit = int(bins), memory_limit
-        self.pitch = positive(pitch, "the pitch of the detector")
-        self.pixel = positive(pixel, "the size of a pixel")
+        self.pitch = positive(pitch, PITCH)
+        self.pixel = positive(pixel, PIXEL)
         self.offset = float(offset)
         if not abs(self.offset) < float("inf"):
             raise ValueError(f"the offset of the detector must be finite, got {offset}")
@@ -80,6 +81,20 @@ class Projector(LinearOperator):
         x, y: (points,), mm from the axis to the right and upwards -> (views, points).
         """
 
+    @property
+    @abstractmethod
+    def fbp_weights(self) -> Tensor:
+        """What `fbp` weights each ray with before it filters; broadcasts to (views, bins)."""
+
+    @property
+    @abstractmethod
+    def fbp_kernel(self) -> Tensor:
+        """The ramp along the detector; (2 bins - 1,)."""
+
+    @abstractmethod
+    def fbp_fading(self, views: slice, x: Tensor, y: Tensor) -> Tensor | float:
+        """What a pixel weights each view with; x, y as for `shadow` -> (views, points)."""
+
     @abstractmethod
     def rows(self, indices: Tensor | Sequence[int]) -> "Projector":
         """The operator of some of the views, for ordered subsets."""
@@ -97,9 +112,7 @@ class Projector(LinearOperator):
 
     def normal(self, x: Tensor) -> Tensor:
         x = self._checked(x, self.in_shape, "input")
-        if self._by_matrix(x) and not x.requires_grad:
-            return self._spread(self._matrix(x).normal, x, self.in_shape, self.pixel**2)
-        return self.adjoint(self(x))
+        return _Pair.apply(x, self._normal, self._normal)
 
     def norm(self, steps: int = 100) -> float:
         """By power iteration from an image of ones, until a step brings less than a millionth.
@@ -107,13 +120,13 @@ class Projector(LinearOperator):
         No weight is negative, so neither is the first singular vector (Perron and Frobenius).
         """
         if "norm" not in self._moved:
-            x, value = torch.ones(1, *self.in_shape), 0.0
+            x, value = torch.ones(1, self.height, self.width), 0.0
             for _ in range(steps):
-                x = self.normal(x / norm(x))
+                x = self._way(x).normal(x / norm(x))
                 before, value = value, norm(x).item() ** 0.5
                 if value - before <= 1e-6 * value:
                     break
-            self._moved["norm"] = value
+            self._moved["norm"] = value * self.pixel
         return self._moved["norm"]
 
     @cached_property
@@ -131,15 +144,17 @@ class Projector(LinearOperator):
         return _Pair.apply(y, self._backproject, self._project)
 
     def _project(self, x: Tensor) -> Tensor:
-        way = self._matrix(x) if self._by_matrix(x) else self.line_sums
-        return self._spread(way.forward, x, self.out_shape, self.pixel)
+        return self._through(self._way(x).forward, x, self.out_shape) * self.pixel
 
     def _backproject(self, y: Tensor) -> Tensor:
-        way = self._matrix(y) if self._by_matrix(y) else self.line_sums
-        return self._spread(way.adjoint, y, self.in_shape, self.pixel)
+        return self._through(self._way(y).adjoint, y, self.in_shape) * self.pixel
 
-    def _by_matrix(self, value: Tensor) -> bool:
-        return value.device.type == "cpu" and self.matrix_bytes <= self.memory_limit
+    def _normal(self, x: Tensor) -> Tensor:
+        return self._through(self._way(x).normal, x, self.in_shape) * self.pixel**2
+
+    def _way(self, value: Tensor) -> ProjectionMatrix | LineSums:
+        fits = value.device.type == "cpu" and self.matrix_bytes <= self.memory_limit
+        return self._matrix(value) if fits else self.line_sums
 
     def _matrix(self, value: Tensor) -> ProjectionMatrix:
         dtype = torch.float64 if value.dtype == torch.float64 else torch.float32
@@ -149,13 +164,13 @@ class Projector(LinearOperator):
             self._moved[dtype] = shared_matrix(key, self.folding, *size, dtype)
         return self._moved[dtype]
 
-    def _spread(self, way: Callable, value: Tensor, shape: Sequence[int], scale: float) -> Tensor:
-        """Through `way` with leading axes in the batch and in single precision at least."""
+    def _through(self, way: Callable, value: Tensor, shape: Sequence[int]) -> Tensor:
+        """With leading axes in the batch, and in single precision at least."""
         if not value.is_floating_point():
             raise TypeError(f"{self}: takes real signals, got {value.dtype}")
         exact = value if value.dtype == torch.float64 else value.float()
         found = way(exact.reshape(-1, *value.shape[-2:]))
-        return (found * scale).reshape(len(value), *shape).to(value.dtype)
+        return found.reshape(len(value), *shape).to(value.dtype)
 
 
 class _Pair(torch.autograd.Function):
@@ -177,7 +192,7 @@ def positive(value: float, what: str) -> float:
     return float(value)
 
 
-def _angles(angles: Tensor | Sequence[float]) -> Tensor:
+def checked_angles(angles: Tensor | Sequence[float]) -> Tensor:
     if angles is None:
         raise ValueError("the angles of the views are missing: one number a view, in radians")
     known = isinstance(angles, Tensor | np.ndarray)  # a list holds double precision

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .filtering import ramp_kernel, view_shares
 from .lines import Lines
-from .projector import MATRIX_LIMIT, Projector
+from .projector import MATRIX_LIMIT, PITCH, PIXEL, Projector, positive
 
 
 class Radon(Projector):
@@ -36,10 +37,11 @@ class Radon(Projector):
         pixel: float = 1.0,
         memory_limit: int = MATRIX_LIMIT,
     ):
-        if bins is None and pitch > 0:
+        pitch, pixel = positive(pitch, PITCH), positive(pixel, PIXEL)
+        if bins is None:
             bins = math.ceil(math.hypot(*in_shape[-2:]) * pixel / pitch)
         options = {"pitch": pitch, "offset": offset, "pixel": pixel, "memory_limit": memory_limit}
-        super().__init__(in_shape, angles, 1 if bins is None else bins, **options)
+        super().__init__(in_shape, angles, bins, **options)
 
     @property
     def lines(self) -> Lines:
@@ -57,6 +59,17 @@ class Radon(Projector):
         angles = self.angles[views, None]
         cos, sin = torch.cos(angles).to(x), torch.sin(angles).to(x)
         return (x * cos + y * sin - self.offset) / self.pitch + (self.bins - 1) / 2
+
+    @property
+    def fbp_weights(self) -> Tensor:
+        return view_shares(self.angles, math.pi)[:, None]
+
+    @property
+    def fbp_kernel(self) -> Tensor:
+        return ramp_kernel(self.bins, self.pitch)
+
+    def fbp_fading(self, views: slice, x: Tensor, y: Tensor) -> float:
+        return 1.0
 
     def rows(self, indices: Tensor | Sequence[int]) -> "Radon":
         options = {name: getattr(self, name) for name in ("pitch", "offset", "pixel")}
