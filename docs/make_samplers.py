@@ -29,7 +29,7 @@ FAMILIES = (
         "by its own noise; `ddnm`, `dds` and `repaint` need less. What was not measured learns "
         "little of what was: expect the wrong mode where the posterior has several.",
         "repaint stochastic-denoising projection ilvr ddrm ddnm ddnm-plus snips "
-        "kadkhodaie-simoncelli dds",
+        "kadkhodaie-simoncelli score-mri dds",
     ),
     (
         "Decoupled and splitting",

@@ -33,6 +33,17 @@ REPLACEMENT = (
         },
     ),
     (
+        "score-mri",
+        "score_mri:score_mri",
+        {
+            "summary": "predictor and corrector, and what was measured put back after each",
+            "exactness": "approximate: too narrow where measured (variance about 0.5)",
+            "needs": ("proximal", "linear operator"),
+            "calls": "1 + corrections",
+            "paper": "Chung & Ye 2022, arXiv:2110.05243",
+        },
+    ),
+    (
         "ddrm",
         "ddrm:ddrm",
         {
