@@ -31,9 +31,9 @@ def plane(signal: Tensor) -> Tensor:
     """The middle of a volume, the magnitude of what is complex; (channels, height, width)."""
     while signal.ndim > 4:
         signal = signal[len(signal) // 2]
-    if signal.is_complex():  # (slices, coils, ...): the root sum of squares over coils
-        part = signal[len(signal) // 2] if signal.ndim == 4 else signal
-        return part.abs().square().sum(0, keepdim=True).sqrt()
+    if signal.is_complex() and signal.ndim == 4:  # (slice, coil, ...): root of squares over coils
+        return signal[len(signal) // 2].abs().square().sum(0, keepdim=True).sqrt()
+    signal = signal.abs() if signal.is_complex() else signal
     return signal[:, signal.shape[1] // 2] if signal.ndim == 4 else signal
 
 

@@ -87,7 +87,11 @@ class Posterior:
 
 
 def spread(signals: Sequence[Tensor]) -> Tensor:
-    """The unbiased standard deviation of signals of one shape, in double precision."""
+    """The unbiased standard deviation of signals of one shape, in double precision.
+
+    Of complex signals that of their magnitudes.
+    """
+    signals = [_real(signal) for signal in signals]
     mean = sum(signal.double() for signal in signals) / len(signals)
     power = sum((signal - mean).square() for signal in signals)
     return (power / (len(signals) - 1)).sqrt().float()
@@ -97,13 +101,18 @@ def covered(signals: Sequence[Tensor], truth: Tensor, share: float = 0.9) -> flo
     """The share of the true values that lie in their interval of `share`, from few samples.
 
     The interval is Student's for the next draw, mean +- t sqrt(1 + 1/n) s: of Gaussian samples of
-    the true posterior it holds exactly `share`, however few they are.
+    the true posterior it holds exactly `share`, however few they are. Complex signals are compared
+    by their magnitudes.
     """
-    count = len(signals)
+    count, signals, truth = len(signals), [_real(signal) for signal in signals], _real(truth)
     quantile = _student(count - 1, (1 + share) / 2)
     width = quantile * (1 + 1 / count) ** 0.5 * spread(signals)
     mean = sum(signal.double() for signal in signals) / count
     return ((truth - mean).abs() <= width + 1e-12).double().mean().item()
+
+
+def _real(signal: Tensor) -> Tensor:
+    return signal.abs() if signal.is_complex() else signal
 
 
 def _student(freedom: int, level: float) -> float:

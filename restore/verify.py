@@ -80,20 +80,19 @@ def posterior_samplers() -> list[Entry]:
 
 
 def tried(
-    entry: Entry, case: Case, exact: Tensor, name: str, *, steps: int | None, seed: int
+    entry: Entry, case: Case, exact: Tensor, name: str, *, steps: int | None, seed: int, **options
 ) -> Row:
-    """One sampler on one case, as many chains as there are exact draws."""
+    """One sampler, with options of its own, on one case; as many chains as exact draws."""
     started = time.perf_counter()
     try:
         sampler = catalog().load("samplers", entry.name)
-        posterior = sample(
-            case.measurement, case.prior, sampler, chains=len(exact), steps=steps, seed=seed
-        )
+        run = {"chains": len(exact), "steps": steps, "seed": seed}
+        posterior = sample(case.measurement, case.prior, sampler, **run, **options)
     except (TypeError, ValueError, UnavailableError, FloatingPointError) as error:
         return Row(name, entry.name, reason=" ".join(str(error).split()))
     facts = {
         "calls": posterior.provenance["calls"],
-        "stated": _stated(entry, sampler) * (steps or DEFAULT_STEPS),
+        "stated": _stated(entry, sampler, options) * (steps or DEFAULT_STEPS),
         "seconds": time.perf_counter() - started,
     }
     return measured(case, posterior.samples.flatten(1).double(), exact, name, entry.name, **facts)
@@ -122,14 +121,14 @@ def _ratio(case: Case, samples: Tensor, axes: Tensor) -> float | None:
     return ((samples @ axes).var(0) / case.after.variance(axes)).mean().item()
 
 
-def _stated(entry: Entry, sampler: Any) -> float:
+def _stated(entry: Entry, sampler: Any, given: dict[str, Any]) -> float:
     """Network calls a step: a number, or an expression in the sampler's own options."""
     calls = entry.facts["calls"]
     if isinstance(calls, (int, float)):
         return calls
     options = inspect.signature(sampler).parameters.values()
     table = {p.name: p.default for p in options if p.default is not p.empty}
-    return eval(calls, {"__builtins__": {}}, table)
+    return eval(calls, {"__builtins__": {}}, table | given)
 
 
 def _entry(name: str) -> Entry:

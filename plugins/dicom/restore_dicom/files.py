@@ -57,11 +57,15 @@ def volume(
 
 
 def voxels(record: Record, path: Path) -> np.ndarray:
-    """The signal of a volume to be written, (z, y, x) float32; ValueError if it is none."""
+    """The signal of a volume to be written, (z, y, x) float32; ValueError if it is none.
+
+    Of complex signals the magnitude.
+    """
     shape = "x".join(map(str, record.signal.shape))
-    if record.signal.ndim != 4 or len(record.signal) != 1 or record.signal.is_complex():
-        raise ValueError(f"{path}: a volume is (1, z, y, x) and real, got {shape}")
-    values = record.signal[0].detach().cpu().to(torch.float32).numpy()
+    if record.signal.ndim != 4 or len(record.signal) != 1:
+        raise ValueError(f"{path}: a volume is (1, z, y, x), got {shape}")
+    signal = record.signal[0].detach().cpu()
+    values = (signal.abs() if signal.is_complex() else signal).to(torch.float32).numpy()
     if not np.isfinite(values).all():
         raise ValueError(f"{path}: the volume holds values that are not finite (NaN or infinity)")
     return values

@@ -19,8 +19,7 @@ from restore.prior import Prior
 from restore.task import Task
 
 from .kspace import to_kspace
-from .operators import sense
-from .scan import Scan, over_coils
+from .scan import Scan
 
 REACH = 3.0  # lines over which a line chosen makes its neighbours less wanted
 
@@ -46,9 +45,10 @@ def acquired(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
         facts = {}
         for name, lines in policies.items():
             posterior = _posterior(scan, lines, prior, plan, task.sampler, task.options)
-            error = task.present(posterior.mean).signal - task.reference.signal
-            power = error.square().sum() / task.reference.signal.square().sum()
-            facts[f"nmse of {name} lines"] = power.item()
+            found = task.present(posterior.mean).signal.abs()
+            truth = task.reference.signal.abs()
+            error = (found - truth).square().sum() / truth.square().sum()
+            facts[f"nmse of {name} lines"] = error.item()
         facts["order of the lines"] = order
         return replace(
             task, measurement=measured(scan, chosen), facts={**task.facts, **facts}, prepare=None
@@ -125,11 +125,9 @@ def centre(lines: int, count: int) -> Tensor:
 
 def measured(scan: Scan, lines: Tensor) -> Measurement:
     """What the chosen lines say."""
-    size = scan.kspace.shape[-2:]
-    mask = (lines[:, None] if scan.phase_axis == -2 else lines[None]).expand(size)
-    mask = mask if scan.mask is None else mask & scan.mask
-    operator = sense((2, len(scan.kspace), *size), scan.maps, mask)
-    return Measurement(scan.kspace * over_coils(mask), operator, Gaussian(scan.noise))
+    mask = lines[:, None] if scan.phase_axis == -2 else lines[None]
+    part = scan.masked(mask.expand(scan.kspace.shape[-2:]))
+    return Measurement(part.kspace, part.operator(), Gaussian(part.noise))
 
 
 def _posterior(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from restore_dicom.geometry import Geometry
 from restore_operators import classical
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from restore.task import Recipe, Record, Task
 
 from . import masks
 from .active import Plan, acquired, measured
-from .operators import sense
+from .gridded import gridded
 from .scan import CALIBRATION, Scan, scan
 from .show import magnitudes, sliced_along_z
 
@@ -24,6 +25,7 @@ MaskName = Literal[
     "equispaced", "equispaced-fraction", "random", "magic", "magic-fraction", "poisson", "radial",
     "spiral",
 ]  # fmt: skip
+UNKNOWN = (1.0, 1.0, 1.0)  # mm, the voxels of a file that tells nothing of them
 Volume = Literal["slices", "perpendicular"]
 # weights of the classical baselines, in units of the scale, tuned on validation slices
 TV, WAVELET = 2e-3, 2e-3
@@ -53,6 +55,9 @@ def solve_mri(
     coils: compress to so many virtual coils
     volume: slices, each for itself, or perpendicular: by slices along two axes in turn
     """
+    if record.kind == "kspace" and record.meta.get("trajectory") is not None:
+        _refuse_grid_options(record, accelerate, mask_file, coils)
+        return posed(gridded(record, noise, maps=maps, calibration=calibration), volume)
     keep = _kept(record, accelerate, mask, mask_file, calibration, mask_seed)
     least, full = scan(record, noise, maps=maps, mask=keep, coils=coils, calibration=calibration)
     task = posed(least, volume)
@@ -104,15 +109,15 @@ def solve_active(
 
 def posed(scan: Scan, volume: Volume = "slices") -> Task:
     """The problem of a scan; signals are (2, slice, y, x) in units of its scale."""
-    slices, _, *size = scan.kspace.shape
-    operator = sense((2, slices, *size), scan.maps, scan.mask)
+    operator = scan.operator()
     measurement = Measurement(scan.kspace, operator, Gaussian(scan.noise))
     record, scale = scan.record, scan.scale
     seen = (scan.maps != 0).any(1)  # elsewhere the prior would speak alone
 
     def present(signal: Tensor) -> Record:
-        image = scale * seen * torch.complex(*signal.chunk(2))
-        return replace(record, signal=_cropped(image, record), kind="volume")
+        image = _cropped(scale * seen * torch.complex(*signal.chunk(2)), record)
+        geometry = record.meta.get("geometry") or Geometry.centred(image.shape[1:], UNKNOWN)
+        return Record(image, "volume", record.source, {**record.meta, "geometry": geometry})
 
     return Task(
         measurement,
@@ -125,9 +130,12 @@ def posed(scan: Scan, volume: Volume = "slices") -> Task:
             "noise in the file's units": scan.noise * scale,
             "coils": scan.kspace.shape[1],
             "converted": list(record.meta.get("converted", ())),
+            "voxels": "as the file says"
+            if record.meta.get("geometry")
+            else "unknown; taken as 1 mm",
         },
         adapt=sliced_along_z if volume == "slices" else _perpendicular,
-        before=present(_channels(scan.combined())),
+        before=present(operator.adjoint(measurement.y)[0]),
         views=magnitudes(scale),
         baselines=baselines(measurement),
     )
@@ -150,8 +158,8 @@ def _kept(record: Record, accelerate, name, file, calibration, seed) -> Tensor |
     """The samples to keep of a full scan, (ky, kx) bool; None: all."""
     if accelerate is None and file is None:
         return None
-    if record.kind != "kspace" or record.meta.get("trajectory") is not None:
-        raise ValueError(f"{record.source}: only Cartesian k-space is accelerated")
+    if record.kind != "kspace":
+        raise ValueError(f"{record.source} holds {record.kind}; mri takes k-space")
     size = record.signal.shape[-2:]
     if file is not None:
         return masks.from_file(file, size)
@@ -159,6 +167,12 @@ def _kept(record: Record, accelerate, name, file, calibration, seed) -> Tensor |
     return masks.accelerate(
         name, size, accelerate, calibration=calibration, seed=seed, phase_axis=axis
     )
+
+
+def _refuse_grid_options(record: Record, accelerate, file, coils) -> None:
+    for name, value in {"accelerate": accelerate, "mask-file": file, "coils": coils}.items():
+        if value is not None:
+            raise ValueError(f"--{name} is for k-space on a grid; {record.source} has a trajectory")
 
 
 def _cropped(image: Tensor, record: Record) -> Tensor:

@@ -9,11 +9,13 @@ import torch
 from restore_operators.classical import cgls
 from torch import Tensor
 
+from restore.operator import LinearOperator
 from restore.task import Record
 
 from .coils import compression, low_frequency_maps, matched_filter, mix, noise_std
 from .espirit import espirit
-from .operators import Sense
+from .noncartesian import noncartesian_sense
+from .operators import Sense, sense
 from .training import PERCENTILE, quantile
 
 REDUNDANT = 1.5  # measured numbers for each unknown, to tell misfit by
@@ -24,9 +26,9 @@ Maps = Literal["espirit", "low-frequency"]
 
 @dataclass(frozen=True)
 class Scan:
-    """Cartesian k-space in units of `scale`, with all that an operator of it needs."""
+    """k-space in units of `scale`, with all that an operator of it needs."""
 
-    kspace: Tensor  # (slice, coil, ky, kx), zero where it was not measured
+    kspace: Tensor  # (slice, coil, ky, kx), zero where not measured, or (slice, coil, samples)
     mask: Tensor | None  # (ky, kx) or (slice, ky, kx) bool; None: all was measured
     maps: Tensor  # (slice or 1, coil, y, x)
     noise: float  # std of each part
@@ -41,6 +43,14 @@ class Scan:
     def lines(self) -> int:
         """How many there are of the phase-encoded axis."""
         return self.kspace.shape[self.phase_axis]
+
+    def operator(self) -> LinearOperator:
+        """(2, slice, y, x) in units of the scale -> what was measured."""
+        size = (2, len(self.kspace), *self.maps.shape[-2:])
+        points = self.record.meta.get("trajectory")
+        if points is not None:
+            return noncartesian_sense(size, self.maps, points.float())
+        return sense(size, self.maps, self.mask)
 
     def masked(self, mask: Tensor) -> "Scan":
         """With no more than the samples of a mask."""
