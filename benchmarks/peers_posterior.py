@@ -3,8 +3,9 @@
 deepinv is no dependency: install it in an environment of its own, with restore on its path.
 """
 
-import time
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,44 +15,45 @@ from restore.measurement import Measurement
 from restore.prior import Prior
 from restore.verify import Row, measured
 
+FAILURES = (RuntimeError, ValueError, TypeError, AttributeError)
 NAMES = ("DPS", "DDRM", "DiffPIR", "PiGDM", "MomentMatching")
 
 
-def rows(case: Case, exact: Tensor, steps: int) -> Iterator[Row]:
-    """Rows of deepinv's samplers; none where it is absent. Signals are scaled to unit variance,
+def available() -> tuple[str, ...]:
+    """The names of its samplers; none where it is absent."""
+    return NAMES if importlib.util.find_spec("deepinv") else ()
+
+
+def attempt(name: str, steps: int) -> Callable[[Case, Tensor, int], Row]:
+    """(case, exact draws, seed) -> Row of one of its samplers. Signals are scaled to unit variance,
     for which its schedules are made."""
-    peer = _Peer.of(case.measurement, case.prior, steps)
-    for name in NAMES if peer else ():
-        label, started = f"deepinv {name}", time.perf_counter()
+    label = f"deepinv {name}"
+
+    def run(case: Case, exact: Tensor, seed: int) -> Row:
+        peer = _Peer(case.measurement, case.prior, steps)
         try:
-            samples = peer.run(name, len(exact))
-        except (RuntimeError, ValueError, TypeError, AttributeError) as error:
-            yield Row("", label, reason=f"{type(error).__name__}: {error}".splitlines()[0])
-            continue
-        seconds = time.perf_counter() - started
-        yield measured(case, samples.flatten(1).double(), exact, "", label, seconds=seconds)
+            samples = peer.run(name, len(exact), seed)
+        except FAILURES as error:
+            return Row("", label, reason=f"{type(error).__name__}: {error}".splitlines()[0])
+        return measured(case, samples.flatten(1).double(), exact, "", label)
+
+    return run
 
 
-def overhead(measurement: Measurement, prior: Prior, steps: int) -> list[list[str]]:
-    """Milliseconds a step of one chain, its (small) denoiser included."""
-    peer = _Peer.of(measurement, prior, steps)
-    found = []
-    for name in NAMES if peer else ():
-        started = time.perf_counter()
-        try:
-            peer.run(name, 1)
-        except (RuntimeError, ValueError, TypeError, AttributeError) as error:
-            found.append([f"deepinv {name}", type(error).__name__])
-            continue
-        spent = time.perf_counter() - started
-        found.append([f"deepinv {name}", f"{1000 * spent / steps:.2f}"])
-    return found
+def runs(measurement: Measurement, prior: Prior, steps: int) -> dict[str, Callable[[], Tensor]]:
+    """One chain of each of its samplers, to be timed."""
+    if not available():
+        return {}
+    peer = _Peer(measurement, prior, steps)
+    return {f"deepinv {name}": partial(peer.run, name, 1) for name in NAMES}
 
 
 class _Peer:
     """deepinv's samplers on signals (batch, 1, 1, n) of unit variance."""
 
-    def __init__(self, deepinv, measurement: Measurement, prior: Prior, steps: int):
+    def __init__(self, measurement: Measurement, prior: Prior, steps: int):
+        import deepinv
+
         self.deepinv, self.measurement, self.prior, self.steps = deepinv, measurement, prior, steps
         self.shape = measurement.operator.in_shape
         self.size = torch.Size(self.shape).numel()
@@ -60,19 +62,11 @@ class _Peer:
         basis = torch.eye(self.size).reshape(-1, *self.shape)
         self.matrix = self.scale * measurement.operator(basis).flatten(1).T
 
-    @classmethod
-    def of(cls, measurement: Measurement, prior: Prior, steps: int) -> "_Peer | None":
-        try:
-            import deepinv
-        except ImportError:
-            return None
-        return cls(deepinv, measurement, prior, steps)
-
-    def run(self, name: str, count: int) -> Tensor:
+    def run(self, name: str, count: int, seed: int = 0) -> Tensor:
         """`count` samples in restore's units; (count, n)."""
         y = self.measurement.y.float().reshape(1, 1, 1, -1).expand(count, -1, -1, -1)
         with torch.no_grad():
-            found = self.sampler(name)(y.contiguous(), self.physics(), seed=0)
+            found = self.sampler(name)(y.contiguous(), self.physics(), seed=seed)
         return self.scale * found.float().reshape(count, -1)
 
     def sampler(self, name: str):

@@ -7,108 +7,190 @@ same problems where deepinv is installed.
 """
 
 import argparse
+import json
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
 from restore.cases import Case, mixture_case
 from restore.measurement import simulate
 from restore.noise import Gaussian
+from restore.plugins import catalog
 from restore.priors.exact import gaussian
-from restore.registry import Entry
+from restore.samplers.covariance import jacobian
 from restore.sampling import sample
-from restore.verify import FLOOR, IGNORE, measured, posterior_samplers, tried
+from restore.verify import FLOOR, IGNORE, Row, measured, posterior_samplers, tried
 
 from . import peers_posterior
 from .tables import publish, table
 
-SIZES = ((8, (1, 2, 4)), (80, (1, 2, 4)), (800, (1, 2, 4)))
+NUMBERS = (1, 2, 4)  # of measured directions
 OVERHEAD = ("dps", "pigdm", "diffpir", "daps")
+# settings that are held to a bound, with the memory of one particle but for the first
+TARGETS = {
+    "tds": ("tds", {}),
+    "tds, 1 particle, 8 passes": ("tds", {"particles": 1, "passes": 8}),
+    "daps, covariance=jacobian": ("daps", {"covariance": jacobian}),
+    "tmpd": ("tmpd", {}),
+}
+
+Attempt = Callable[[Case, torch.Tensor, int], Row]  # (case, exact draws, seed) -> Row
 
 
 def main() -> None:
     given = _arguments()
-    entries = [e for e in posterior_samplers() if not given.samplers or e.name in given.samplers]
-    tables = []
-    for n, numbers in SIZES:
-        if n in given.sizes:
-            tables.append(_distances(n, numbers, entries, given))
-    tables.append(_overhead())
+    attempts = _attempts(given)
+    kept = _kept(given.keep)
+    for n in given.sizes:
+        for m in NUMBERS:
+            for seed in range(given.problems):
+                _problem(n, m, seed, attempts, kept, given)
+    tables = [_distances(n, kept, given) for n in given.sizes]
+    if given.overhead:
+        tables.append(_overhead())
     publish(
         "posterior",
         "Samplers against exact posteriors: 25-component mixtures",
-        f"Sliced 1-Wasserstein distance (mean of {given.problems} problems, {given.chains} "
-        f"samples, {given.steps} steps, default options) for 1, 2 and 4 measured directions of n, "
-        "and seconds a problem. The distance is in units of a mode's width; modes lie 8 apart.",
+        f"Sliced 1-Wasserstein distance (mean over problems, {given.chains} samples, {given.steps} "
+        "steps, default options unless stated) for 1, 2 and 4 measured directions of n, its "
+        "largest ratio to the floor, the number of problems of each of the three, and CPU seconds "
+        "a problem. The floor is that of the same problems. The distance is in units of a mode's "
+        "width; modes lie 8 apart.",
         tables,
     )
 
 
-def _distances(n: int, numbers: tuple[int, ...], entries: list[Entry], given) -> str:
-    found = defaultdict(lambda: defaultdict(list))
-    seconds = defaultdict(list)
-    for m in numbers:
-        for seed in range(given.problems):
-            case = mixture_case(n, m, seed=seed)
-            for row in _rows(case, entries, given, seed):
-                print(n, m, seed, row.sampler, row.wasserstein, row.reason, flush=True)
-                if row.wasserstein is not None:
-                    found[row.sampler][m].append(row.wasserstein)
-                if row.seconds is not None:
-                    seconds[row.sampler].append(row.seconds)
-    order = sorted(found, key=lambda name: (name != FLOOR, sum(map(sum, found[name].values()))))
-    rows = [
-        [name, *(_mean(found[name][m]) for m in numbers), _mean(seconds[name], 1)] for name in order
-    ]
-    return table([f"n = {n}", *(f"{m} measured" for m in numbers), "s"], rows)
+def _attempts(given) -> dict[str, tuple[Attempt, int]]:
+    """label -> what runs it, and on how many problems."""
+    every = given.problems
+    attempts: dict[str, tuple[Attempt, int]] = {
+        FLOOR: (lambda c, e, s: measured(c, c.after.draw(len(e), s + 3), e, "", FLOOR), every),
+        IGNORE: (lambda c, e, s: measured(c, c.before.draw(len(e), s + 5), e, "", IGNORE), every),
+    }
+    for label, (name, options) in TARGETS.items():
+        attempts[label] = _ours(name, options, given.steps), every
+    for name in [entry.name for entry in posterior_samplers()]:
+        attempts.setdefault(name, (_ours(name, {}, given.steps), given.rest))
+    for name in peers_posterior.available():
+        run = peers_posterior.attempt(name, given.steps)
+        attempts[f"deepinv {name}"] = run, given.rest
+    wanted = {FLOOR, IGNORE, *given.rows} if given.rows else attempts
+    return {label: run for label, run in attempts.items() if label in wanted}
 
 
-def _rows(case: Case, entries: list[Entry], given, seed: int):
+def _ours(name: str, options: dict, steps: int) -> Attempt:
+    entry = catalog().entry("samplers", name)
+    return lambda case, exact, seed: tried(
+        entry, case, exact, "", steps=steps, seed=seed, **options
+    )
+
+
+def _problem(n: int, m: int, seed: int, attempts, kept: list[dict], given) -> None:
+    """Every attempt on one problem that is not among the kept rows yet."""
+    have = {row["label"] for row in kept if (row["n"], row["m"], row["seed"]) == (n, m, seed)}
+    missing = [k for k, (_, problems) in attempts.items() if k not in have and seed < problems]
+    if not missing:
+        return
+    case = mixture_case(n, m, seed=seed)
     exact = case.after.draw(given.chains, seed + 1)
-    yield measured(case, case.after.draw(given.chains, seed + 3), exact, "", FLOOR)
-    yield measured(case, case.before.draw(given.chains, seed + 5), exact, "", IGNORE)
-    for entry in entries:
-        yield tried(entry, case, exact, "", steps=given.steps, seed=seed)
-    yield from peers_posterior.rows(case, exact, given.steps)
+    for label in missing:
+        started = time.process_time()
+        row = attempts[label][0](case, exact, seed)
+        facts = {"n": n, "m": m, "seed": seed, "label": label, "distance": row.wasserstein}
+        facts |= {"seconds": time.process_time() - started, "reason": row.reason}
+        print(json.dumps(facts), flush=True)
+        kept.append(facts)
+        if given.keep:
+            with given.keep.open("a") as file:
+                file.write(json.dumps(facts) + "\n")
+
+
+def _kept(path: Path | None) -> list[dict]:
+    if path is None or not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _distances(n: int, kept: list[dict], given) -> str:
+    found = defaultdict(lambda: defaultdict(dict))
+    seconds = defaultdict(list)
+    for row in kept:
+        if row["n"] == n and row["distance"] is not None:
+            found[row["label"]][row["m"]][row["seed"]] = row["distance"]
+            seconds[row["label"]].append(row["seconds"])
+    order = sorted(found, key=lambda name: (name != FLOOR, sum(_means(found[name]))))
+    rows = []
+    for name in order:
+        ratios = [
+            sum(found[name][m].values()) / sum(found[FLOOR][m][seed] for seed in found[name][m])
+            for m in NUMBERS
+            if found[name][m]
+        ]
+        rows.append(
+            [
+                name,
+                *(f"{mean:.2f}" for mean in _means(found[name])),
+                f"{max(ratios):.1f}x",
+                min(len(found[name][m]) for m in NUMBERS),
+                f"{sum(seconds[name]) / len(seconds[name]):.1f}",
+            ]
+        )
+    head = [f"n = {n}", *(f"{m} measured" for m in NUMBERS), "of the floor", "problems", "s"]
+    return table(head, rows)
+
+
+def _means(by_number: dict[int, dict[int, float]]) -> list[float]:
+    found = [by_number[m].values() for m in NUMBERS]
+    return [sum(values) / len(values) if values else float("nan") for values in found]
 
 
 def _overhead(steps: int = 200) -> str:
-    """Milliseconds a step beside a network that costs nothing, on an 8x8 signal, 1 chain."""
+    """CPU milliseconds a step less those of the same denoiser alone, 8x8 signal, 1 chain; the
+    least of five runs."""
     kept = (torch.arange(64).reshape(1, 8, 8) % 2).float()
     from restore_operators.mask import Mask
 
     measurement = simulate(Mask(kept), Gaussian(0.1), torch.zeros(1, 8, 8))
     prior = gaussian(torch.zeros(1, 8, 8), 1.0)
-    x = torch.zeros(1, 1, 8, 8)
-    started = time.perf_counter()
-    for _ in range(steps):
-        prior.denoise(x, torch.tensor(0.5))
-    network = time.perf_counter() - started
+    x, level = torch.zeros(1, 1, 8, 8), torch.tensor(0.5)
+    alone = _least(lambda: [prior.denoise(x, level) for _ in range(steps)])
+    runs = {
+        name: (lambda sampler=sampler: sample(measurement, prior, sampler, steps=steps))
+        for name, sampler in ((name, catalog().load("samplers", name)) for name in OVERHEAD)
+    }
+    runs |= peers_posterior.runs(measurement, prior, steps)
     rows = []
-    for entry in posterior_samplers():
-        if entry.name in OVERHEAD:
-            sampler = entry.load()
-            sample(measurement, prior, sampler, steps=5)
-            started = time.perf_counter()
-            sample(measurement, prior, sampler, steps=steps)
-            spent = time.perf_counter() - started - network
-            rows.append([entry.name, f"{1000 * spent / steps:.2f}"])
-    rows += peers_posterior.overhead(measurement, prior, steps)
+    for name, run in runs.items():
+        try:
+            rows.append([name, f"{1000 * (_least(run) - alone) / steps:.2f}"])
+        except peers_posterior.FAILURES as error:
+            rows.append([name, type(error).__name__])
     return table(["8x8 signal", "ms a step"], rows)
 
 
-def _mean(values: list[float], digits: int = 2) -> str:
-    return f"{sum(values) / len(values):.{digits}f}" if values else "-"
+def _least(run: Callable[[], object], times: int = 5) -> float:
+    """CPU seconds of the fastest of some runs; one more goes before, to warm up."""
+    spent = []
+    for _ in range(times + 1):
+        started = time.process_time()
+        run()
+        spent.append(time.process_time() - started)
+    return min(spent[1:])
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("samplers", nargs="*", help="names; all where none is given")
+    parser.add_argument("rows", nargs="*", help="rows of the table; all where none is given")
     parser.add_argument("--sizes", type=int, nargs="+", default=[8, 80, 800])
-    parser.add_argument("--problems", type=int, default=10)
+    parser.add_argument("--problems", type=int, default=10, help="of rows with a bound")
+    parser.add_argument("--rest", type=int, default=10, help="problems of the other rows")
     parser.add_argument("--chains", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--keep", type=Path, help="a file of finished rows, to go on from")
+    parser.add_argument("--overhead", action=argparse.BooleanOptionalAction, default=True)
     return parser.parse_args()
 
 
