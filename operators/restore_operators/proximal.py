@@ -87,7 +87,7 @@ class Variation:
         ahead, age = dual, 1.0
         for _ in range(INNER):
             after = ahead + self._slopes(self._moved(x, ahead)) / (4 * len(self.axes))
-            length = torch.linalg.vector_norm(after, dim=0, keepdim=True)
+            length = (after * after.conj()).real.sum(0, keepdim=True).sqrt()
             after = after / (length / limit).clamp(min=1)
             older = (1 + (1 + 4 * age**2) ** 0.5) / 2
             ahead = after + (age - 1) / older * (after - dual)
