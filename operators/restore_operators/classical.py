@@ -102,8 +102,9 @@ def total_variation(
         squares); for a posterior's mode they are 1 / std^2 and `weight` is the prior's.
 
     Accelerated proximal gradients whose inner dual problem goes on where it stopped (Beck &
-    Teboulle, IEEE TIP 18, 2009): on sparse-view projections a tenth of the projections that
-    primal-dual hybrid gradients (Chambolle & Pock 2011) take to a relative 1e-5.
+    Teboulle, IEEE TIP 18, 2009), with no step ratio to tune. On small sparse-view projections they
+    take from half as many products with A as primal-dual hybrid gradients (Chambolle & Pock 2011)
+    at the best of five ratios, to as many; at a ratio ten times off those are far behind.
     """
     signal = operator.in_shape
     axes = range(1, len(signal)) if axes is None else axes

@@ -12,7 +12,7 @@ from restore.signal import column, dot, norm
 from .channels import ChannelsToComplex
 from .wavelet import Wavelet
 
-INNER = 10  # dual steps of a total-variation step: a tenth of a projection's time, and they add up
+INNER = 10  # dual steps of a total-variation step; with 5 strong weights stay 1e-3 off the optimum
 MARGIN = 1.02  # power iteration comes to a norm from below
 
 Proximal = Callable[[Tensor, float], Tensor]  # argmin_z |z - x|^2 / 2 + step g(z)

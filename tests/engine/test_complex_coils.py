@@ -72,8 +72,9 @@ def figures(name, white, **options):
     return [(bias[p].mean().sqrt().item(), ratio[p].mean().item()) for p in parts]
 
 
-# name: (variance ratio where measured, where not), by the smooth prior at 60 levels; what each
-# leaves of 1 is what its docstring says of white priors, and the 12 % of 50 ancestral steps
+# name: (variance ratio where measured, where not) for the smooth prior: recorded at 60 levels, not
+# derived. 1 would be exact; methods of ancestral steps (tmpd, pigdm, projection) rise towards it
+# with the levels, the others keep what their docstrings say
 METHODS = {
     "dds": (0.69, 0.77),
     "tmpd": (0.63, 0.78),
