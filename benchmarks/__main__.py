@@ -3,6 +3,6 @@
 import runpy
 import sys
 
-for name in ("denoising", "images", "speed", "posterior"):
+for name in ("denoising", "images", "speed", "posterior", "mri", "mri_speed", "ct", "ct_speed"):
     sys.argv = [f"benchmarks/{name}.py"]
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")

@@ -26,10 +26,10 @@ from .projecting import centred, projector
 from .show import sliced_along_z
 from .simulate import simulate
 
-PRIOR, SAMPLER, STEPS = "ct-slices", "dds", 30
+PRIOR, SAMPLER, STEPS = "ct-slices", "diffpir", 60
 Likelihood = Literal["gaussian", "transmission"]
 Volume = Literal["slices", "perpendicular"]
-TV = 0.01  # weight of the baseline, over the noise; tuned on a validation slice
+TV = 0.1  # weight of the baseline, in units of the noise; tuned on a validation slice
 
 
 def solve_ct(

@@ -20,15 +20,15 @@ from .gridded import gridded
 from .scan import CALIBRATION, Scan, scan
 from .show import magnitudes, sliced_along_z
 
-PRIOR, SAMPLER, STEPS = "mri-slices", "dds", 30
+PRIOR, SAMPLER, STEPS = "mri-slices", "diffpir", 40
 MaskName = Literal[
     "equispaced", "equispaced-fraction", "random", "magic", "magic-fraction", "poisson", "radial",
     "spiral",
 ]  # fmt: skip
 UNKNOWN = (1.0, 1.0, 1.0)  # mm, the voxels of a file that tells nothing of them
 Volume = Literal["slices", "perpendicular"]
-# weights of the classical baselines, in units of the scale, tuned on validation slices
-TV, WAVELET = 2e-3, 2e-3
+# weights of the classical baselines, in units of the scale, and steps: tuned on validation slices
+TV, WAVELET, GRADIENTS = 3e-3, 5e-3, 6
 
 
 def solve_mri(
@@ -146,7 +146,7 @@ def baselines(measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
     y, operator, coupled = measurement.y, measurement.operator, {"complex_valued": True}
     return {
         "zero-filled": lambda: operator.adjoint(y)[0],
-        "sense-cg": lambda: classical.cgls(y, operator, 12)[0],
+        "sense-cg": lambda: classical.cgls(y, operator, GRADIENTS)[0],
         "tv": lambda: classical.total_variation(y, operator, TV, 150, axes=(-2, -1), **coupled)[0],
         "l1-wavelet": lambda: classical.wavelet_l1(y, operator, WAVELET, 60, complex_valued=True)[
             0
