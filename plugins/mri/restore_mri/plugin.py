@@ -70,3 +70,14 @@ def register_priors(register):
 def register_materials(register):
     target = "restore_mri.training:material"
     register("mri", target, summary="slices of magnitude images, with synthetic phases")
+
+
+@hook
+def register_operators(register):
+    at = "restore_mri."
+    register("sense", at + "operators:sense", summary="multi-coil Fourier encoding of volumes")
+    register(
+        "noncartesian-sense",
+        at + "noncartesian:noncartesian_sense",
+        summary="the same along any trajectory",
+    )

@@ -77,6 +77,14 @@ def test_the_output_may_be_nifti(full, tmp_path, untrained):
     assert std.min() >= 0 and std.max() > 0
 
 
+def test_volumes_are_denoised_along_two_axes_in_turn(full, tmp_path, untrained):
+    path, *_ = full
+    for volume in ("slices", "perpendicular"):
+        run(path, tmp_path / volume, options={"volume": volume}, prior=untrained)
+    one, other = (np.load(tmp_path / f"{v}/mean.npy") for v in ("slices", "perpendicular"))
+    assert one.shape == other.shape == (2, 2, *SIZE) and not np.array_equal(one, other)
+
+
 def test_the_scan_is_scaled_and_its_noise_found(full):
     _, image, _ = full
     least, whole = scan(record(full), None, maps="espirit")
