@@ -22,14 +22,9 @@ PIXELATED = 512  # below this a picture is enlarged as squares, so that nothing 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 NAMES = {
-    "input": "input",
-    "restored": "restored",
-    "std": "standard deviation",
-    "residual": "residual",
-    "sample": "one sample",
-    "reference": "reference",
-    "baseline": "baseline",
-}
+    "input": "input", "restored": "restored", "std": "standard deviation", "residual": "residual",
+    "sample": "one sample", "reference": "reference", "baseline": "baseline",
+}  # fmt: skip
 MEANINGS = {
     "input": "what was measured",
     "restored": "the posterior mean",
@@ -195,7 +190,7 @@ def _tiles(facts: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[str
     if value is not None:
         yield _tile(_number(value), "chi-square per measured value; 1 is right", svg.gauge(value))
     for name, figure in metrics.get("mean", {}).items():
-        yield _tile(_number(figure), f"{name.upper()} of the posterior mean")
+        yield _tile(_number(figure), f"{_merit(name)} of the posterior mean")
     if facts.get("noise") is not None:
         source = facts.get("noise_source")
         yield _tile(_number(facts["noise"]), "noise, of the full range" + (
@@ -204,6 +199,10 @@ def _tiles(facts: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[str
         calls = facts.get("calls")
         yield _tile(f"{_number(facts['seconds'])} s", "in all" + (
             f"; {calls} network calls a chain" if calls else ""))  # fmt: skip
+
+
+def _merit(name: str) -> str:
+    return name.upper() if name.isalpha() else name  # psnr[fastmri-volume] says its convention
 
 
 def _tile(value: str, words: str, drawing: str = "") -> str:
@@ -234,7 +233,7 @@ def _metrics(metrics: Mapping[str, Mapping[str, float]]) -> str:
     names = list(dict.fromkeys(name for of in metrics.values() for name in of))
     head = "".join(f"<th>{escape(str(of))}</th>" for of in metrics)
     body = "".join(
-        f"<tr><th>{escape(name.upper())}</th>"
+        f"<tr><th>{escape(_merit(name))}</th>"
         + "".join(f"<td>{escape(_number(of.get(name)))}</td>" for of in metrics.values())
         + "</tr>"
         for name in names
