@@ -43,6 +43,16 @@ UNCONDITIONAL = (
         ),
     ),
     (
+        "analytic",
+        "integrators:analytic",
+        _unconditional(
+            "ancestral steps with the variance of x0 given x (Analytic-DPM)",
+            "exact for white Gaussian priors, else as the other steps: ignores the measurement",
+            1,
+            "Bao et al. 2022, arXiv:2201.06503",
+        ),
+    ),
+    (
         "heun",
         "integrators:heun",
         _unconditional(

@@ -19,6 +19,9 @@ def isotropic(std: float = 1.0) -> Law:
     return lambda sigma: sigma**2 * std**2 / (sigma**2 + std**2)
 
 
+UNIT = isotropic(1.0)  # the law of a prior that names none
+
+
 def tabulated(sigmas: Sequence[float], variances: Sequence[float]) -> Law:
     """Measured mean square errors of a denoiser, interpolated in log-log; sigmas rising.
 
@@ -49,7 +52,7 @@ class Prior:
     sigma_min: float = 0.002  # the noise levels that it was trained for
     sigma_max: float = 80.0
     mean: float | Tensor = 0.0  # about which a signal lies; a tensor has a signal's axes, or 1s
-    variance: Law = field(default_factory=isotropic)
+    variance: Law = UNIT
     card: Mapping[str, Any] = field(default_factory=dict)  # name, units, data, licence, sha256
     network: nn.Module | None = None  # what `to` moves; None: the denoiser follows its input
     footprint: float = 0.0  # bytes of memory per value of the signal in one call with gradient

@@ -159,7 +159,8 @@ class _Run:
         try:
             for step in self.steps(part, noise, self.sigmas[passed:], x, observations):
                 passed += 1
-                self._refuse_nonfinite(step, last=step.sigma == self.sigmas[-2])
+                if not _stalls(self.device):
+                    self._refuse_nonfinite(step)
                 if self.memoryless:
                     state.pause(passed, step.x, noise)
                 stops = [watcher(step, min(passed, total) - 1, total) for watcher in watch]
@@ -168,7 +169,10 @@ class _Run:
         except KeyboardInterrupt:
             state.flush()
             raise
-        return (x if step is None else step.x).cpu()  # None: resumed after its last step
+        if step is None:  # resumed after its last step
+            return x.cpu()
+        self._refuse_nonfinite(step)
+        return step.x.cpu()
 
     def steps(self, part, noise, sigmas, x, observations: slice = slice(None)) -> Iterator[Step]:
         rows = len(noise.generators)
@@ -193,11 +197,9 @@ class _Run:
             return init.expand(rows, *self.shape)
         return init[observations].repeat_interleave(rows // observed, 0)
 
-    def _refuse_nonfinite(self, step: Step, last: bool) -> None:
-        # a look at the values stalls a GPU: there only at the end
-        if (last or self.device.type == "cpu") and not torch.isfinite(step.x.sum()):
-            if torch.isfinite(step.x).all():
-                return
+    def _refuse_nonfinite(self, step: Step) -> None:
+        # a sum is quick to look at, but finite values may overflow in it
+        if not torch.isfinite(step.x.sum()) and not torch.isfinite(step.x).all():
             raise FloatingPointError(
                 f"{self.name}: the chains left the real numbers at sigma = {step.sigma:.3g}"
             )
@@ -232,6 +234,11 @@ def _chunks(observations: int, chains: int, batch: int) -> Iterator[tuple[slice,
                 slice(first, min(first + together, observations)),
                 slice(start, min(start + size, chains)),
             )
+
+
+def _stalls(device: torch.device) -> bool:
+    """Whether a look at values waits for all work on the device: on a GPU, only the end is seen."""
+    return device.type != "cpu"
 
 
 def _keywords(sampler: Sampler) -> Mapping[str, inspect.Parameter]:

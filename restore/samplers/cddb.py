@@ -1,11 +1,9 @@
 """The consistency step of CDDB: Chung, Kim & Ye, NeurIPS 2023, arXiv:2305.15086."""
 
 from ..measurement import Measurement
-from ..prior import Denoiser, Law, isotropic, linearize
+from ..prior import UNIT, Denoiser, Law, linearize
 from .guidance import guided
 from .likelihood import shortened, steepest_step, widened
-
-UNIT = isotropic(1.0)
 
 
 @guided

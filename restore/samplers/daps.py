@@ -1,11 +1,9 @@
 """Decoupled annealing posterior sampling: Zhang et al., CVPR 2025, arXiv:2407.01521."""
 
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from .base import Step, levels, memoryless
 from .covariance import Covariance
 from .inner import draw, draw_shaped, hmc, metropolis
-
-UNIT = isotropic(1.0)
 
 
 @memoryless

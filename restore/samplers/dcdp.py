@@ -2,13 +2,12 @@
 
 import torch
 
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from ..signal import column
 from .base import Step, levels
 from .descent import fits
 from .likelihood import steepest_step
 
-UNIT = isotropic(1.0)
 CAUTION = 0.5  # of the way to the minimum along the gradient, so as not to overshoot the noise
 
 

@@ -3,13 +3,12 @@
 import torch
 
 from ..measurement import FLOOR, Measurement
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from ..signal import column, conjugate_gradient
 from .base import Step, levels
 from .kernels import renoise_step
 from .likelihood import curvature
 
-UNIT = isotropic(1.0)
 PENALTY = 1.0  # rho of ADMM, in units of the prior's weight 1 / r^2
 ROUNDS = 3  # of ADMM a level; the paper's one leaves the slopes of D in place
 

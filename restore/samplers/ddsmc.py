@@ -1,11 +1,9 @@
 """Decoupled diffusion sequential Monte Carlo: Kelvinius, Zhao & Lindsten 2025, arXiv:2502.06379."""
 
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from .base import Step, levels
 from .particles import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from .twist import misfit
-
-UNIT = isotropic(1.0)
 
 
 def ddsmc(

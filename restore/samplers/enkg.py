@@ -4,12 +4,10 @@ import torch
 from torch import Tensor
 
 from ..noise import Gaussian
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from .base import Step, levels
 from .kernels import ddim_step
 from .particles import cloud, pick, refuse_no_density
-
-UNIT = isotropic(1.0)
 
 
 def enkg(

@@ -1,12 +1,11 @@
 """Feynman-Kac correctors: Skreta et al., ICML 2025, arXiv:2503.02819."""
 
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from ..signal import dot
 from .base import Step, levels
-from .particles import by_chain, cloud, effective, pick, refuse_all_but_linear, resample, reverse
+from .kernels import reverse
+from .particles import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from .twist import misfit
-
-UNIT = isotropic(1.0)
 
 
 def feynman_kac(

@@ -1,13 +1,12 @@
 """Filtering posterior sampling: Dou & Song, ICLR 2024 (FPS-SMC), openreview tplXNcHZs1."""
 
 from ..measurement import Measurement
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from ..signal import dot
 from .base import Step, levels
-from .particles import by_chain, cloud, effective, pick, refuse_all_but_linear, resample, reverse
+from .kernels import reverse
+from .particles import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from .twist import misfit
-
-UNIT = isotropic(1.0)
 
 
 def fps(

@@ -4,11 +4,9 @@ import functools
 import inspect
 from collections.abc import Callable
 
-from ..prior import Denoiser, Law, isotropic
+from ..prior import UNIT, Denoiser, Law
 from .base import Sampler, memoryless
 from .integrators import Integrator, ancestral
-
-UNIT = isotropic(1.0)
 
 
 def guided(guidance: Callable[..., Denoiser]) -> Sampler:

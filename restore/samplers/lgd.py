@@ -4,12 +4,11 @@ import torch
 
 from ..measurement import Measurement
 from ..noise import Gaussian
-from ..prior import Denoiser, Law, isotropic, linearize
+from ..prior import UNIT, Denoiser, Law, linearize
 from ..signal import RandnLike, column, dot
 from .guidance import guided
 from .likelihood import shortened, surprised, widened
 
-UNIT = isotropic(1.0)
 # of the draws' mean square residual half is their own spread, and of the rest the average over
 # them adds as much again to the likelihood's width
 SHARE = 0.25

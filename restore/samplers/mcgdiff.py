@@ -3,12 +3,11 @@
 import torch
 from torch import Tensor
 
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from .base import Step, levels
 from .coordinates import coordinates
-from .particles import by_chain, cloud, effective, pick, refuse_all_but_linear, resample, reverse
-
-UNIT = isotropic(1.0)
+from .kernels import reverse
+from .particles import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 
 
 def mcgdiff(

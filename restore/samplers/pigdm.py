@@ -3,11 +3,9 @@
 import torch
 
 from ..measurement import Measurement
-from ..prior import Denoiser, Law, isotropic, linearize
+from ..prior import UNIT, Denoiser, Law, linearize
 from .guidance import guided
 from .likelihood import shortened
-
-UNIT = isotropic(1.0)
 
 
 @guided

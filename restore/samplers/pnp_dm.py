@@ -2,11 +2,10 @@
 
 from itertools import pairwise
 
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from .base import Step, levels, memoryless
 from .inner import draw
-
-UNIT = isotropic(1.0)
+from .kernels import analytic_step
 
 
 @memoryless
@@ -48,10 +47,7 @@ def pnp_dm(
 def _reverse(denoise, x, path, variance: Law, randn_like):
     """x0 from p(x0 | x), x at path[0], by ancestral steps whose variance counts that of x0, too."""
     for sigma, sigma_next in pairwise(path):
-        denoised = denoise(x, sigma)
-        keep = (sigma_next / sigma) ** 2
-        spread = (sigma_next**2 * (1 - keep) + (1 - keep) ** 2 * variance(sigma)) ** 0.5
-        x = denoised + keep * (x - denoised) + spread * randn_like(x)
+        x = analytic_step(x, denoise(x, sigma), sigma, sigma_next, randn_like, r2=variance(sigma)).x
     return x
 
 

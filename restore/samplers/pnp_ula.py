@@ -1,12 +1,10 @@
 """Plug-and-play unadjusted Langevin: Laumont et al., SIAM J. Imaging 2022, arXiv:2103.04715."""
 
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from ..signal import column
 from .base import Step, levels
 from .kernels import ancestral_step
 from .likelihood import curvature
-
-UNIT = isotropic(1.0)
 
 
 def pnp_ula(

@@ -1,10 +1,8 @@
 """Regularisation by denoising diffusion: Mardani et al., ICLR 2024, arXiv:2305.04391."""
 
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from .base import Step, levels
 from .descent import Adam, uphill
-
-UNIT = isotropic(1.0)
 
 
 def red_diff(

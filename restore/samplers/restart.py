@@ -1,10 +1,8 @@
 """Restart sampling: Xu et al., NeurIPS 2023, arXiv:2306.14878."""
 
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from .integrators import heun
 from .kernels import jump
-
-UNIT = isotropic(1.0)
 
 
 def restart(

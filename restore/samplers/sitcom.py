@@ -2,12 +2,10 @@
 
 import torch
 
-from ..prior import Law, isotropic, linearize
+from ..prior import UNIT, Law, linearize
 from ..signal import column
 from .base import Step, levels, memoryless
 from .descent import Adam, fits, uphill
-
-UNIT = isotropic(1.0)
 
 
 @memoryless

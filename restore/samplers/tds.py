@@ -4,14 +4,12 @@ from math import log
 
 import torch
 
-from ..prior import Law, isotropic
+from ..prior import UNIT, Law
 from ..signal import column
 from .base import Step, levels
 from .kernels import ancestral_step
 from .particles import accept, by_chain, cloud, effective, log_mean, log_ratio, pick, resample
 from .twist import twist
-
-UNIT = isotropic(1.0)
 
 
 def tds(

@@ -6,12 +6,10 @@ spread 1), and the two below.
 
 from torch import Tensor
 
-from ..prior import Law, isotropic, linearize
+from ..prior import UNIT, Law, linearize
 from .base import Step, levels, memoryless
 from .kernels import ancestral_step, jump
 from .likelihood import shortened, steepest_step, widened
-
-UNIT = isotropic(1.0)
 
 
 @memoryless

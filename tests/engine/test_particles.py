@@ -160,6 +160,21 @@ def test_a_gaussian_prior_has_its_exact_posterior(name, std):
     assert 0.9 < unobserved < 1.1
 
 
+@pytest.mark.parametrize("name", ["fps", "feynman-kac"])
+def test_more_particles_come_nearer_on_a_mixture(name):
+    """Slowly, as their weights see no more than D: three problems, 200 draws, 4 to 64 particles
+    gave 3.5 to 1.9 (fps) and 2.8 to 0.66 (feynman-kac); exact draws are 0.23 apart."""
+    found = {4: 0.0, 64: 0.0}
+    for seed in range(2):
+        case = mixture_case(8, 2, seed=seed)
+        exact = case.after.draw(100, 1)
+        for particles in found:
+            options = {"chains": 100, "particles": particles}
+            samples = sample(case.measurement, case.prior, load(name), **options).samples
+            found[particles] += sliced_wasserstein(samples, exact, slices=200)
+    assert found[64] < 0.75 * found[4]
+
+
 def test_decoupled_particles_of_a_white_prior_need_no_weights():
     """With the prior's own law every weight is 1, at any number of steps."""
     prior = gaussian(torch.zeros(16), 1.0)

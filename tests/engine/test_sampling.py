@@ -7,6 +7,7 @@ import torch
 from problems import copying, load, moments, posed, sensing
 
 import restore
+from restore import sampling
 from restore.measurement import Measurement
 from restore.noise import Gaussian, Poisson
 from restore.posterior import Posterior
@@ -109,6 +110,18 @@ def test_a_warm_start_begins_at_its_level():
     torch.testing.assert_close(steps[0].denoised.mean(0), init / 1.25, rtol=0, atol=0.1)
     with pytest.raises(ValueError, match="both init and sigma_start"):
         sample(measurement, PRIOR, ancestral, init=init)
+
+
+def test_the_end_of_a_run_is_looked_at_whatever_its_level(monkeypatch):
+    """On a GPU only the end is seen, and not all samplers end at the schedule's last level."""
+    monkeypatch.setattr(sampling, "_stalls", lambda device: True)
+
+    def endless(denoise, measurement, x, sigmas, randn_like):
+        yield Step(x, x, 7.0)
+        yield Step(x / 0, x, 0.123)
+
+    with pytest.raises(FloatingPointError, match=r"endless: .* at sigma = 0\.123"):
+        sample(copying(), PRIOR, endless, steps=3)
 
 
 def test_chains_that_leave_the_real_numbers_are_named():
