@@ -10,12 +10,14 @@ import pydicom
 import pydicom.data
 import pytest
 import torch
-from restore_ct import denoising, recipes
+from click.testing import CliRunner
+from restore_ct import denoising, priors, recipes
 from restore_ct.phantoms import phantoms
 from restore_ct.projecting import projector
 from restore_ct.scan import scan
 from restore_ct.training import augment, slices
 
+from restore.cli import main
 from restore.files import restore_file, simulate_file
 from restore.likelihoods import Transmission
 from restore.problem import Settings
@@ -165,6 +167,36 @@ def test_slices_are_denoised_into_derived_objects(tmp_path, untrained):
     assert made.ImagePositionPatient == before.ImagePositionPatient
     assert 1 < facts["noise"] * 1000 < 40  # HU, of a clinical slice
     assert json.loads((tmp_path / "o/report.json").read_text())["facts"]["noise in HU"] > 1
+
+
+def test_a_series_is_one_input_and_becomes_a_series(tmp_path, untrained):
+    folder = tmp_path / "series"
+    folder.mkdir()
+    for number in range(3):  # file names in another order than the slices
+        made = pydicom.dcmread(small())
+        x, y, z = made.ImagePositionPatient
+        made.ImagePositionPatient = [x, y, z + 5 * number]
+        made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        made.save_as(folder / f"{(number + 1) % 3}.dcm")
+    words = ("run", "ct-denoise", str(folder), "-o", str(tmp_path / "o"), "--noise", "20")
+    more = ("--chains", "2", "--steps", "2", "--prior", untrained)
+    result = CliRunner().invoke(main, [*words, *more])
+    assert result.exit_code == 0, result.output
+    slices = [pydicom.dcmread(p) for p in sorted((tmp_path / "o/series/restored").iterdir())]
+    assert len({made.SeriesInstanceUID for made in slices}) == 1 and len(slices) == 3
+    sources = [s.SourceImageSequence[0].ReferencedSOPInstanceUID for s in slices]
+    assert sorted(sources) == ["1.2.3.0", "1.2.3.1", "1.2.3.2"]
+    assert {float(s.ImagePositionPatient[2]) for s in slices} == {
+        float(pydicom.dcmread(p).ImagePositionPatient[2]) for p in folder.iterdir()
+    }
+    assert any((tmp_path / "o/series/std").iterdir())
+
+
+def test_the_embedded_prior_takes_any_size():
+    prior = priors.slices()
+    for size in ((1, 1), (37, 50)):
+        denoised = prior.denoise(torch.full((2, 1, *size), 1.0), 0.1)
+        assert denoised.shape == (2, 1, *size) and (denoised - 1).abs().max() < 0.3
 
 
 def test_padding_is_written_back_untouched():

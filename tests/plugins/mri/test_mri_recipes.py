@@ -11,7 +11,7 @@ import pydicom.data
 import pytest
 import torch
 from mri_scan import coils, picture, transform
-from restore_mri import active, magnitude
+from restore_mri import active, magnitude, priors
 from restore_mri.noncartesian import noncartesian_sense
 from restore_mri.recipes import mri
 from restore_mri.scan import scan
@@ -198,6 +198,14 @@ def test_active_acquisition_measures_its_budget(full, tmp_path, untrained):
     assert "psnr[fastmri-volume]" in facts["metrics"]["mean"]
     with pytest.raises(ValueError, match="cannot be measured"):
         run(path, tmp_path / "o2", "mri-active", {"budget": 100}, prior=untrained)
+
+
+def test_the_embedded_prior_takes_any_size_and_any_phase():
+    prior = priors.slices()
+    for size in ((1, 1), (37, 50)):
+        x = torch.ones(2, 2, *size) * torch.tensor([0.8, -0.6]).reshape(1, 2, 1, 1)
+        denoised = prior.denoise(x, 0.1)
+        assert denoised.shape == x.shape and (denoised - x).abs().max() < 0.3
 
 
 def test_magnitudes_are_denoised_into_a_derived_object(tmp_path, untrained):
