@@ -45,7 +45,10 @@ FAMILIES = (
         "Particles",
         "Asymptotically exact: each chain holds a cloud of particles that are weighted and "
         "resampled, and gives one of them. Memory and time grow with the cloud. `tds` with the "
-        "exact covariance comes near exact samples with a handful of particles.",
+        "exact covariance comes near exact samples with a handful of particles; with "
+        "`particles=1` and `passes=8` it does so in the memory of a guided sampler. `fps` and "
+        "`feynman-kac`, without a gradient through the network, come nearer with more particles, "
+        "but slowly where the posterior has several modes (`benchmarks/results/posterior.md`).",
         "tds ddsmc mcgdiff fps feynman-kac diversity",
     ),
     (
