@@ -97,6 +97,7 @@ def test_neighbours_of_a_mixture_far_from_zero_are_told_apart_in_float32(varianc
 
 
 def test_the_law_of_a_prior_is_its_mean_square_error():
+    torch.manual_seed(0)
     for prior, draws in (
         (gaussian(torch.zeros(4), 2.0), 2**0.5 * torch.randn(20_000, 4)),
         (mixture(WEIGHTS, MEANS, 0.0), MEANS[torch.multinomial(WEIGHTS, 20_000, True)].float()),
@@ -104,8 +105,9 @@ def test_the_law_of_a_prior_is_its_mean_square_error():
         for sigma in (0.3, 1.0, 5.0):
             noisy = draws + sigma * torch.randn_like(draws)
             error = (prior.denoise(noisy, sigma) - draws).square().mean().item()
-            # the mixture's law is measured on 256 draws: a tenth
-            assert error == pytest.approx(prior.variance(sigma), rel=0.3, abs=1e-6)
+            # the mixture's law is measured on 256 draws: a tenth; of the rare draws between two
+            # components it may have none, of which one alone gives 20 000 about 1e-4
+            assert error == pytest.approx(prior.variance(sigma), rel=0.3, abs=5e-4)
 
 
 def test_a_table_of_errors_is_interpolated_and_goes_on_as_sigma_squared():
