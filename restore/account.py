@@ -9,6 +9,7 @@ from typing import Any
 
 from .outputs import sha256
 from .posterior import Posterior, covered
+from .predictive import expected
 from .problem import Problem, Settings
 from .task import Record
 
@@ -25,11 +26,14 @@ def account(
     posterior: Posterior,
     samples: Sequence[Record],
     shown: Mapping[str, Record],
+    draws: Mapping[str, Sequence[Record]],
     output: Path,
 ) -> dict[str, Any]:
     """All facts of one restoration; KEYS come first.
 
-    samples: what each would be written as; shown: the same of "mean", "sample", "baseline".
+    samples: what each would be written as; shown: the same of "mean", "sample", "baseline". draws:
+    of a reference that holds noise, by what it is predicted from ("predicted": the samples, in
+    their order); empty where the reference is taken for the truth.
 
     chi_square: the mean of the samples', about 1 where they explain the data; None where the noise
     is not Gaussian or is zero.
@@ -48,10 +52,12 @@ def account(
         "sampler": problem.sampler,
         **numbers,
         "chi_square": sum(misfits) / len(misfits) if misfits else None,
-        "metrics": _compare(problem, shown),
+        "metrics": _compare(problem, {**shown, **{of: expected(d) for of, d in draws.items()}}),
         "noise_source": problem.noise_source,
         "chi_square_of_samples": misfits,
-        "coverage_of_90%_intervals": _coverage(problem, samples),
+        "coverage_of_90%_intervals": _coverage(
+            problem, draws["predicted"][: len(samples)] if draws else samples
+        ),
         "facts": dict(problem.task.facts),
         "provenance": {**provenance(problem.source, settings), **made},
     }
@@ -97,7 +103,7 @@ def _misfits(problem: Problem, posterior: Posterior) -> list[float]:
 
 
 def _coverage(problem: Problem, samples: Sequence[Record]) -> float | None:
-    """Of the reference, by Student's intervals of what is written; None for fewer than 3 chains."""
+    """Of the reference, by Student's intervals; None for fewer than 3 chains."""
     if problem.reference is None or len(samples) < 3:
         return None
     return covered([record.signal for record in samples], problem.reference.signal)

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from . import display, face, png
 from .account import account, as_json, derivation, provenance
 from .gallery import pictures
+from .held_out import CHAINS, width
 from .measurement import simulate
 from .noise import Gaussian
 from .outputs import REPORT, refuse_inputs, whole
 from .plugins import catalog
 from .posterior import Posterior, spread
+from .predictive import predictive
 from .prior import Prior
 from .problem import Problem, Settings, pose
 from .reading import find, read, suffix
@@ -55,13 +58,19 @@ def restore_file(
     if progress is not None:
         watch.append(lambda step, i, total: progress(len(step.x), i, total, trace.rows[-1]))
     posterior = _sampled(problem, prior, settings, watch, checkpoint)
+    if settings.width == "held-out" and posterior.chains > 1 and problem.task.split is not None:
+        posterior = posterior.widened(_width(problem, prior, settings, watch[1:]))
     present = problem.task.present
     samples = [present(x) for x in posterior.samples]
     shown = {"mean": present(posterior.mean), "sample": samples[0]}
+    answers = {"predicted": posterior.samples}
     if settings.baseline is not None:
-        shown["baseline"] = present(problem.task.baselines[settings.baseline]())
+        baseline = problem.task.baselines[settings.baseline]()
+        shown["baseline"] = present(baseline)
+        answers["baseline predicted"] = baseline[None]
+    draws = _draws(problem, answers)
     output = target / f"restored{problem.format}"
-    facts = account(problem, settings, posterior, samples, shown, output)
+    facts = account(problem, settings, posterior, samples, shown, draws, output)
     if len(samples) > 1:
         std = spread([record.signal for record in samples])
         shown["std"] = replace(shown["mean"], signal=std, kind="std")
@@ -115,6 +124,14 @@ def _degraded(
     return recipe.degraded(record, operator, measurement.y[0]), repr(operator), noise
 
 
+def _draws(problem: Problem, answers: Mapping[str, Tensor]) -> dict[str, list[Record]]:
+    """Of the task's own reference, by what it is predicted from, where it holds noise."""
+    predict = problem.task.predict
+    if predict is None or problem.reference is not problem.task.reference:
+        return {}
+    return {name: predictive(predict, signals) for name, signals in answers.items()}
+
+
 def write_json(path: Path, facts: Mapping[str, Any]) -> None:
     path.write_text(as_json(facts, indent=2) + "\n")
 
@@ -138,6 +155,14 @@ def _sampled(
         checkpoint=checkpoint,
         **problem.options,
     )
+
+
+def _width(problem: Problem, prior: Prior, settings: Settings, watch: list) -> float:
+    """Of samples of the same sampler, from a part of the measurement and against the rest."""
+    split = problem.task.split()
+    part = replace(problem, task=replace(problem.task, measurement=split.kept))
+    few = replace(settings, chains=min(CHAINS, settings.chains), seed=settings.seed + 1)
+    return width(_sampled(part, prior, few, watch, None).samples, split.held)
 
 
 def _write_arrays(folder: Path, posterior: Posterior, settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,15 @@ class Posterior:
             raise ValueError(f"coverage must lie between 0 and 1, got {coverage}")
         low, high = self.quantiles([(1 - coverage) / 2, (1 + coverage) / 2])
         return low, high
+
+    def widened(self, factor: float) -> "Posterior":
+        """The same mean with deviations from it so many times as large (`restore.held_out`)."""
+        mean = self.samples.mean(self._axis, keepdim=True)
+        return replace(
+            self,
+            samples=mean + factor * (self.samples - mean),
+            provenance={**self.provenance, "width": factor},
+        )
 
     def observation(self, index: int) -> "Posterior":
         """The posterior of one observation of a stack."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Generator, Tensor
 
+from .held_out import Split
 from .measurement import Measurement
 from .operator import Operator
 from .prior import Prior
@@ -42,6 +43,10 @@ class Task:
     adapt: Callable[[Prior], Prior] = lambda prior: prior  # to these signals: slices of volumes
     prepare: Callable[[Prior], "Task"] | None = None  # what can be posed with its prior only
     reference: Record | None = None  # the truth, where the file itself holds it
+    predict: Callable[[Tensor, Generator], Record] | None = (
+        None  # a draw of a noisy reference, were this signal the truth
+    )
+    split: Callable[[], Split] | None = None  # what to keep back to tell the samples' spread by
     before: Record | None = None  # what to show as the input; None: the file's own signal
     views: Callable[[Record], Mapping[str, Tensor]] | None = (
         None  # pictures (channels, y, x), 0 to 1

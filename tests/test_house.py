@@ -22,9 +22,9 @@ EVERYTHING = [*SOURCES, *(p for d in ("tests", "benchmarks", "examples")
 FLOORS = [
     "signal schedules posterior registry hookspecs errors requirement png svg display outputs",
     "operator stacking noise prior networks options checkpoint report likelihoods",
-    "measurement spectral priors truth precision cases",
+    "measurement spectral priors truth precision cases held_out",
     "samplers task",
-    "sampling watchers auto builtin catalogue training",
+    "sampling watchers auto builtin catalogue training predictive",
     "plugins",
     "face reading problem account gallery files sheet training_files testing testing_plugin verify"
     " cli engines",

@@ -63,6 +63,15 @@ def flags() -> list[click.Parameter]:
         ),
         click.Option(["--samples"], is_flag=True, help="Write every sample, too."),
         click.Option(
+            ["--width"],
+            type=click.Choice(["held-out", "sampler"]),
+            metavar="NAME",
+            default="held-out",
+            show_default=True,
+            help="Spread of the samples. held-out: as measurements that are kept back ask for, "
+            "where the recipe can, at the cost of another, smaller run; sampler: as it comes.",
+        ),
+        click.Option(
             ["--baseline"], help="A classical answer to set beside; a wrong name lists them."
         ),
         click.Option(

@@ -15,6 +15,7 @@ from restore_operators import centre_of_rotation, classical, fbp
 from restore_operators.projector import Projector
 from torch import Tensor
 
+from restore.held_out import Split
 from restore.measurement import Measurement
 from restore.noise import Gaussian
 from restore.operator import LinearOperator
@@ -29,6 +30,7 @@ from .simulate import simulate
 PRIOR, SAMPLER, STEPS = "ct-slices", "diffpir", 60
 Likelihood = Literal["gaussian", "transmission"]
 Volume = Literal["slices", "perpendicular"]
+EVERY = 5  # one view of so many is kept back, to tell the samples' spread by
 TV = 0.1  # weight of the baseline, in units of the noise; tuned on a validation slice
 
 
@@ -57,10 +59,16 @@ def solve_ct(
     facts: dict = {}
     scan = _sparse(as_sinogram(record), every)
     scan = _on_axis(scan, axis, facts)
-    operator = projector(scan, None if size is None else (size, size), pixel)
+    shape = None if size is None else (size, size)
+    operator = projector(scan, shape, pixel)
     first = fbp(scan.signal.reshape(1, *operator.out_shape), operator, "hann")[0]
     water, units = _water(scan, first, facts)
-    measurement = _measured(scan, water * operator, likelihood, noise)
+
+    def measured(views: slice | Tensor = slice(None)) -> Measurement:
+        part = _views(scan, views)
+        return _measured(part, water * projector(part, shape, pixel), likelihood, noise)
+
+    measurement = measured()
     present = _presented(scan, operator, water, units)
     return Task(
         measurement,
@@ -71,6 +79,7 @@ def solve_ct(
         facts={**facts, "views": operator.out_shape[-2], "water per length": water},
         adapt=sliced_along_z if volume == "slices" else _perpendicular,
         before=present(first / water),
+        split=_kept_back(measured, operator.out_shape[-2]) if likelihood == "gaussian" else None,
         views=views.views if units == "HU" else None,
         baselines=baselines(measurement, operator, water),
         format=".h5",
@@ -104,15 +113,25 @@ def _sparse(record: Record, every: int) -> Record:
     """One view of so many."""
     if not 1 <= every <= record.signal.shape[-2]:
         raise ValueError(f"of {record.signal.shape[-2]} views every {every}th cannot be used")
-    if every == 1:
-        return record
+    return record if every == 1 else _views(record, slice(None, None, every))
+
+
+def _views(record: Record, which: slice | Tensor) -> Record:
+    """Some of the views; which: a slice of them, or (view,) bool."""
     meta = dict(record.meta)
     for name in ("weights", "live", "counts0"):
         value = meta.get(name)
         if isinstance(value, Tensor) and value.ndim > 1 and value.shape[-2] > 1:
-            meta[name] = value[..., ::every, :]
-    meta["angles"] = meta["angles"][::every]
-    return replace(record, signal=record.signal[..., ::every, :], meta=meta)
+            meta[name] = value[..., which, :]
+    meta["angles"] = meta["angles"][which]
+    return replace(record, signal=record.signal[..., which, :], meta=meta)
+
+
+def _kept_back(measured: Callable[[Tensor], Measurement], views: int) -> Callable[[], Split] | None:
+    """One view of five, from the third on; None for fewer than five."""
+    held = torch.zeros(views, dtype=torch.bool)
+    held[EVERY // 2 :: EVERY] = True
+    return (lambda: Split(measured(~held), measured(held))) if views >= EVERY else None
 
 
 def _on_axis(record: Record, axis: float | None, facts: dict) -> Record:

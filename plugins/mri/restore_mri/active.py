@@ -14,7 +14,6 @@ from torch import Tensor
 
 from restore.face import sample
 from restore.measurement import Measurement
-from restore.noise import Gaussian
 from restore.prior import Prior
 from restore.task import Task
 
@@ -126,8 +125,7 @@ def centre(lines: int, count: int) -> Tensor:
 def measured(scan: Scan, lines: Tensor) -> Measurement:
     """What the chosen lines say."""
     mask = lines[:, None] if scan.phase_axis == -2 else lines[None]
-    part = scan.masked(mask.expand(scan.kspace.shape[-2:]))
-    return Measurement(part.kspace, part.operator(), Gaussian(part.noise))
+    return scan.masked(mask.expand(scan.kspace.shape[-2:])).measurement()
 
 
 def _posterior(

@@ -11,14 +11,15 @@ from restore_operators import classical
 from torch import Tensor
 
 from restore.measurement import Measurement
-from restore.noise import Gaussian
 from restore.task import Recipe, Record, Task
 
 from . import masks
 from .active import Plan, acquired, measured
 from .gridded import gridded
+from .held_out import kept_back
+from .predicted import full_scan
 from .scan import CALIBRATION, Scan, scan
-from .show import magnitudes, sliced_along_z
+from .show import channels, magnitudes, sliced_along_z
 
 PRIOR, SAMPLER, STEPS = "mri-slices", "diffpir", 40
 MaskName = Literal[
@@ -27,6 +28,7 @@ MaskName = Literal[
 ]  # fmt: skip
 UNKNOWN = (1.0, 1.0, 1.0)  # mm, the voxels of a file that tells nothing of them
 Volume = Literal["slices", "perpendicular"]
+Phase = Literal["calibration", "free"]
 # weights of the classical baselines, in units of the scale, and steps: tuned on validation slices
 TV, WAVELET, GRADIENTS = 3e-3, 5e-3, 6
 
@@ -43,6 +45,7 @@ def solve_mri(
     maps: str = "espirit",
     coils: int | None = None,
     volume: Volume = "slices",
+    phase: Phase = "calibration",
 ) -> Task:
     """Images of k-space: fastMRI or ISMRMRD (.h5), BART (.cfl), .npy, .npz, MATLAB (.mat).
 
@@ -54,18 +57,26 @@ def solve_mri(
     maps: espirit, low-frequency, or a file of coil maps (slice, coil, y, x)
     coils: compress to so many virtual coils
     volume: slices, each for itself, or perpendicular: by slices along two axes in turn
+    phase: calibration: known where it is smooth, from the middle of k-space; or free
     """
     if record.kind == "kspace" and record.meta.get("trajectory") is not None:
         _refuse_grid_options(record, accelerate, mask_file, coils)
         return posed(gridded(record, noise, maps=maps, calibration=calibration), volume)
     keep = _kept(record, accelerate, mask, mask_file, calibration, mask_seed)
-    least, full = scan(record, noise, maps=maps, mask=keep, coils=coils, calibration=calibration)
+    least, full = scan(
+        record, noise, maps=maps, mask=keep, coils=coils, calibration=calibration, phase=phase
+    )
     task = posed(least, volume)
     if keep is None:
         return task
-    reference = task.present(_channels(full.combined()))
+    reference = task.present(channels(full.combined()))
     share = least.mask.double().mean().item()
-    return replace(task, reference=reference, facts={**task.facts, "acceleration": 1 / share})
+    return replace(
+        task,
+        reference=reference,
+        predict=full_scan(least, full, task),
+        facts={**task.facts, "acceleration": 1 / share},
+    )
 
 
 def solve_active(
@@ -102,20 +113,22 @@ def solve_active(
     task = replace(
         task,
         measurement=measured(full, torch.ones(full.lines, dtype=torch.bool)),
-        reference=task.present(_channels(full.combined())),
+        reference=task.present(channels(full.combined())),
     )
     return replace(task, prepare=acquired(full, plan, task))
 
 
 def posed(scan: Scan, volume: Volume = "slices") -> Task:
     """The problem of a scan; signals are (2, slice, y, x) in units of its scale."""
-    operator = scan.operator()
-    measurement = Measurement(scan.kspace, operator, Gaussian(scan.noise))
+    measurement = scan.measurement()
+    operator = measurement.operator
     record, scale = scan.record, scan.scale
-    seen = (scan.maps != 0).any(1)  # elsewhere the prior would speak alone
+    shown = (scan.maps != 0).any(1)  # elsewhere the prior would speak alone
+    if scan.phase is not None:
+        shown = shown * scan.phase
 
     def present(signal: Tensor) -> Record:
-        image = _cropped(scale * seen * torch.complex(*signal.chunk(2)), record)
+        image = _cropped(scale * shown * torch.complex(*signal.chunk(2)), record)
         geometry = record.meta.get("geometry") or Geometry.centred(image.shape[1:], UNKNOWN)
         return Record(image, "volume", record.source, {**record.meta, "geometry": geometry})
 
@@ -129,6 +142,7 @@ def posed(scan: Scan, volume: Volume = "slices") -> Task:
             "scale": scale,
             "noise in the file's units": scan.noise * scale,
             "coils": scan.kspace.shape[1],
+            "phase": "free" if scan.phase is None else "of the middle of k-space, taken off",
             "converted": list(record.meta.get("converted", ())),
             "voxels": "as the file says"
             if record.meta.get("geometry")
@@ -136,6 +150,7 @@ def posed(scan: Scan, volume: Volume = "slices") -> Task:
         },
         adapt=sliced_along_z if volume == "slices" else _perpendicular,
         before=present(operator.adjoint(measurement.y)[0]),
+        split=None if record.meta.get("trajectory") is not None else lambda: kept_back(scan),
         views=magnitudes(scale),
         baselines=baselines(measurement),
     )
@@ -184,11 +199,6 @@ def _cropped(image: Tensor, record: Record) -> Tensor:
         n = image.shape[axis]
         image = image.narrow(axis, n // 2 - wanted // 2, wanted)
     return image
-
-
-def _channels(image: Tensor) -> Tensor:
-    """Complex (1, ...) -> real (2, ...)."""
-    return torch.cat([image.real, image.imag])
 
 
 def _perpendicular(prior):

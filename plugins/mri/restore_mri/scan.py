@@ -9,6 +9,8 @@ import torch
 from restore_operators.classical import cgls
 from torch import Tensor
 
+from restore.measurement import Measurement
+from restore.noise import Gaussian
 from restore.operator import LinearOperator
 from restore.task import Record
 
@@ -16,6 +18,7 @@ from .coils import compression, low_frequency_maps, matched_filter, mix, noise_s
 from .espirit import espirit
 from .noncartesian import noncartesian_sense
 from .operators import Sense, sense
+from .phase import smooth_phase
 from .training import PERCENTILE, quantile
 
 REDUNDANT = 1.5  # measured numbers for each unknown, to tell misfit by
@@ -30,10 +33,11 @@ class Scan:
 
     kspace: Tensor  # (slice, coil, ky, kx), zero where not measured, or (slice, coil, samples)
     mask: Tensor | None  # (ky, kx) or (slice, ky, kx) bool; None: all was measured
-    maps: Tensor  # (slice or 1, coil, y, x)
+    maps: Tensor  # (slice or 1, coil, y, x), times the phase
     noise: float  # std of each part
     scale: float  # signal units to those of the file
     record: Record
+    phase: Tensor | None = None  # (slice, y, x), exp(i phi) that images are without; None: 1
 
     @property
     def phase_axis(self) -> int:
@@ -52,6 +56,9 @@ class Scan:
             return noncartesian_sense(size, self.maps, points.float())
         return sense(size, self.maps, self.mask)
 
+    def measurement(self) -> Measurement:
+        return Measurement(self.kspace, self.operator(), Gaussian(self.noise))
+
     def masked(self, mask: Tensor) -> "Scan":
         """With no more than the samples of a mask."""
         mask = mask if self.mask is None else mask & self.mask
@@ -60,6 +67,14 @@ class Scan:
     def combined(self) -> Tensor:
         """The coil-combined image of what was measured, complex; (1, slice, y, x)."""
         return matched_filter(self.kspace, self.maps)[None]
+
+    def with_kspace(self, kspace: Tensor) -> "Scan":
+        """The same scan, had it measured something else."""
+        return replace(self, kspace=kspace)
+
+    def without(self, phase: Tensor) -> "Scan":
+        """The same scan, of images without a smooth phase."""
+        return replace(self, maps=self.maps * phase[:, None], phase=phase)
 
 
 def over_coils(mask: Tensor) -> Tensor:
@@ -75,13 +90,15 @@ def scan(
     mask: Tensor | None = None,
     coils: int | None = None,
     calibration: int = CALIBRATION,
+    phase: str = "calibration",
 ) -> tuple[Scan, Scan]:
     """The scan, and the same with all that the file holds, in the same units with the same maps.
 
     noise: in units of the scale; None takes the noise scan's, else what k-space itself shows, and
     no less than what the maps leave unexplained. maps: "espirit", "low-frequency", or a file of
-    (slice or 1, coil, y, x). mask: samples to keep. coils: compress to so many. ValueError for
-    what is no Cartesian k-space.
+    (slice or 1, coil, y, x). mask: samples to keep. coils: compress to so many. phase:
+    "calibration" takes the smooth phase of the middle of k-space off the image, where it was
+    measured; "free" leaves it. ValueError for what is no Cartesian k-space.
     """
     if record.kind != "kspace":
         raise ValueError(f"{record.source} holds {record.kind}; mri takes k-space")
@@ -101,7 +118,17 @@ def scan(
     if not std > 0:
         raise ValueError("the noise of a measurement must be positive")
     ready = {"noise": std, "scale": scale}
-    return tuple(replace(s, kspace=s.kspace / scale, **ready) for s in (least, full))
+    pair = tuple(replace(s, kspace=s.kspace / scale, **ready) for s in (least, full))
+    known = _phase(least, calibration) if phase == "calibration" else None
+    return pair if known is None else tuple(s.without(known) for s in pair)
+
+
+def _phase(scan: Scan, calibration: int) -> Tensor | None:
+    """Of a box up to twice the calibration lines; None where the middle was not measured."""
+    try:
+        return smooth_phase(scan.kspace, scan.maps, scan.mask, largest=2 * calibration)
+    except ValueError:
+        return None
 
 
 def _noise(scan: Scan) -> float:

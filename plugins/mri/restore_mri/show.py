@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 
 from restore.prior import Prior
@@ -25,3 +26,8 @@ def magnitudes(scale: float) -> Callable[[Record], Mapping[str, Tensor]]:
         return {"": volume[:, volume.shape[1] // 2] / (BRIGHT * scale)}
 
     return views
+
+
+def channels(image: Tensor) -> Tensor:
+    """Complex (1, ...) -> real (2, ...)."""
+    return torch.cat([image.real, image.imag])

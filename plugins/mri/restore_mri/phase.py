@@ -1,0 +1,30 @@
+"""The smooth phase of an image, from the middle of k-space: what is left is nearly real.
+
+Nearly real images need half the unknowns. Partial Fourier imaging knows it (Noll, Nishimura and
+Macovski, IEEE TMI 10(2), 1991); here the phase goes into the coil maps, S' = S exp(i phi), and the
+prior is trained on images without it.
+"""
+
+import torch
+from torch import Tensor
+
+from .calibration import calibration_region, middle
+from .coils import TINY, matched_filter
+
+
+def smooth_phase(
+    kspace: Tensor, maps: Tensor, mask: Tensor | None = None, *, largest: int
+) -> Tensor:
+    """exp(i phi) of the coil-combined image of the calibration region; (slice, y, x), complex.
+
+    1 where that image is 0. kspace: (slice, coil, ky, kx); maps: (slice or 1, coil, y, x); mask,
+    largest: see `calibration_region`, whose ValueError it raises.
+    """
+    if mask is None:
+        mask = torch.ones(kspace.shape[-2:], dtype=torch.bool)
+    size = calibration_region(mask, largest=largest)
+    low = torch.zeros_like(kspace)
+    middle(low, size).copy_(middle(kspace, size))
+    image = matched_filter(low, maps)
+    height = image.abs()
+    return torch.where(height > TINY * height.amax(), image / height, 1)

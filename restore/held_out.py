@@ -1,0 +1,51 @@
+"""How far samples should spread, told by measurements that were kept back.
+
+Samplers that are narrow by construction, and priors that are surer than they should be, give
+intervals that are too short. What was measured can tell: from a part of it, the rest is predicted,
+and how far it lies from the samples' mean is set against how far they lie from it themselves. No
+truth is needed. It is cross-validation of one number, a factor on the samples' deviations.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .measurement import Measurement
+from .noise import Gaussian
+
+CHAINS = 4  # of the run without what is kept back
+SURE = 3.0  # standard errors that the misfit must exceed the noise by, to tell anything
+
+
+@dataclass(frozen=True)
+class Split:
+    """One measurement as two, of the same signal and with noises of their own."""
+
+    kept: Measurement
+    held: Measurement
+
+
+def width(samples: Tensor, held: Measurement) -> float:
+    """The factor on deviations from the mean that explains what was kept back; 1 or more.
+
+    samples: (chains, *shape), of p(x | what was kept). For samples of the right law the mean of n
+    misses A x by (1 + 1 / n) times their variance, and y lies the noise farther: the factor is
+    sqrt((|y - A mean|^2 - std^2) / ((1 + 1/n) var(A x))), all summed over what was measured. It is
+    1 where the noise hides it: where the numerator is within 3 of its standard errors.
+    ValueError for noise that is not Gaussian, several observations, or a single sample.
+    """
+    if not isinstance(held.noise, Gaussian) or held.observations > 1 or len(samples) < 2:
+        raise ValueError("a width is told by two samples or more, of one observation, Gaussian")
+    count = len(samples)
+    expected = held.operator(samples)
+    measured = held.measured
+    parts = 2 if expected.is_complex() else 1
+    mean = expected.mean(0, keepdim=True)
+    noise = (parts * (held.noise.on(mean) ** 2) * measured.double()).expand_as(measured)
+    misfit = ((held.y - mean).abs().double().square() * measured).sum().item()
+    spread = ((expected - mean).abs().double().square() * measured).sum().item() / (count - 1)
+    excess = misfit - noise.sum().item()
+    doubt = (2 / parts * noise.square().sum().item()) ** 0.5
+    if excess <= SURE * doubt or spread <= 0:
+        return 1.0
+    return max(1.0, (excess / ((1 + 1 / count) * spread)) ** 0.5)
