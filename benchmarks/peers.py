@@ -46,18 +46,16 @@ def rows(bench, images, parts, prior, given) -> list[list[object]]:
 
 
 def _samplers(deepinv, prior, std: float, steps: int) -> dict:
-    denoiser = _denoiser(deepinv, prior)
+    same = denoiser(deepinv, prior)
     sampling = deepinv.sampling
 
     def diffpir(trust: float):
-        return sampling.DiffPIR(
-            denoiser, deepinv.optim.L2(), sigma=std, max_iter=steps, lambda_=trust
-        )
+        return sampling.DiffPIR(same, deepinv.optim.L2(), sigma=std, max_iter=steps, lambda_=trust)
 
     def posterior(term):
         return sampling.PosteriorDiffusion(
             data_fidelity=term,
-            denoiser=denoiser,
+            denoiser=same,
             sde=sampling.VariancePreservingDiffusion(alpha=1.0),
             solver=sampling.AncestralSolver(
                 t_start=1.0, t_end=0.0, num_steps=steps, rng=torch.Generator()
@@ -72,7 +70,9 @@ def _samplers(deepinv, prior, std: float, steps: int) -> dict:
     }
 
 
-def _denoiser(deepinv, prior):
+def denoiser(deepinv, prior):
+    """The prior as one of deepinv's models."""
+
     class Same(deepinv.models.Denoiser):
         """restore's prior, clamped to the noise levels that it was trained for."""
 

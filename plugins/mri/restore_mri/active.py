@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from restore.face import sample
-from restore.measurement import Measurement
 from restore.prior import Prior
 from restore.task import Task
 
+from .held_out import kept_back
 from .kspace import to_kspace
 from .scan import Scan
 
@@ -49,8 +49,13 @@ def acquired(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
             error = (found - truth).square().sum() / truth.square().sum()
             facts[f"nmse of {name} lines"] = error.item()
         facts["order of the lines"] = order
+        part = measured(scan, chosen)
         return replace(
-            task, measurement=measured(scan, chosen), facts={**task.facts, **facts}, prepare=None
+            task,
+            measurement=part.measurement(),
+            split=lambda: kept_back(part),
+            facts={**task.facts, **facts},
+            prepare=None,
         )
 
     return prepare
@@ -122,10 +127,10 @@ def centre(lines: int, count: int) -> Tensor:
     return (at >= first) & (at < first + count)
 
 
-def measured(scan: Scan, lines: Tensor) -> Measurement:
-    """What the chosen lines say."""
+def measured(scan: Scan, lines: Tensor) -> Scan:
+    """With no more than the chosen lines."""
     mask = lines[:, None] if scan.phase_axis == -2 else lines[None]
-    return scan.masked(mask.expand(scan.kspace.shape[-2:])).measurement()
+    return scan.masked(mask.expand(scan.kspace.shape[-2:]))
 
 
 def _posterior(
@@ -138,7 +143,7 @@ def _posterior(
     seed: int | None = None,
 ):
     return sample(
-        measured(scan, lines),
+        measured(scan, lines).measurement(),
         prior,
         sampler,
         chains=plan.chains,

@@ -112,7 +112,7 @@ def solve_active(
     task = posed(full)
     task = replace(
         task,
-        measurement=measured(full, torch.ones(full.lines, dtype=torch.bool)),
+        measurement=measured(full, torch.ones(full.lines, dtype=torch.bool)).measurement(),
         reference=task.present(channels(full.combined())),
     )
     return replace(task, prepare=acquired(full, plan, task))
