@@ -20,7 +20,6 @@ from restore_ct.physics import attenuation
 from restore_ct.priors import slices
 from restore_ct.recipes import ct
 from restore_ct.scan import scan
-from restore_ct.show import sliced_along_z
 from restore_dicom import volumes
 from restore_operators import Radon, classical
 from torch import Tensor
@@ -29,6 +28,7 @@ from torch.nn.functional import avg_pool2d
 import restore
 from restore.likelihoods import Transmission
 from restore.posterior import covered
+from restore.priors.sliced import slicewise
 from restore.signal import ChainNoise
 from restore.task import Record, Task
 
@@ -101,7 +101,7 @@ def compare(setting: Setting, chains: int, steps: int) -> list[list[str]]:
         rows.append([setting.name, name, *figures(task.present(answer).signal, truth), "", ""])
     started = time.perf_counter()
     posterior = restore.sample(
-        task.measurement, sliced_along_z(slices()), "diffpir", chains=chains, steps=steps, seed=0,
+        task.measurement, slicewise(slices()), "diffpir", chains=chains, steps=steps, seed=0,
         precision="auto",
     )  # fmt: skip
     seconds = f"{time.perf_counter() - started:.0f}"

@@ -1,6 +1,6 @@
 """Undersampled MRI beside the classical reconstructions a user would pick.
 
-python -m benchmarks.mri [--chains 8] [--steps 30] [--only NAME]
+python -m benchmarks.mri [--chains 8] [--steps 60] [--only NAME]
 
 Real scans are compared with the coil-combined image of all their data, noise and all: where that
 is much, magnitudes favour what keeps noise in the air. So each answer is also asked what that very
@@ -26,7 +26,6 @@ from restore_mri.kspace import to_kspace
 from restore_mri.priors import slices
 from restore_mri.recipes import mri
 from restore_mri.record import remove_oversampling
-from restore_mri.show import sliced_along_z
 from restore_mri.training import PERCENTILE, with_phase
 from restore_operators import classical
 from torch import Tensor
@@ -36,6 +35,7 @@ from restore.held_out import CHAINS, width
 from restore.plugins import catalog
 from restore.posterior import Posterior, covered
 from restore.predictive import expected, predictive
+from restore.priors.sliced import slicewise
 from restore.reading import read
 from restore.task import Record, Task
 
@@ -150,12 +150,12 @@ def compare(case: Case, mask: str, rate: float, chains: int, steps: int) -> list
 
 def sampled(task: Task, chains: int, steps: int) -> tuple[Posterior, float]:
     """As `restore run mri` does, with the width that held-out lines ask for."""
-    prior = sliced_along_z(slices())
-    options = {"steps": steps, "precision": "auto"}
+    prior = slicewise(slices())
+    options = {**task.options, "sigmas": task.schedule(steps), "precision": "auto"}
     split = task.split()
-    few = restore.sample(split.kept, prior, "diffpir", chains=CHAINS, seed=1, **options)
+    few = restore.sample(split.kept, prior, task.sampler, chains=CHAINS, seed=1, **options)
     factor = width(few.samples, split.held)
-    found = restore.sample(task.measurement, prior, "diffpir", chains=chains, seed=0, **options)
+    found = restore.sample(task.measurement, prior, task.sampler, chains=chains, seed=0, **options)
     return found.widened(factor), factor
 
 
@@ -178,7 +178,7 @@ def predicted(case: Case, images: list[Tensor], truth: Tensor) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chains", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--only", help="cases whose name has this in it")
     asked = parser.parse_args()
     rows = []

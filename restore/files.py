@@ -140,12 +140,14 @@ def _sampled(
     problem: Problem, prior: Prior, settings: Settings, watch: list, checkpoint: Path | None
 ) -> Posterior:
     task = problem.task
+    steps = task.steps if settings.steps is None else settings.steps
+    own = task.schedule if problem.sampler == task.sampler else None
     return face.sample(
         task.measurement,
         prior,
         problem.sampler,
         chains=settings.chains,
-        steps=task.steps if settings.steps is None else settings.steps,
+        **({"steps": steps} if own is None else {"sigmas": own(steps)}),
         seed=settings.seed,
         device=settings.device,
         precision=settings.precision,

@@ -37,6 +37,7 @@ class Task:
     present: Callable[[Tensor], Record]  # one signal of the prior's space -> a file's contents
     steps: int = 50
     options: Mapping[str, Any] = field(default_factory=dict)  # of the sampler
+    schedule: Callable[[int], Tensor] | None = None  # of the sampler: noise levels of so many steps
     facts: Mapping[str, Any] = field(default_factory=dict)  # for the report: what was inferred
     init: Tensor | None = None  # a first guess, for a warm start
     sigma_start: float | None = None

@@ -46,6 +46,11 @@ def sliced(prior: Prior, axis: int | str = 1, *, together: int = TOGETHER) -> Pr
     )
 
 
+def slicewise(prior: Prior) -> Prior:
+    """A prior of slices, of volumes along z; one that is of volumes already is left as it is."""
+    return sliced(prior, axis=1) if prior.shape is None or len(prior.shape) == 3 else prior
+
+
 def perpendicular(
     priors: Prior | Sequence[Prior],
     axes: Sequence[int | str] = ("z", "y"),

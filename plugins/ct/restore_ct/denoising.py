@@ -7,11 +7,11 @@ from torch import Tensor
 
 from restore.measurement import Measurement
 from restore.noise import Gaussian
+from restore.priors.sliced import slicewise
 from restore.task import Recipe, Record, Task
 
 from . import views
 from .physics import attenuation, hounsfield
-from .show import sliced_along_z
 
 STEPS = 25
 TISSUE = (-200.0, 300.0)  # HU in which the noise is looked for: air is clipped, bone has edges
@@ -44,7 +44,7 @@ def solve_denoise(record: Record, noise: float | None) -> Task:
         present,
         STEPS,
         facts={"noise in HU": noise},
-        adapt=sliced_along_z,
+        adapt=slicewise,
         views=views.views,
     )
 

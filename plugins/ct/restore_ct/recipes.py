@@ -19,12 +19,12 @@ from restore.held_out import Split
 from restore.measurement import Measurement
 from restore.noise import Gaussian
 from restore.operator import LinearOperator
+from restore.priors.sliced import perpendicular, slicewise
 from restore.task import Recipe, Record, Task
 
 from . import physics, views
 from .likelihood import as_sinogram, log_gaussian, transmission
 from .projecting import centred, projector
-from .show import sliced_along_z
 from .simulate import simulate
 
 PRIOR, SAMPLER, STEPS = "ct-slices", "diffpir", 60
@@ -77,7 +77,7 @@ def solve_ct(
         present,
         STEPS,
         facts={**facts, "views": operator.out_shape[-2], "water per length": water},
-        adapt=sliced_along_z if volume == "slices" else _perpendicular,
+        adapt=slicewise if volume == "slices" else perpendicular,
         before=present(first / water),
         split=_kept_back(measured, operator.out_shape[-2]) if likelihood == "gaussian" else None,
         views=views.views if units == "HU" else None,
@@ -188,12 +188,6 @@ def _presented(
         return Record(values, "volume", scan.source, meta)
 
     return present
-
-
-def _perpendicular(prior):
-    from restore.priors.sliced import perpendicular
-
-    return perpendicular(prior)
 
 
 ct = Recipe(solve_ct, estimate_noise=estimate_noise, simulate=simulate)

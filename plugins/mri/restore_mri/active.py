@@ -5,14 +5,14 @@ the samples predict for each line not yet measured, the line with the largest Ga
 measured next; those beside it count less in the same round, for they would tell much the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from restore.face import sample
+from restore.posterior import Posterior
 from restore.prior import Prior
 from restore.task import Task
 
@@ -39,11 +39,11 @@ def acquired(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
     """The task of the lines that a prior's posterior asks for, one after the other."""
 
     def prepare(prior: Prior) -> Task:
-        chosen, order = greedy(scan, prior, plan, task.sampler, task.options)
+        chosen, order = greedy(scan, prior, plan, task)
         policies = {"greedy": chosen, **others(scan, plan)}
         facts = {}
         for name, lines in policies.items():
-            posterior = _posterior(scan, lines, prior, plan, task.sampler, task.options)
+            posterior = _posterior(scan, lines, prior, plan, task, plan.seed)
             found = task.present(posterior.mean).signal.abs()
             truth = task.reference.signal.abs()
             error = (found - truth).square().sum() / truth.square().sum()
@@ -61,14 +61,12 @@ def acquired(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
     return prepare
 
 
-def greedy(
-    scan: Scan, prior: Prior, plan: Plan, sampler: str, options: Mapping[str, Any]
-) -> tuple[Tensor, list[int]]:
+def greedy(scan: Scan, prior: Prior, plan: Plan, task: Task) -> tuple[Tensor, list[int]]:
     """Which lines, (lines,) bool, and in which order they were chosen."""
     lines = centre(scan.lines, plan.start)
     order: list[int] = []
     for number in range(plan.rounds):
-        posterior = _posterior(scan, lines, prior, plan, sampler, options, plan.seed + number)
+        posterior = _posterior(scan, lines, prior, plan, task, plan.seed + number)
         due = -(-(plan.budget - int(lines.sum())) // (plan.rounds - number))
         for line in choose(entropies(scan, posterior.samples), lines, due):
             lines[line] = True
@@ -134,20 +132,14 @@ def measured(scan: Scan, lines: Tensor) -> Scan:
 
 
 def _posterior(
-    scan: Scan,
-    lines: Tensor,
-    prior: Prior,
-    plan: Plan,
-    sampler: str,
-    options: Mapping[str, Any],
-    seed: int | None = None,
-):
+    scan: Scan, lines: Tensor, prior: Prior, plan: Plan, task: Task, seed: int
+) -> Posterior:
     return sample(
         measured(scan, lines).measurement(),
         prior,
-        sampler,
+        task.sampler,
         chains=plan.chains,
-        steps=plan.steps,
-        seed=plan.seed if seed is None else seed,
-        **options,
+        sigmas=task.schedule(plan.steps),
+        seed=seed,
+        **task.options,
     )

@@ -10,6 +10,7 @@ from .coils import low_frequency_maps
 from .espirit import espirit
 from .kspace import to_kspace
 from .noncartesian import NonCartesianSense
+from .phase import smooth_phase
 from .scan import CALIBRATION, Scan
 from .training import PERCENTILE, quantile
 
@@ -19,12 +20,18 @@ NORMAL = 0.6745  # the median of |n| of a standard normal n
 
 
 def gridded(
-    record: Record, noise: float | None, *, maps: str, calibration: int = CALIBRATION
+    record: Record,
+    noise: float | None,
+    *,
+    maps: str,
+    calibration: int = CALIBRATION,
+    phase: str = "calibration",
 ) -> Scan:
     """The samples in units of the 99th percentile of the gridded image, with their coil maps.
 
     record: (slice, coil, samples) with its `trajectory`, (samples, 2), and picture's `shape`, else
-    as large as the trajectory reaches. ValueError for maps in a file: there is no grid for them.
+    as large as the trajectory reaches. phase: as for `restore_mri.scan.scan`. ValueError for maps
+    in a file: there is no grid for them.
     """
     points = record.meta["trajectory"].float()
     size = record.meta.get("shape") or _reach(points)
@@ -39,7 +46,10 @@ def gridded(
     std = _outer_std(record.signal, points) / scale if noise is None else noise
     if not std > 0:
         raise ValueError("the noise of a measurement must be positive")
-    return Scan(record.signal / scale, None, found, std, scale, record)
+    scan = Scan(record.signal / scale, None, found, std, scale, record)
+    if phase == "free":
+        return scan
+    return scan.without(smooth_phase(to_kspace(images), found, largest=2 * calibration))
 
 
 def coil_images(samples: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from restore.measurement import Measurement
 from restore.noise import Gaussian
+from restore.priors.sliced import slicewise
 from restore.task import Recipe, Record, Task
 
-from .show import magnitudes, sliced_along_z
+from .show import magnitudes
 from .training import PERCENTILE, quantile
 
 STEPS = 25
@@ -48,7 +49,7 @@ def solve_denoise(record: Record, noise: float | None) -> Task:
         present,
         STEPS,
         facts={"scale": scale, "noise in the file's units": noise * scale},
-        adapt=sliced_along_z,
+        adapt=slicewise,
         views=magnitudes(scale),
     )
 

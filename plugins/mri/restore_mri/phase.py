@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .calibration import calibration_region, middle
-from .coils import TINY, matched_filter
+from .coils import TINY, hann, matched_filter
 
 
 def smooth_phase(
@@ -24,7 +24,7 @@ def smooth_phase(
         mask = torch.ones(kspace.shape[-2:], dtype=torch.bool)
     size = calibration_region(mask, largest=largest)
     low = torch.zeros_like(kspace)
-    middle(low, size).copy_(middle(kspace, size))
+    middle(low, size).copy_(hann(middle(kspace, size)))
     image = matched_filter(low, maps)
     height = image.abs()
     return torch.where(height > TINY * height.amax(), image / height, 1)
