@@ -16,7 +16,7 @@ from restore_mri.calibration import middle
 from restore_mri.held_out import chosen, kept_back
 from restore_mri.noncartesian import noncartesian_sense
 from restore_mri.predicted import full_scan
-from restore_mri.recipes import mri, posed
+from restore_mri.recipes import LEVELS, mri, posed
 from restore_mri.scan import scan
 from restore_mri.show import channels
 from restore_mri.training import LEAST, augment, coarser, recontrasted, slices, with_phase
@@ -187,6 +187,17 @@ def test_the_width_is_told_and_written(full, tmp_path, untrained):
     np.testing.assert_allclose(mean, other, atol=1e-5)
     std, other = (np.load(tmp_path / kind / "std.npy") for kind in ("held-out", "sampler"))
     np.testing.assert_allclose(std, factor * other, rtol=1e-3, atol=1e-6)
+
+
+def test_the_recipe_chooses_the_levels_of_its_own_sampler_only(full, tmp_path, untrained):
+    path, *_ = full
+    first, last = {}, {}
+    for sampler in ("diffpir", "ddnm"):
+        run(path, tmp_path / sampler, prior=untrained, sampler=sampler)
+        trace = json.loads((tmp_path / sampler / "report.json").read_text())["trace"]
+        first[sampler], last[sampler] = trace[0]["sigma"], trace[-1]["sigma"]
+    assert (first["diffpir"], last["diffpir"]) == pytest.approx(LEVELS)
+    assert first["ddnm"] > 1.5 * LEVELS[0]  # the prior's own
 
 
 def test_noise_that_maps_leave_unexplained_is_noise(full):
