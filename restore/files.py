@@ -11,7 +11,7 @@ from torch import Tensor
 from . import display, face, png
 from .account import account, as_json, derivation, provenance
 from .gallery import pictures
-from .held_out import CHAINS, width
+from .held_out import CHAINS, misfit, width
 from .measurement import simulate
 from .noise import Gaussian
 from .outputs import REPORT, refuse_inputs, whole
@@ -57,9 +57,12 @@ def restore_file(
     watch = [trace]
     if progress is not None:
         watch.append(lambda step, i, total: progress(len(step.x), i, total, trace.rows[-1]))
+    factor = None
+    if settings.held_out and settings.chains > 1 and problem.task.split is not None:
+        problem, factor = _held_out(problem, prior, settings, watch[1:])
     posterior = _sampled(problem, prior, settings, watch, checkpoint)
-    if settings.width == "held-out" and posterior.chains > 1 and problem.task.split is not None:
-        posterior = posterior.widened(_width(problem, prior, settings, watch[1:]))
+    if factor is not None:
+        posterior = posterior.widened(factor)
     present = problem.task.present
     samples = [present(x) for x in posterior.samples]
     shown = {"mean": present(posterior.mean), "sample": samples[0]}
@@ -159,12 +162,31 @@ def _sampled(
     )
 
 
-def _width(problem: Problem, prior: Prior, settings: Settings, watch: list) -> float:
-    """Of samples of the same sampler, from a part of the measurement and against the rest."""
-    split = problem.task.split()
-    part = replace(problem, task=replace(problem.task, measurement=split.kept))
+def _held_out(
+    problem: Problem, prior: Prior, settings: Settings, watch: list
+) -> tuple[Problem, float]:
+    """The best options and the width, of runs on a part of the measurement against the rest."""
+    task, split = problem.task, problem.task.split()
     few = replace(settings, chains=min(CHAINS, settings.chains), seed=settings.seed + 1)
-    return width(_sampled(part, prior, few, watch, None).samples, split.held)
+
+    def samples(options: Mapping[str, Any]) -> Tensor:
+        part = replace(task, measurement=split.kept)
+        tried = replace(problem, task=part, options={**problem.options, **options})
+        return _sampled(tried, prior, few, watch, None).samples
+
+    own = problem.sampler == task.sampler
+    tries = [t for t in task.tries if own and not t.keys() & settings.sampler_options.keys()]
+    if len(tries) < 2:
+        return problem, width(samples({}), split.held)
+    runs = [samples(options) for options in tries]
+    best = min(range(len(runs)), key=lambda i: misfit(runs[i], split.held))
+    told = {f"{key}, by held-out data": value for key, value in tries[best].items()}
+    problem = replace(
+        problem,
+        task=replace(task, facts={**task.facts, **told}),
+        options={**problem.options, **tries[best]},
+    )
+    return problem, width(runs[best], split.held)
 
 
 def _write_arrays(folder: Path, posterior: Posterior, settings: Settings) -> None:

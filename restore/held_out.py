@@ -3,7 +3,8 @@
 Samplers that are narrow by construction, and priors that are surer than they should be, give
 intervals that are too short. What was measured can tell: from a part of it, the rest is predicted,
 and how far it lies from the samples' mean is set against how far they lie from it themselves. No
-truth is needed. It is cross-validation of one number, a factor on the samples' deviations.
+truth is needed. It is cross-validation of one number, a factor on the samples' deviations; an
+option of the sampler that a recipe is unsure of is chosen in the same way.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch import Tensor
 from .measurement import Measurement
 from .noise import Gaussian
 
-CHAINS = 4  # of the run without what is kept back
+CHAINS = 3  # of a run without what is kept back
 SURE = 3.0  # standard errors that the misfit must exceed the noise by, to tell anything
 
 
@@ -34,18 +35,47 @@ def width(samples: Tensor, held: Measurement) -> float:
     1 where the noise hides it: where the numerator is within 3 of its standard errors.
     ValueError for noise that is not Gaussian, several observations, or a single sample.
     """
+    seen = _seen(samples, held)
+    excess = seen.misfit - seen.noise
+    if excess <= SURE * seen.doubt or seen.spread <= 0:
+        return 1.0
+    return max(1.0, (excess / ((1 + 1 / len(samples)) * seen.spread)) ** 0.5)
+
+
+def misfit(samples: Tensor, held: Measurement) -> float:
+    """|y - A mean|^2 of what was kept back, had the mean been that of many samples.
+
+    Whichever option of a sampler makes it least is the best for this measurement; samples and
+    errors as of `width`.
+    """
+    seen = _seen(samples, held)
+    return seen.misfit - seen.spread / len(samples)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Over what was kept back, of both parts of complex numbers."""
+
+    misfit: float  # squares of y - A mean
+    spread: float  # variances of A x
+    noise: float  # variances of the noise
+    doubt: float  # the standard error of the misfit by the noise alone
+
+
+def _seen(samples: Tensor, held: Measurement) -> _Sums:
     if not isinstance(held.noise, Gaussian) or held.observations > 1 or len(samples) < 2:
-        raise ValueError("a width is told by two samples or more, of one observation, Gaussian")
-    count = len(samples)
+        raise ValueError("what is kept back is compared with two samples or more, as one Gaussian "
+                         "observation")  # fmt: skip
     expected = held.operator(samples)
     measured = held.measured
     parts = 2 if expected.is_complex() else 1
     mean = expected.mean(0, keepdim=True)
     noise = (parts * (held.noise.on(mean) ** 2) * measured.double()).expand_as(measured)
-    misfit = ((held.y - mean).abs().double().square() * measured).sum().item()
-    spread = ((expected - mean).abs().double().square() * measured).sum().item() / (count - 1)
-    excess = misfit - noise.sum().item()
-    doubt = (2 / parts * noise.square().sum().item()) ** 0.5
-    if excess <= SURE * doubt or spread <= 0:
-        return 1.0
-    return max(1.0, (excess / ((1 + 1 / count) * spread)) ** 0.5)
+    off = ((held.y - mean).abs().double().square() * measured).sum().item()
+    spread = ((expected - mean).abs().double().square() * measured).sum().item()
+    return _Sums(
+        off,
+        spread / (len(samples) - 1),
+        noise.sum().item(),
+        (2 / parts * noise.square().sum().item()) ** 0.5,
+    )

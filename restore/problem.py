@@ -41,7 +41,7 @@ class Settings:
     device: str = "auto"
     precision: str = "auto"
     samples: bool = False  # write them, too
-    width: str = "held-out"  # of the samples: told by what is kept back, or the "sampler"'s own
+    held_out: bool = True  # keep data back to tell the spread of the samples, and options, by
     baseline: str | None = None  # a classical answer to set beside ours
     format: str | None = None  # the extension of what is written; None: the task's or the input's
     command: str = ""  # that asks for all this

@@ -1,6 +1,6 @@
 """Record: a file's contents. Task: a problem to solve. Recipe: how the first becomes the second."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Task:
         None  # a draw of a noisy reference, were this signal the truth
     )
     split: Callable[[], Split] | None = None  # what to keep back to tell the samples' spread by
+    tries: Sequence[Mapping[str, Any]] = ()  # options of the sampler, to be told apart by it, too
     before: Record | None = None  # what to show as the input; None: the file's own signal
     views: Callable[[Record], Mapping[str, Tensor]] | None = (
         None  # pictures (channels, y, x), 0 to 1

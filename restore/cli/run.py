@@ -63,13 +63,11 @@ def flags() -> list[click.Parameter]:
         ),
         click.Option(["--samples"], is_flag=True, help="Write every sample, too."),
         click.Option(
-            ["--width"],
-            type=click.Choice(["held-out", "sampler"]),
-            metavar="NAME",
-            default="held-out",
+            ["--held-out/--no-held-out"],
+            default=True,
             show_default=True,
-            help="Spread of the samples. held-out: as measurements that are kept back ask for, "
-            "where the recipe can, at the cost of another, smaller run; sampler: as it comes.",
+            help="Where the recipe can, keep a part of the measurement back and predict it by "
+            "small runs: it tells how far the samples should spread, and which options are best.",
         ),
         click.Option(
             ["--baseline"], help="A classical answer to set beside; a wrong name lists them."

@@ -4,7 +4,7 @@ import pytest
 import torch
 from restore_operators import Mask
 
-from restore.held_out import width
+from restore.held_out import misfit, width
 from restore.measurement import Measurement
 from restore.noise import Gaussian
 from restore.posterior import Posterior
@@ -71,3 +71,10 @@ def test_widening_keeps_the_mean(shape):
     torch.testing.assert_close(wide.mean, narrow.mean)
     torch.testing.assert_close(wide.std, 2.5 * narrow.std)
     assert wide.provenance["width"] == 2.5
+
+
+def test_the_misfit_is_that_of_the_mean_of_many_samples():
+    """y of variance 1 + 0.1^2 about the centre; the mean of 6 samples misses it by 1 / 6 more."""
+    samples, held = problem(0.1, 1.0)
+    assert misfit(samples, held) / SIZE == pytest.approx(1.01, rel=0.05)
+    assert misfit(2 * samples, held) > 1.5 * misfit(samples, held)

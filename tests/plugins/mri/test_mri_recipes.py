@@ -16,7 +16,7 @@ from restore_mri.calibration import middle
 from restore_mri.held_out import chosen, kept_back
 from restore_mri.noncartesian import noncartesian_sense
 from restore_mri.predicted import full_scan
-from restore_mri.recipes import LEVELS, mri, posed
+from restore_mri.recipes import LEVELS, TRUSTS, mri, posed
 from restore_mri.scan import scan
 from restore_mri.show import channels
 from restore_mri.training import LEAST, augment, coarser, recontrasted, slices, with_phase
@@ -174,18 +174,26 @@ def test_a_scan_of_nothing_but_its_middle_keeps_nothing_back(full):
     assert width(torch.randn(3, *held.operator.in_shape), held) == 1
 
 
-def test_the_width_is_told_and_written(full, tmp_path, untrained):
+def test_held_out_lines_tell_trust_and_width(full, tmp_path, untrained):
     path, *_ = full
+    told = "trust, by held-out data"
     options = {"accelerate": 2.0, "mask": "random", "calibration": 12}
-    for kind in ("held-out", "sampler"):
-        run(path, tmp_path / kind, options=options, prior=untrained, width=kind)
-    reports = [json.loads((tmp_path / kind / "report.json").read_text())
-               for kind in ("held-out", "sampler")]  # fmt: skip
-    factor = reports[0]["provenance"]["width"]
-    assert factor > 1 and "width" not in reports[1]["provenance"]
-    mean, other = (np.load(tmp_path / kind / "mean.npy") for kind in ("held-out", "sampler"))
+
+    def report(name, **more):
+        run(path, tmp_path / name, options=options, prior=untrained, **more)
+        return json.loads((tmp_path / name / "report.json").read_text())
+
+    found = report("held-out")
+    given = {"trust": str(found["facts"][told])}
+    bare = report("bare", held_out=False, sampler_options=given)
+    own = report("own", sampler_options=given)
+    assert found["facts"][told] in TRUSTS and told not in {**bare["facts"], **own["facts"]}
+    factor = found["provenance"]["width"]
+    assert factor > 1 and "width" not in bare["provenance"]
+    assert own["provenance"]["width"] == pytest.approx(factor)
+    mean, other = (np.load(tmp_path / name / "mean.npy") for name in ("held-out", "bare"))
     np.testing.assert_allclose(mean, other, atol=1e-5)
-    std, other = (np.load(tmp_path / kind / "std.npy") for kind in ("held-out", "sampler"))
+    std, other = (np.load(tmp_path / name / "std.npy") for name in ("held-out", "bare"))
     np.testing.assert_allclose(std, factor * other, rtol=1e-3, atol=1e-6)
 
 
