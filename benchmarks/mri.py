@@ -45,6 +45,7 @@ from .tables import publish, table
 DATA = Path(__file__).parents[2] / "shared" / "data" / "mri"
 MASKS = (("equispaced", 4.0), ("random", 4.0), ("poisson", 6.0))
 WEIGHTS = (5e-4, 2e-3, 5e-3, 1.2e-2, 3e-2)
+BLACK = 0.05  # of the 99th percentile
 GRADIENTS = (4, 8, 16)
 FIGURES = {
     "PSNR": metrics.psnr_fastmri_volume,
@@ -141,12 +142,22 @@ def compare(case: Case, mask: str, rate: float, chains: int, steps: int) -> list
     seconds = time.perf_counter() - started
     draws = predictive(task.predict, posterior.samples)
     shown = [task.present(x) for x in posterior.samples] if case.truth else draws[:chains]
-    inside = f"{covered([record.signal for record in shown], truth):.2f} (x{factor:.1f}, {trust:g})"
+    inside = coverage(case, [record.signal for record in shown], truth)
+    inside = f"{inside} (x{factor:.1f}, {trust:g})"
     mean = task.present(posterior.mean).signal
     cells = [*plain(case, [mean], truth), *predicted(case, [expected(draws).signal], truth)]
     rows.append([case.name, net, "restore (mean)", *cells, inside, f"{seconds:.0f}"])
     add("restore (one sample)", [posterior.samples[0]])
     return rows
+
+
+def coverage(case: Case, samples: list[Tensor], truth: Tensor) -> str:
+    """Of all pixels, and where the truth is known also of those that are not black in it."""
+    whole = f"{covered(samples, truth):.2f}"
+    if case.truth is None:
+        return whole
+    seen = truth.abs() > BLACK
+    return f"{whole}, object {covered([x[seen] for x in samples], truth[seen]):.2f}"
 
 
 def sampled(task: Task, chains: int, steps: int) -> tuple[Posterior, float, float]:
@@ -162,7 +173,7 @@ def sampled(task: Task, chains: int, steps: int) -> tuple[Posterior, float, floa
 
     tried = [(run(split.kept, CHAINS, 1, options).samples, options) for options in task.tries]
     few, best = min(tried, key=lambda pair: misfit(pair[0], split.held))
-    factor = width(few, split.held)
+    factor = width(few, split)
     return run(task.measurement, chains, 0, best).widened(factor), factor, best["trust"]
 
 

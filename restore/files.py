@@ -177,7 +177,7 @@ def _held_out(
     own = problem.sampler == task.sampler
     tries = [t for t in task.tries if own and not t.keys() & settings.sampler_options.keys()]
     if len(tries) < 2:
-        return problem, width(samples({}), split.held)
+        return problem, width(samples({}), split)
     runs = [samples(options) for options in tries]
     best = min(range(len(runs)), key=lambda i: misfit(runs[i], split.held))
     told = {f"{key}, by held-out data": value for key, value in tries[best].items()}
@@ -186,7 +186,7 @@ def _held_out(
         task=replace(task, facts={**task.facts, **told}),
         options={**problem.options, **tries[best]},
     )
-    return problem, width(runs[best], split.held)
+    return problem, width(runs[best], split)
 
 
 def _write_arrays(folder: Path, posterior: Posterior, settings: Settings) -> None:

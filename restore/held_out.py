@@ -26,18 +26,20 @@ class Split:
     held: Measurement
 
 
-def width(samples: Tensor, held: Measurement) -> float:
+def width(samples: Tensor, split: Split) -> float:
     """The factor on deviations from the mean that explains what was kept back; 1 or more.
 
-    samples: (chains, *shape), of p(x | what was kept). For samples of the right law the mean of n
+    samples: (chains, *shape), of p(x | split.kept). For samples of the right law the mean of n
     misses A x by (1 + 1 / n) times their variance, and y lies the noise farther: the factor is
     sqrt((|y - A mean|^2 - std^2) / ((1 + 1/n) var(A x))), all summed over what was measured. It is
-    1 where the noise hides it: where the numerator is within 3 of its standard errors.
+    1 where the noise hides it: where the numerator is within 3 of its standard errors. A noise
+    that the kept data show to be assumed too large, by the chi-square of the mean, counts as less.
     ValueError for noise that is not Gaussian, several observations, or a single sample.
     """
-    seen = _seen(samples, held)
-    excess = seen.misfit - seen.noise
-    if excess <= SURE * seen.doubt or seen.spread <= 0:
+    seen = _seen(samples, split.held)
+    level = min(1.0, split.kept.chi_square(samples.mean(0, keepdim=True)).item())
+    excess = seen.misfit - level * seen.noise
+    if excess <= SURE * level * seen.doubt or seen.spread <= 0:
         return 1.0
     return max(1.0, (excess / ((1 + 1 / len(samples)) * seen.spread)) ** 0.5)
 

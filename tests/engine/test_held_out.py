@@ -4,7 +4,7 @@ import pytest
 import torch
 from restore_operators import Mask
 
-from restore.held_out import misfit, width
+from restore.held_out import Split, misfit, width
 from restore.measurement import Measurement
 from restore.noise import Gaussian
 from restore.posterior import Posterior
@@ -20,7 +20,10 @@ def problem(noise: float, shrink: float, *, spread: float = 1.0, kept: float = 1
     samples = torch.stack([centre + shrink * (x - centre) for x in samples])
     seen = (torch.rand(SIZE, generator=generator) < kept).float()
     y = seen * (truth + noise * torch.randn(SIZE, generator=generator))
-    return samples, Measurement(y, Mask(seen), Gaussian(noise))
+    held = Measurement(y, Mask(seen), Gaussian(noise))
+    other = samples.mean(0) + noise * torch.randn(SIZE, generator=generator)  # chi-square 1
+    kept = Measurement(other, Mask(torch.ones(SIZE)), Gaussian(max(noise, 1e-6)))
+    return samples, Split(kept, held)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.1, 1.0])
@@ -45,8 +48,16 @@ def test_noise_that_hides_the_spread_tells_nothing():
 
 
 def test_equal_samples_have_no_factor():
-    samples, held = problem(0.1, 0.5)
-    assert width(samples[:1].expand(4, -1), held) == 1
+    samples, split = problem(0.1, 0.5)
+    assert width(samples[:1].expand(4, -1), split) == 1
+
+
+def test_a_noise_that_is_assumed_too_large_does_not_hide_the_spread():
+    """Assumed 3 times as large as it is: the kept data's chi-square, 1 / 9, takes it back."""
+    samples, split = problem(0.3, 0.5)
+    large = [Measurement(m.y, m.operator, Gaussian(0.9)) for m in (split.kept, split.held)]
+    assert width(samples, Split(*large)) == pytest.approx(width(samples, split), rel=0.02)
+    assert width(samples, Split(split.kept, large[1])) < 0.9 * width(samples, split)
 
 
 def test_complex_noise_has_two_parts():
@@ -54,13 +65,13 @@ def test_complex_noise_has_two_parts():
     z = torch.randn(COUNT + 2, SIZE, dtype=torch.complex128, generator=generator) * 2**0.5
     y = z[0] + z[1]  # the truth, and noise of std 1 in each part
     held = Measurement(y, Mask(torch.ones(SIZE)), Gaussian(1.0))
-    assert width(z[2:], held) == pytest.approx(1, abs=0.05)
+    assert width(z[2:], Split(held, held)) == pytest.approx(1, abs=0.05)
 
 
 def test_a_width_needs_two_samples():
-    samples, held = problem(0.1, 1.0)
+    samples, split = problem(0.1, 1.0)
     with pytest.raises(ValueError, match="two samples"):
-        width(samples[:1], held)
+        width(samples[:1], split)
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (2, 5, 3)])
@@ -75,6 +86,6 @@ def test_widening_keeps_the_mean(shape):
 
 def test_the_misfit_is_that_of_the_mean_of_many_samples():
     """y of variance 1 + 0.1^2 about the centre; the mean of 6 samples misses it by 1 / 6 more."""
-    samples, held = problem(0.1, 1.0)
-    assert misfit(samples, held) / SIZE == pytest.approx(1.01, rel=0.05)
-    assert misfit(2 * samples, held) > 1.5 * misfit(samples, held)
+    samples, split = problem(0.1, 1.0)
+    assert misfit(samples, split.held) / SIZE == pytest.approx(1.01, rel=0.05)
+    assert misfit(2 * samples, split.held) > 1.5 * misfit(samples, split.held)

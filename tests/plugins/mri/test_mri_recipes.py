@@ -169,9 +169,9 @@ def test_what_is_kept_back_lies_outside_the_middle(full, name):
 
 def test_a_scan_of_nothing_but_its_middle_keeps_nothing_back(full):
     least, _ = scan(with_maps(full)[0], 0.01, maps="espirit")
-    held = kept_back(least).held
-    assert not held.y.any()
-    assert width(torch.randn(3, *held.operator.in_shape), held) == 1
+    split = kept_back(least)
+    assert not split.held.y.any()
+    assert width(torch.randn(3, *split.held.operator.in_shape), split) == 1
 
 
 def test_held_out_lines_tell_trust_and_width(full, tmp_path, untrained):
