@@ -5,7 +5,7 @@ python -m benchmarks.mri [--chains 8] [--steps 60] [--only NAME]
 Real scans are compared with the coil-combined image of all their data, noise and all: where that
 is much, magnitudes favour what keeps noise in the air. So each answer is also asked what that very
 image would show ("predicted"): what was measured stands, the rest is the answer's, and magnitudes
-are averaged over its noise. That is the same for all methods, and has the least error for each.
+are averaged over its noise, the same for all methods.
 Simulated coils on a volume that the prior did not see are compared with the clean image. Sampler
 and steps were chosen on a held-out slice of another volume; each baseline takes its best weight on
 the very image.
