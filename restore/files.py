@@ -12,7 +12,7 @@ from . import display, face, png
 from .account import account, as_json, derivation, provenance
 from .gallery import pictures
 from .held_out import CHAINS, misfit, width
-from .measurement import simulate
+from .measurement import Measurement, simulate
 from .noise import Gaussian
 from .outputs import REPORT, refuse_inputs, whole
 from .plugins import catalog
@@ -22,8 +22,9 @@ from .prior import Prior
 from .problem import Problem, Settings, pose
 from .reading import find, read, suffix
 from .report import write_report
+from .samplers.base import Step
 from .task import Recipe, Record
-from .watchers import Trace
+from .watchers import Trace, Watcher
 
 DEFAULT_NOISE = 0.05  # of simulated measurements, in units of the full range
 
@@ -53,13 +54,10 @@ def restore_file(
         say(problem)
     if problem.task.prepare is not None:
         problem = replace(problem, task=problem.task.prepare(prior))
-    trace = Trace(problem.task.measurement)
-    watch = [trace]
-    if progress is not None:
-        watch.append(lambda step, i, total: progress(len(step.x), i, total, trace.rows[-1]))
     factor = None
     if settings.held_out and settings.chains > 1 and problem.task.split is not None:
-        problem, factor = _held_out(problem, prior, settings, watch[1:])
+        problem, factor = _held_out(problem, prior, settings, progress)
+    trace, watch = _watched(problem.task.measurement, progress)
     posterior = _sampled(problem, prior, settings, watch, checkpoint)
     if factor is not None:
         posterior = posterior.widened(factor)
@@ -139,6 +137,18 @@ def write_json(path: Path, facts: Mapping[str, Any]) -> None:
     path.write_text(as_json(facts, indent=2) + "\n")
 
 
+def _watched(measurement: Measurement, progress: Progress | None) -> tuple[Trace, list[Watcher]]:
+    """The trace of a run, and all that watches it."""
+    trace = Trace(measurement)
+    if progress is None:
+        return trace, [trace]
+
+    def tell(step: Step, index: int, total: int) -> None:
+        progress(len(step.x), index, total, trace.rows[-1])
+
+    return trace, [trace, tell]
+
+
 def _sampled(
     problem: Problem, prior: Prior, settings: Settings, watch: list, checkpoint: Path | None
 ) -> Posterior:
@@ -163,7 +173,7 @@ def _sampled(
 
 
 def _held_out(
-    problem: Problem, prior: Prior, settings: Settings, watch: list
+    problem: Problem, prior: Prior, settings: Settings, progress: Progress | None
 ) -> tuple[Problem, float]:
     """The best options and the width, of runs on a part of the measurement against the rest."""
     task, split = problem.task, problem.task.split()
@@ -172,7 +182,7 @@ def _held_out(
     def samples(options: Mapping[str, Any]) -> Tensor:
         part = replace(task, measurement=split.kept)
         tried = replace(problem, task=part, options={**problem.options, **options})
-        return _sampled(tried, prior, few, watch, None).samples
+        return _sampled(tried, prior, few, _watched(split.kept, progress)[1], None).samples
 
     own = problem.sampler == task.sampler
     tries = [t for t in task.tries if own and not t.keys() & settings.sampler_options.keys()]

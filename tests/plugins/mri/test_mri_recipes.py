@@ -46,7 +46,10 @@ def full(tmp_path):
 
 def run(source, folder, recipe="mri", options=None, **more):
     settings = Settings(recipe, options or {}, chains=3, steps=4, **more)
-    return restore_file(source, folder, settings)
+    told = []
+    facts = restore_file(source, folder, settings, progress=lambda *step: told.append(step))
+    assert {total for _, _, total, _ in told} == {4} and "sigma" in told[-1][-1]
+    return facts
 
 
 def record(full, **meta):
