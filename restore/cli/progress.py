@@ -42,7 +42,7 @@ class Plain:
 
     def __call__(self, rows: int, index: int, total: int, facts: Mapping[str, Any]) -> None:
         done, whole, left = self.pace.at(rows, index, total)
-        if LINES * done // whole > self.shown:
+        if LINES * done // whole != self.shown:  # it falls where another run begins
             self.shown = LINES * done // whole
             click.echo(f"  {done}/{whole}  {_words(facts, left)}", err=True)
 
