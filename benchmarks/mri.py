@@ -31,7 +31,7 @@ from restore_operators import classical
 from torch import Tensor
 
 import restore
-from restore.held_out import CHAINS, misfit, width
+from restore.held_out import CHAINS, chosen
 from restore.measurement import Measurement
 from restore.plugins import catalog
 from restore.posterior import Posterior, covered
@@ -171,9 +171,8 @@ def sampled(task: Task, chains: int, steps: int) -> tuple[Posterior, float, floa
             sigmas=task.schedule(steps), **options,
         )  # fmt: skip
 
-    tried = [(run(split.kept, CHAINS, 1, options).samples, options) for options in task.tries]
-    few, best = min(tried, key=lambda pair: misfit(pair[0], split.held))
-    factor = width(few, split)
+    few = lambda options: run(split.kept, CHAINS, 1, options).samples  # noqa: E731
+    best, factor = chosen(task.tries, few, split)
     return run(task.measurement, chains, 0, best).widened(factor), factor, best["trust"]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from . import display, face, png
 from .account import account, as_json, derivation, provenance
 from .gallery import pictures
-from .held_out import CHAINS, misfit, width
+from .held_out import CHAINS, chosen
 from .measurement import Measurement, simulate
 from .noise import Gaussian
 from .outputs import REPORT, refuse_inputs, whole
@@ -180,23 +180,16 @@ def _held_out(
     few = replace(settings, chains=min(CHAINS, settings.chains), seed=settings.seed + 1)
 
     def samples(options: Mapping[str, Any]) -> Tensor:
-        part = replace(task, measurement=split.kept)
+        part = replace(problem.task, measurement=split.kept)
         tried = replace(problem, task=part, options={**problem.options, **options})
         return _sampled(tried, prior, few, _watched(split.kept, progress)[1], None).samples
 
     own = problem.sampler == task.sampler
     tries = [t for t in task.tries if own and not t.keys() & settings.sampler_options.keys()]
-    if len(tries) < 2:
-        return problem, width(samples({}), split)
-    runs = [samples(options) for options in tries]
-    best = min(range(len(runs)), key=lambda i: misfit(runs[i], split.held))
-    told = {f"{key}, by held-out data": value for key, value in tries[best].items()}
-    problem = replace(
-        problem,
-        task=replace(task, facts={**task.facts, **told}),
-        options={**problem.options, **tries[best]},
-    )
-    return problem, width(runs[best], split)
+    best, factor = chosen(tries or [{}], samples, split)
+    told = {f"{key}, by held-out data": value for key, value in best.items()}
+    task = replace(task, facts={**task.facts, **told})
+    return replace(problem, task=task, options={**problem.options, **best}), factor
 
 
 def _write_arrays(folder: Path, posterior: Posterior, settings: Settings) -> None:

@@ -7,13 +7,17 @@ truth is needed. It is cross-validation of one number, a factor on the samples' 
 option of the sampler that a recipe is unsure of is chosen in the same way.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from .measurement import Measurement
 from .noise import Gaussian
 
+Options = Mapping[str, Any]  # of a sampler
+Run = Callable[[Options], Tensor]
 CHAINS = 3  # of a run without what is kept back
 SURE = 3.0  # standard errors that the misfit must exceed the noise by, to tell anything
 
@@ -52,6 +56,16 @@ def misfit(samples: Tensor, held: Measurement) -> float:
     """
     seen = _seen(samples, held)
     return seen.misfit - seen.spread / len(samples)
+
+
+def chosen(tries: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
+    """The options of the least misfit, and the width of their samples.
+
+    run: options -> samples (chains, *shape) of p(x | split.kept).
+    """
+    runs = [run(options) for options in tries]
+    best = min(range(len(runs)), key=lambda i: misfit(runs[i], split.held))
+    return tries[best], width(runs[best], split)
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def spread(signals: Sequence[Tensor]) -> Tensor:
 
     Of complex signals that of their magnitudes.
     """
-    signals = [_real(signal) for signal in signals]
+    signals = [magnitude(signal) for signal in signals]
     mean = sum(signal.double() for signal in signals) / len(signals)
     power = sum((signal - mean).square() for signal in signals)
     return (power / (len(signals) - 1)).sqrt().float()
@@ -113,14 +113,19 @@ def covered(signals: Sequence[Tensor], truth: Tensor, share: float = 0.9) -> flo
     the true posterior it holds exactly `share`, however few they are. Complex signals are compared
     by their magnitudes.
     """
-    count, signals, truth = len(signals), [_real(signal) for signal in signals], _real(truth)
+    count, signals, truth = (
+        len(signals),
+        [magnitude(signal) for signal in signals],
+        magnitude(truth),
+    )
     quantile = _student(count - 1, (1 + share) / 2)
     width = quantile * (1 + 1 / count) ** 0.5 * spread(signals)
     mean = sum(signal.double() for signal in signals) / count
     return ((truth - mean).abs() <= width + 1e-12).double().mean().item()
 
 
-def _real(signal: Tensor) -> Tensor:
+def magnitude(signal: Tensor) -> Tensor:
+    """Of what is complex; what is real is itself."""
     return signal.abs() if signal.is_complex() else signal
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from .posterior import magnitude
 from .task import Record
 
 Predict = Callable[[Tensor, torch.Generator], Record]
@@ -27,8 +28,5 @@ def predictive(predict: Predict, signals: Iterable[Tensor], seed: int = 0) -> li
 
 def expected(draws: Sequence[Record]) -> Record:
     """The mean of draws; of complex ones that of their magnitudes, a magnitude."""
-    total = 0.0
-    for draw in draws:
-        signal = draw.signal.abs() if draw.signal.is_complex() else draw.signal
-        total = total + signal.double()
+    total = sum(magnitude(draw.signal).double() for draw in draws)
     return replace(draws[0], signal=(total / len(draws)).float())

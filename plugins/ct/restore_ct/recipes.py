@@ -63,12 +63,12 @@ def solve_ct(
     operator = projector(scan, shape, pixel)
     first = fbp(scan.signal.reshape(1, *operator.out_shape), operator, "hann")[0]
     water, units = _water(scan, first, facts)
+    measurement = _measured(scan, water * operator, likelihood, noise)
 
-    def measured(views: slice | Tensor = slice(None)) -> Measurement:
+    def measured(views: Tensor) -> Measurement:
         part = _views(scan, views)
         return _measured(part, water * projector(part, shape, pixel), likelihood, noise)
 
-    measurement = measured()
     present = _presented(scan, operator, water, units)
     return Task(
         measurement,

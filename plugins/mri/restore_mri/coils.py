@@ -111,20 +111,20 @@ def low_frequency_maps(
 
     Everywhere of sum_c |S_c|^2 = 1, noise in the air included; the phase of the image is in them.
     """
-    data = calibration_data(kspace, mask, largest=calibration)
-    whole = torch.zeros_like(kspace)
-    middle(whole, data.shape[-2:]).copy_(hann(data))
-    return normalised(to_image(whole))
+    return normalised(to_image(low_frequencies(kspace, mask, largest=calibration)))
 
 
-def hann(data: Tensor) -> Tensor:
-    """Times Hann's window along the last two axes, 1 at n // 2: no lobes beside what is bright."""
+def low_frequencies(kspace: Tensor, mask: Tensor | None = None, *, largest: int) -> Tensor:
+    """The calibration data times Hann's window, and zeros: no lobes beside what is bright."""
+    data = calibration_data(kspace, mask, largest=largest)
     for axis in (-2, -1):
         n = data.shape[axis]
         turns = (torch.arange(n, device=data.device) - n // 2) / (n + 1)
         window = 0.5 + 0.5 * torch.cos(2 * torch.pi * turns)
         data = data * window.to(data.real.dtype).reshape(-1, *(1,) * (-1 - axis))
-    return data
+    whole = torch.zeros_like(kspace)
+    middle(whole, data.shape[-2:]).copy_(data)
+    return whole
 
 
 def normalised(maps: Tensor) -> Tensor:

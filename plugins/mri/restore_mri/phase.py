@@ -8,8 +8,7 @@ prior is trained on images without it.
 import torch
 from torch import Tensor
 
-from .calibration import calibration_region, middle
-from .coils import TINY, hann, matched_filter
+from .coils import TINY, low_frequencies, matched_filter
 
 
 def smooth_phase(
@@ -18,13 +17,8 @@ def smooth_phase(
     """exp(i phi) of the coil-combined image of the calibration region; (slice, y, x), complex.
 
     1 where that image is 0. kspace: (slice, coil, ky, kx); maps: (slice or 1, coil, y, x); mask,
-    largest: see `calibration_region`, whose ValueError it raises.
+    largest: see `calibration_data`, whose ValueError it raises.
     """
-    if mask is None:
-        mask = torch.ones(kspace.shape[-2:], dtype=torch.bool)
-    size = calibration_region(mask, largest=largest)
-    low = torch.zeros_like(kspace)
-    middle(low, size).copy_(hann(middle(kspace, size)))
-    image = matched_filter(low, maps)
+    image = matched_filter(low_frequencies(kspace, mask, largest=largest), maps)
     height = image.abs()
     return torch.where(height > TINY * height.amax(), image / height, 1)

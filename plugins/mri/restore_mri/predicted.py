@@ -1,5 +1,7 @@
 """What the full scan's own reconstruction would show, by an image found from a part of it."""
 
+from dataclasses import replace
+
 import torch
 from torch import Generator, Tensor
 
@@ -24,7 +26,7 @@ def full_scan(least: Scan, full: Scan, task: Task) -> Predict:
         drawn = expected + full.noise * torch.complex(*parts)
         if full.mask is not None:
             drawn = drawn * over_coils(full.mask)
-        scan = full.with_kspace(torch.where(kept, least.kspace, drawn))
+        scan = replace(full, kspace=torch.where(kept, least.kspace, drawn))
         return task.present(channels(scan.combined()))
 
     return predict

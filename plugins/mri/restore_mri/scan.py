@@ -68,10 +68,6 @@ class Scan:
         """The coil-combined image of what was measured, complex; (1, slice, y, x)."""
         return matched_filter(self.kspace, self.maps)[None]
 
-    def with_kspace(self, kspace: Tensor) -> "Scan":
-        """The same scan, had it measured something else."""
-        return replace(self, kspace=kspace)
-
     def without(self, phase: Tensor) -> "Scan":
         """The same scan, of images without a smooth phase."""
         return replace(self, maps=self.maps * phase[:, None], phase=phase)
