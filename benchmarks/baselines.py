@@ -8,7 +8,7 @@ import torch
 from skimage import restoration
 from torch import Tensor
 
-from restore.operator import LinearOperator
+from restore.measurement.operator import LinearOperator
 
 
 def _numpy(x: Tensor) -> np.ndarray:

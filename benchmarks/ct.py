@@ -18,19 +18,20 @@ import torch
 from restore_ct import metrics
 from restore_ct.physics import attenuation
 from restore_ct.priors import slices
-from restore_ct.recipes import ct
+from restore_ct.recipes.ct import ct
 from restore_ct.scan import scan
 from restore_dicom import volumes
-from restore_operators import Radon, classical
+from restore_operators import Radon
+from restore_operators.reconstruction import classical
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 import restore
-from restore.likelihoods import Transmission
-from restore.posterior import covered
-from restore.priors.sliced import slicewise
-from restore.signal import ChainNoise
-from restore.task import Record, Task
+from restore.files.coverage import covered
+from restore.files.task import Record, Task
+from restore.measurement.not_gaussian import Transmission
+from restore.measurement.signal import ChainNoise
+from restore.priors.combined.sliced import slicewise
 
 from .tables import publish, table
 

@@ -12,8 +12,8 @@ from restore_image.metrics import psnr
 from restore_operators import Identity
 
 import restore
-from restore.measurement import simulate
-from restore.noise import Gaussian
+from restore.measurement.measurement import simulate
+from restore.measurement.noise import Gaussian
 
 from . import baselines
 from .images import SET12, Bench, _read, _tuning

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from restore_image.metrics import psnr, ssim
 from restore_operators import (
     Blur,
     Downsample,
@@ -27,11 +26,11 @@ from restore_operators import (
 from torch import Tensor
 
 import restore
-from restore.measurement import Measurement, simulate, stack
-from restore.noise import Gaussian
+from restore.measurement.measurement import Measurement, simulate, stack
+from restore.measurement.noise import Gaussian
 
 from . import baselines, peers
-from .tables import publish, table
+from .tables import publish, quality, table
 
 SET12 = Path(__file__).parents[2] / "shared" / "data" / "images" / "set12"
 
@@ -154,8 +153,8 @@ def _ours(name: str, options: dict, images, parts: list[Measurement], prior, giv
     chi = measurement.chi_square(posterior.samples.flatten(0, 1)).mean().item()
     return [
         f"restore {name}",
-        _quality([one.mean for one in alone], images),
-        _quality([one.samples[0] for one in alone], images),
+        quality([one.mean for one in alone], images),
+        quality([one.samples[0] for one in alone], images),
         f"{100 * np.mean(covered):.0f} %",
         f"{chi:.2f}",
         f"{seconds:.0f}",
@@ -171,7 +170,7 @@ def _rival(name: str, method, weights, bench: Bench, images, parts: list[Measure
         return [name, f"not installed ({error.name})", "", "", "", ""]
     label = name if len(weights) == 1 else f"{name}, weight {weight:g}"
     seconds = f"{time.perf_counter() - started:.0f}"
-    return [label, _quality(estimates, images), "", "", "", seconds]
+    return [label, quality(estimates, images), "", "", "", seconds]
 
 
 def _tuning(bench: Bench, crop: int):
@@ -185,12 +184,6 @@ def _tuning(bench: Bench, crop: int):
         operator = bench.operator(x.shape)
         y = simulate(operator, Gaussian(bench.std), x, seed=100 + i).y[0]
         yield x, y.float(), operator, bench.std
-
-
-def _quality(estimates: list[Tensor], images: list[Tensor]) -> str:
-    pairs = list(zip(estimates, images, strict=True))
-    peak = np.mean([psnr(a, b) for a, b in pairs])
-    return f"{peak:.2f} / {np.mean([ssim(a, b) for a, b in pairs]):.3f}"
 
 
 def _read(path: Path, crop: int) -> Tensor:

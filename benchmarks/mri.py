@@ -22,23 +22,24 @@ import nibabel
 import numpy as np
 import torch
 from restore_mri import metrics
-from restore_mri.kspace import to_kspace
+from restore_mri.kspace.cartesian import remove_oversampling
+from restore_mri.kspace.samples import to_kspace
+from restore_mri.kspace.scale import PERCENTILE
 from restore_mri.priors import slices
-from restore_mri.recipes import mri
-from restore_mri.record import remove_oversampling
-from restore_mri.training import PERCENTILE, with_phase
-from restore_operators import classical
+from restore_mri.recipes.mri import mri
+from restore_mri.training import with_phase
+from restore_operators.reconstruction import classical
 from torch import Tensor
 
 import restore
-from restore.held_out import CHAINS, chosen
-from restore.measurement import Measurement
-from restore.plugins import catalog
-from restore.posterior import Posterior, covered
-from restore.predictive import expected, predictive
-from restore.priors.sliced import slicewise
-from restore.reading import read
-from restore.task import Record, Task
+from restore.files.by_extension import read
+from restore.files.coverage import covered, expected, predictive
+from restore.files.task import Record, Task
+from restore.measurement.measurement import Measurement
+from restore.plugins.discovery import catalog
+from restore.priors.combined.sliced import slicewise
+from restore.sampling.held_out import CHAINS, chosen
+from restore.sampling.posterior import Posterior
 
 from .tables import publish, table
 

@@ -9,22 +9,22 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from restore_mri.coils import normalised
-from restore_mri.espirit import espirit
-from restore_mri.kspace import to_kspace
-from restore_mri.masks import accelerate
+from restore_mri.coils.coils import normalised
+from restore_mri.coils.espirit import espirit
+from restore_mri.kspace.samples import to_kspace
+from restore_mri.masks.masks import accelerate
 from restore_mri.metrics import complex_nmse
-from restore_mri.operators import Sense, sense
+from restore_mri.operators.row_by_row import Rows
+from restore_mri.operators.sense import Sense, sense
 from restore_mri.priors import slices
-from restore_mri.rows import Rows
 from torch import Tensor
 
 import restore
-from restore.measurement import Measurement
-from restore.noise import Gaussian
-from restore.prior import Prior
-from restore.priors.sliced import sliced
-from restore.signal import conjugate_gradient
+from restore.measurement.measurement import Measurement
+from restore.measurement.noise import Gaussian
+from restore.measurement.signal import conjugate_gradient
+from restore.priors.combined.sliced import sliced
+from restore.priors.prior import Prior
 
 from .tables import publish, table
 

@@ -8,6 +8,8 @@ import time
 import numpy as np
 import torch
 
+from .tables import quality
+
 
 def rows(bench, images, parts, prior, given) -> list[list[object]]:
     """Rows of deepinv's samplers, in the columns of benchmarks.images; none where it is absent."""
@@ -15,7 +17,6 @@ def rows(bench, images, parts, prior, given) -> list[list[object]]:
         import deepinv
     except ImportError:
         return [["deepinv", "not installed", "", "", "", ""]]
-    from .images import _quality
 
     table = []
     for name, sampler in _samplers(deepinv, prior, bench.std, given.steps).items():
@@ -34,8 +35,8 @@ def rows(bench, images, parts, prior, given) -> list[list[object]]:
         table.append(
             [
                 f"deepinv {name}",
-                _quality(means, images),
-                _quality(firsts, images),
+                quality(means, images),
+                quality(firsts, images),
                 f"{100 * np.mean(covered):.0f} %",
                 "",
                 f"{time.perf_counter() - started:.0f}",

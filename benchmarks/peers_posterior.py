@@ -10,10 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from restore.cases import Case
-from restore.measurement import Measurement
-from restore.prior import Prior
-from restore.verify import Row, measured
+from restore.measurement.measurement import Measurement
+from restore.priors.prior import Prior
+from restore.testing.cases import Case
+from restore.testing.verify import Row, measured
 
 FAILURES = (RuntimeError, ValueError, TypeError, AttributeError)
 NAMES = ("DPS", "DDRM", "DiffPIR", "PiGDM", "MomentMatching")

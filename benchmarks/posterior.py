@@ -15,14 +15,14 @@ from pathlib import Path
 
 import torch
 
-from restore.cases import Case, mixture_case
-from restore.measurement import simulate
-from restore.noise import Gaussian
-from restore.plugins import catalog
+from restore.measurement.measurement import simulate
+from restore.measurement.noise import Gaussian
+from restore.plugins.discovery import catalog
 from restore.priors.exact import gaussian
-from restore.samplers.covariance import jacobian
-from restore.sampling import sample
-from restore.verify import FLOOR, IGNORE, Row, measured, posterior_samplers, tried
+from restore.samplers.parts.covariance import jacobian
+from restore.sampling.loop import sample
+from restore.testing.cases import Case, mixture_case
+from restore.testing.verify import FLOOR, IGNORE, Row, measured, posterior_samplers, tried
 
 from . import peers_posterior
 from .tables import publish, table
@@ -150,7 +150,7 @@ def _overhead(steps: int = 200) -> str:
     """CPU milliseconds a step less those of the same denoiser alone, 8x8 signal, 1 chain; the
     least of five runs."""
     kept = (torch.arange(64).reshape(1, 8, 8) % 2).float()
-    from restore_operators.mask import Mask
+    from restore_operators.pixels.mask import Mask
 
     measurement = simulate(Mask(kept), Gaussian(0.1), torch.zeros(1, 8, 8))
     prior = gaussian(torch.zeros(1, 8, 8), 1.0)

@@ -12,9 +12,9 @@ import torch
 from restore_operators import Mask, random_mask
 
 import restore
-from restore.measurement import simulate
-from restore.noise import Gaussian
-from restore.precision import Counted
+from restore.measurement.measurement import simulate
+from restore.measurement.noise import Gaussian
+from restore.sampling.precision import Counted
 
 from .tables import publish, table
 

@@ -5,6 +5,10 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from restore_image.metrics import psnr, ssim
+from torch import Tensor
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -24,3 +28,9 @@ def publish(name: str, title: str, notes: str, tables: Sequence[str]) -> None:
     print(text)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(text)
+
+
+def quality(estimates: list[Tensor], images: list[Tensor]) -> str:
+    pairs = list(zip(estimates, images, strict=True))
+    peak = np.mean([psnr(a, b) for a, b in pairs])
+    return f"{peak:.2f} / {np.mean([ssim(a, b) for a, b in pairs]):.3f}"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from restore.options import options_of, prose
-from restore.plugins import catalog
+from restore.plugins.discovery import catalog
+from restore.plugins.options import options_of, prose
 
 FAMILIES = (
     (
@@ -21,8 +21,8 @@ FAMILIES = (
         "D_y = D + sigma^2 grad log p(y | x), on any integrator. `tmpd` is the one to begin with "
         "where the gradient is affordable: exact for Gaussian priors, and the best on photographs "
         "with holes. `pigdm` is nearly as good there, at half the cost. Guided steps are cut "
-        "where they would pass by the data (`restore/samplers/likelihood.py`): on images they "
-        "would overshoot.",
+        "where they would pass by the data (`restore/samplers/parts/safe_steps.py`): on images "
+        "they would overshoot.",
         "tmpd pigdm dps mcg lgd stsl tfg freedom mpgd dmps cddb",
     ),
     (

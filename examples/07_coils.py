@@ -3,7 +3,7 @@
 import math
 
 import torch
-from restore_mri.operators import sense
+from restore_mri.operators.sense import sense
 from restore_operators import cgls
 from skimage.data import shepp_logan_phantom
 from skimage.transform import resize

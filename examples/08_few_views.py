@@ -7,7 +7,7 @@ from restore_ct.phantoms import phantoms
 from restore_operators import Radon, fbp
 
 import restore
-from restore.likelihoods import Transmission
+from restore.measurement.not_gaussian import Transmission
 
 WATER = 0.0192  # 1/mm
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(Path(__file__).parent / "engine"))
+sys.path.insert(0, str(Path(__file__).parent / "engine" / "fixtures"))
 torch.set_num_threads(1)  # small tensors: threads only get in each other's way
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from restore.plugins import catalog
+from restore.plugins.discovery import catalog
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 

@@ -50,13 +50,13 @@ def name(path: Path) -> str:
 
 
 def module(path: Path) -> str:
-    """restore/samplers/dps.py -> restore.samplers.dps"""
+    """restore/samplers/guided/dps.py -> restore.samplers.guided.dps"""
     top = next(room for room in ROOMS if path.is_relative_to(room))
     return ".".join(path.relative_to(top.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports(path: Path, *, top_only: bool = False) -> Iterator[str]:
-    """Every imported name with its module, absolute: restore.signal.dot; typing-only ones not."""
+    """Every imported name with its module, absolute; typing-only ones not."""
     tree = ast.parse(path.read_text("utf-8"))
     package = module(path).split(".") if any(path.is_relative_to(r) for r in ROOMS) else []
     package = package if path.name == "__init__.py" else package[:-1]
@@ -157,7 +157,10 @@ def _global_draws(tree: ast.AST) -> list[str]:
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if p.stem == "plugin"], ids=name)
 def test_a_plugin_imports_only_the_hook_marker_at_the_top(path):
-    assert set(imports(path, top_only=True)) <= {"restore.hookspecs.hook", "__future__.annotations"}
+    assert set(imports(path, top_only=True)) <= {
+        "restore.plugins.hookspecs.hook",
+        "__future__.annotations",
+    }
 
 
 @pytest.mark.parametrize(

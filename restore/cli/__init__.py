@@ -13,15 +13,27 @@ from .program import Program
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"]},
     commands_in={
-        "run": ("restore.cli.run:run", "Restore files by a recipe."),
-        "simulate": ("restore.cli.simulate:simulate", "Degrade clean files by a recipe."),
-        "list": ("restore.cli.listing:list_", "List recipes, priors, samplers, operators, ..."),
-        "info": ("restore.cli.listing:info", "Tell all about one of them."),
-        "plugins": ("restore.cli.listing:plugins", "List the plugins, and which are broken."),
-        "train": ("restore.cli.train:train", "Train a prior on files of your own."),
-        "verify": ("restore.cli.verify:verify", "Hold samplers to posteriors known exactly."),
-        "doctor": ("restore.cli.doctor:doctor", "Look whether all is there that a run needs."),
-        "demo": ("restore.cli.demo:demo", "Restore some photographs, to see it work."),
+        "run": ("restore.cli.commands.run:run", "Restore files by a recipe."),
+        "simulate": ("restore.cli.commands.simulate:simulate", "Degrade clean files by a recipe."),
+        "list": (
+            "restore.cli.commands.listing:list_",
+            "List recipes, priors, samplers, operators, ...",
+        ),
+        "info": ("restore.cli.commands.listing:info", "Tell all about one of them."),
+        "plugins": (
+            "restore.cli.commands.listing:plugins",
+            "List the plugins, and which are broken.",
+        ),
+        "train": ("restore.cli.commands.train:train", "Train a prior on files of your own."),
+        "verify": (
+            "restore.cli.commands.verify:verify",
+            "Hold samplers to posteriors known exactly.",
+        ),
+        "doctor": (
+            "restore.cli.commands.doctor:doctor",
+            "Look whether all is there that a run needs.",
+        ),
+        "demo": ("restore.cli.commands.demo:demo", "Restore some photographs, to see it work."),
     },
     epilog="Exit status: 0 done, 1 failure, 2 wrong usage, 3 some inputs failed, 4 a plugin or "
     "operator is not available, 5 weights missing or damaged, 130 interrupted. "

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..outputs import claim, finished, names, release
+from ..files.outputs import claim, finished, names, release
 from .program import raising, say
 from .wording import FAILURE, INTERRUPTED, PARTIAL, ends_run, line, mistake
 

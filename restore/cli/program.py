@@ -37,7 +37,7 @@ class Program(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         if args and args[0] not in self.commands_in and not args[0].startswith("-"):
-            from ..registry import unknown
+            from ..plugins.registry import unknown
 
             raise click.UsageError(unknown("command", args[0], self.commands_in), ctx)
         return super().resolve_command(ctx, args)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import WeightsError
-from ..prior import Prior
+from ..priors.prior import Prior
 from .parameterisations import from_blind
 
 TRAINED_TO = 0.39  # 100 / 255, the noise it saw

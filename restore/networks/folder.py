@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..atomic import atomic_path, write_text
 from ..errors import WeightsError
-from ..prior import Prior, tabulated
+from ..priors.prior import Prior, tabulated
 from .parameterisations import from_edm
 from .unet import UNet
 
@@ -38,9 +39,9 @@ def save_prior(
         name: value.detach().to("cpu", torch.float16).contiguous()
         for name, value in network.state_dict().items()
     }
-    partial = folder / (WEIGHTS + ".partial")
-    save_file(weights, partial)
-    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+    with atomic_path(folder / WEIGHTS) as partial:
+        save_file(weights, partial)
+        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     config = {
         "format": FORMAT,
         "network": {"kind": "unet", **network.config},
@@ -51,10 +52,7 @@ def save_prior(
         "sha256": digest,
         "card": dict(card),
     }
-    partial.replace(folder / WEIGHTS)
-    text = folder / (CONFIG + ".partial")
-    text.write_text(json.dumps(config, indent=2) + "\n")
-    text.replace(folder / CONFIG)
+    write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
 def load_prior_folder(folder: str | Path, device: str = "cpu") -> Prior:

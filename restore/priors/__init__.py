@@ -1,1 +1,1 @@
-"""Priors made of other priors, and priors that are known exactly."""
+"""p(x), as a denoiser: what a prior is, the schedules it spans, priors that are known exactly."""

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ..measurement import Measurement
-from ..noise import Gaussian
-from ..prior import Denoiser, Prior
-from ..schedules import geometric
-from ..signal import ChainNoise
+from ..measurement.measurement import Measurement
+from ..measurement.noise import Gaussian
+from ..measurement.signal import ChainNoise
+from .prior import Denoiser, Prior
+from .schedules import geometric
 
 MARGIN = 2.0  # one draw of the error stands for its law; see _surprising
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)

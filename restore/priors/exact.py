@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..prior import Law, Prior, tabulated
-from ..signal import column
+from ..measurement.signal import column
+from .prior import Law, Prior, tabulated
 
 
 def gaussian(mean: Tensor, covariance: float | Tensor) -> Prior:

@@ -1,1 +1,1 @@
-"""Posterior samplers: one paper, one file."""
+"""Posterior samplers: one paper, one file, in the folder of its family."""

@@ -6,9 +6,9 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from ..measurement import Measurement
-from ..prior import Denoiser
-from ..signal import RandnLike
+from ..measurement.measurement import Measurement
+from ..measurement.signal import RandnLike
+from ..priors.prior import Denoiser
 
 
 class Step(NamedTuple):

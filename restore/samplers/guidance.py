@@ -4,9 +4,9 @@ import functools
 import inspect
 from collections.abc import Callable
 
-from ..prior import UNIT, Denoiser, Law
+from ..priors.prior import UNIT, Denoiser, Law
 from .base import Sampler, memoryless
-from .integrators import Integrator, ancestral
+from .integrators.integrators import Integrator, ancestral
 
 
 def guided(guidance: Callable[..., Denoiser]) -> Sampler:

@@ -31,10 +31,10 @@ from restore_operators import (
     random_mask,
     thick_slices,
 )
-from restore_operators.padding import BOUNDARIES
+from restore_operators.pixels.padding import BOUNDARIES
 
-from restore.operator import LinearOperator
-from restore.stacking import Stacked
+from restore.measurement.operator import LinearOperator
+from restore.measurement.stacking import Stacked
 
 COMPLEX = torch.complex128
 

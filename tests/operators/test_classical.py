@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from catalogue import COMPLEX, random
 from restore_operators import ChannelsToComplex, Fourier, Identity, Mask, random_mask
-from restore_operators.classical import cgls, sirt, total_variation, wavelet_l1
-from restore_operators.wavelet import Wavelet, daubechies
+from restore_operators.reconstruction.classical import cgls, sirt, total_variation, wavelet_l1
+from restore_operators.transforms.wavelet import Wavelet, daubechies
 
-from restore.operator import LinearOperator
-from restore.signal import norm
+from restore.measurement.operator import LinearOperator
+from restore.measurement.signal import norm
 
 SHAPE = (1, 5, 4)
 

@@ -5,8 +5,8 @@ import torch
 from catalogue import CLOSED, LINEAR, NONLINEAR
 from restore_operators import Blur, motion_kernel
 
-from restore.signal import norm
-from restore.spectral import dense
+from restore.measurement.signal import norm
+from restore.measurement.spectral import dense
 from restore.testing import (
     assert_adjoint,
     assert_linear,

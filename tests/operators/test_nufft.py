@@ -4,8 +4,8 @@ import pytest
 import torch
 from restore_operators import Fourier
 
-from restore.signal import norm
-from restore.spectral import dense
+from restore.measurement.signal import norm
+from restore.measurement.spectral import dense
 from restore.testing import (
     assert_adjoint,
     assert_linear,
@@ -16,7 +16,7 @@ from restore.testing import (
 )
 
 pytest.importorskip("finufft", reason="finufft is not installed")
-from restore_operators.nufft import NUFFT
+from restore_operators.transforms.nufft import NUFFT
 
 DOUBLE, SINGLE = torch.complex128, torch.complex64
 SIZES = {"even": (6, 8), "odd": (7, 5), "flat": (1, 9), "volume": (4, 5, 6)}

@@ -8,10 +8,10 @@ import pytest
 import torch
 from catalogue import GANTRY, PROJECTORS, random, views
 from restore_operators import FanBeam, Radon, axis_offset, centre_of_rotation, fbp
-from restore_operators.filtering import parker, ramp_kernel, view_shares
-from restore_operators.projection_matrix import ProjectionMatrix
+from restore_operators.tomography.filtering import parker, ramp_kernel, view_shares
+from restore_operators.tomography.projection_matrix import ProjectionMatrix
 
-from restore.signal import norm
+from restore.measurement.signal import norm
 from restore.testing import randn
 
 TOOTH = Path(__file__).parents[2].parent / "shared/data/ct/tomopy_tooth.h5"

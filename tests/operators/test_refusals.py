@@ -29,7 +29,7 @@ from restore_operators import (
 )
 from restore_operators.plugin import register_operators
 
-from restore.operator import Operator
+from restore.measurement.operator import Operator
 
 KERNEL = torch.ones(3, 3)
 

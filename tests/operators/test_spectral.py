@@ -5,10 +5,10 @@ import torch
 from catalogue import CLOSED, COMPLEX, LINEAR, random
 from restore_operators import Blur, ChannelsToComplex, Mask, Matrix
 
-from restore.operator import Composed
-from restore.signal import norm
-from restore.spectral import dense, svd
-from restore.stacking import Stacked
+from restore.measurement.operator import Composed
+from restore.measurement.signal import norm
+from restore.measurement.spectral import dense, svd
+from restore.measurement.stacking import Stacked
 from restore.testing import randn
 
 every = pytest.mark.parametrize(("operator", "dtype"), LINEAR.values(), ids=LINEAR)

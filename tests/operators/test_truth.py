@@ -32,7 +32,7 @@ from restore_operators import (
 )
 from scipy import ndimage
 
-from restore.spectral import dense
+from restore.measurement.spectral import dense
 
 SCIPY = {"circular": "wrap", "reflect": "mirror", "replicate": "nearest", "zero": "constant"}
 NUMPY = {"circular": "wrap", "reflect": "reflect", "replicate": "edge", "zero": "constant"}

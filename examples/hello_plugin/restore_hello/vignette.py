@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from restore.measurement import Measurement
-from restore.noise import Gaussian
-from restore.operator import LinearOperator, shift_column
-from restore.task import Recipe, Record, Task
+from restore.files.task import Recipe, Record, Task
+from restore.measurement.measurement import Measurement
+from restore.measurement.noise import Gaussian
+from restore.measurement.operator import LinearOperator, shift_column
 
 
 class Vignette(LinearOperator):

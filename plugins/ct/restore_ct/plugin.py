@@ -1,11 +1,11 @@
 """What this package teaches restore: its table of contents."""
 
-from restore.hookspecs import hook
+from restore.plugins.hookspecs import hook
 
 FILES = {
     "hdf5": ("hdf5", (".h5", ".hdf5"), "projections as DXchange, measurements, results"),
-    "npy": ("arrays", (".npy",), "sinograms as NPY with a YAML file, results"),
-    "npz": ("arrays", (".npz",), "sinograms as NPZ, results"),
+    "npy": ("numpy_arrays", (".npy",), "sinograms as NPY with a YAML file, results"),
+    "npz": ("numpy_arrays", (".npz",), "sinograms as NPZ, results"),
 }
 WINDOWS = {
     "-160..240": "soft_tissue",
@@ -17,18 +17,18 @@ WINDOWS = {
 @hook
 def register_readers(register):
     for name, (module, extensions, summary) in FILES.items():
-        target = f"restore_ct.{module}:read_{name}"
+        target = f"restore_ct.files.{module}:read_{name}"
         register(f"ct-{name}", target, summary=summary, extensions=extensions)
     register(
         "ct-projections",
-        "restore_ct.projections:read_projections",
+        "restore_ct.files.projections:read_projections",
         summary="a folder of DICOM-CT-PD projections",
         extensions=(".dcm", ".ima", ""),
         folder=True,
     )
     register(
         "ct-mat",
-        "restore_ct.matlab:read_mat",
+        "restore_ct.files.matlab:read_mat",
         summary="fan-beam sinograms as CtDataFull",
         extensions=(".mat",),
     )
@@ -37,7 +37,7 @@ def register_readers(register):
 @hook
 def register_writers(register):
     for name, (module, extensions, summary) in FILES.items():
-        target = f"restore_ct.{module}:write_{name}"
+        target = f"restore_ct.files.{module}:write_{name}"
         register(f"ct-{name}", target, summary=summary, extensions=extensions, std=True)
 
 
@@ -60,10 +60,12 @@ def register_metrics(register):
 @hook
 def register_recipes(register):
     at = "restore_ct."
-    register("ct", at + "recipes:ct", summary="slices of projections", folders=("ct-projections",))
+    register(
+        "ct", at + "recipes.ct:ct", summary="slices of projections", folders=("ct-projections",)
+    )
     register(
         "ct-denoise",
-        at + "denoising:denoise",
+        at + "recipes.denoise:denoise",
         summary="noise out of slices in Hounsfield units",
         folders=("dicom-series",),
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from restore.prior import Prior
+from restore.priors.prior import Prior
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -14,6 +14,6 @@ def slices() -> Prior:
     made.
     """
     from restore.networks.folder import load_prior_folder
-    from restore.priors.tiled import tiled
+    from restore.priors.combined.tiled import tiled
 
     return tiled(load_prior_folder(WEIGHTS / "slices"))

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restore.task import Record
+from restore.files.task import Record
 
 PARALLEL, FLAT, CURVED = BEAMS = ("parallel", "fan-flat", "fan-curved")
 KINDS = ("sinogram", "counts")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from restore.training import Material
+from restore.networks.material import Material
 
 from .phantoms import phantoms
 
@@ -25,7 +25,7 @@ COUNTED = 3  # times that a slice in Hounsfield units counts: they are few, and 
 
 def material(folders: Sequence[Path], validation: Path | None = None) -> Material:
     """Every file below the folders that a reader takes, as slices along all thick axes."""
-    from restore.training_files import read_records
+    from restore.files.training import read_records
 
     generator = torch.Generator().manual_seed(2)
     signals = list(phantoms(PHANTOMS))

@@ -1,19 +1,22 @@
 """What this package teaches restore: its table of contents."""
 
-from restore.hookspecs import hook
+from restore.plugins.hookspecs import hook
 
 DICOM, NIFTI, MHA = (".dcm", ".ima"), (".nii", ".nii.gz"), (".mha", ".mhd")
 
 
 @hook
 def register_readers(register):
-    at = "restore_dicom."
+    at = "restore_dicom.files."
     register(
-        "dicom", at + "reading:read_dicom", summary="a DICOM image, one file", extensions=DICOM
+        "dicom",
+        at + "dicom.reading:read_dicom",
+        summary="a DICOM image, one file",
+        extensions=DICOM,
     )
     register(
         "dicom-series",
-        at + "series:read_series",
+        at + "dicom.series:read_series",
         summary="a DICOM series, a folder of slices",
         extensions=(*DICOM, ""),  # of the files in it
         folder=True,
@@ -25,17 +28,17 @@ def register_readers(register):
 @hook
 def register_writers(register):
     """All of them can hold a standard deviation: DICOM as a Parametric Map, the others as it is."""
-    at = "restore_dicom."
+    at = "restore_dicom.files."
     register(
         "dicom",
-        at + "writing:write_dicom",
+        at + "derived.writing:write_dicom",
         summary="a derived DICOM image",
         extensions=DICOM,
         std=True,
     )
     register(
         "dicom-series",
-        at + "writing:write_series",
+        at + "derived.writing:write_series",
         summary="a derived DICOM series, a folder of slices",
         extensions=(),
         folder=True,

@@ -8,11 +8,11 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.valuerep import DSfloat
 
-from restore.task import Record
+from restore.files.task import Record
 
+from .files.derived.parametric import decimals
+from .files.dicom.source import SERIES, SINGLE, Slice, Source
 from .geometry import Geometry, Plane
-from .parametric import decimals
-from .source import SERIES, SINGLE, Slice, Source
 
 TEMPLATES = (SINGLE, SERIES)
 

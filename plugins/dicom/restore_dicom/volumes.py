@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from restore.task import Record
+from restore.files.task import Record
 
-from .mha import read_mha, write_mha
-from .nifti import read_nifti, write_nifti
-from .reading import read_dicom
-from .series import read_series
-from .writing import write_dicom, write_series
+from .files.derived.writing import write_dicom, write_series
+from .files.dicom.reading import read_dicom
+from .files.dicom.series import read_series
+from .files.mha import read_mha, write_mha
+from .files.nifti import read_nifti, write_nifti
 
 READERS = {
     ".dcm": read_dicom,

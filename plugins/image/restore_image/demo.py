@@ -15,9 +15,9 @@ from PIL import Image
 from skimage import data
 
 from restore.cli import main
-from restore.display import shrink
-from restore.reading import read
-from restore.report import THUMBNAIL, write_index
+from restore.files.by_extension import read
+from restore.files.report.display import shrink
+from restore.files.report.page import THUMBNAIL, write_index
 
 CHAINS, STEPS = 4, 25  # half a minute a photograph on two cores; `restore run` does 8 and 30
 SIZE = 144

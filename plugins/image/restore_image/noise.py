@@ -7,7 +7,7 @@ Image Processing 22, 2013; the eigenvalues are read as Chen, Zhu & Heng do (ICCV
 import numpy as np
 from torch import Tensor
 
-from restore.task import Record
+from restore.files.task import Record
 
 SIDE = 7  # of a patch
 ENOUGH = 900  # patches, a picture of 36x36: fewer do not settle 49 eigenvalues

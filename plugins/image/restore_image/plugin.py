@@ -1,6 +1,6 @@
 """What this package teaches restore: its table of contents."""
 
-from restore.hookspecs import hook
+from restore.plugins.hookspecs import hook
 
 FORMATS = {
     "png": (".png",),
@@ -13,7 +13,7 @@ FORMATS = {
 
 @hook
 def register_recipes(register):
-    at = "restore_image.recipes:"
+    at = "restore_image.recipes.photographs:"
     register("denoise", at + "denoise", summary="white noise out of a photograph")
     register("inpaint", at + "inpaint", summary="fill in missing pixels")
     register("deblur", at + "deblur", summary="undo a known blur")
@@ -32,14 +32,14 @@ def register_priors(register):
 @hook
 def register_readers(register):
     for name, extensions in FORMATS.items():
-        target = f"restore_image.files:read_{name}"
+        target = f"restore_image.files.formats:read_{name}"
         register(name, target, summary=f"pictures as {name.upper()}", extensions=extensions)
 
 
 @hook
 def register_writers(register):
     for name, extensions in FORMATS.items():
-        target = f"restore_image.files:write_{name}"
+        target = f"restore_image.files.formats:write_{name}"
         register(name, target, summary=f"pictures as {name.upper()}", extensions=extensions)
 
 

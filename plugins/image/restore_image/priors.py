@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from restore.prior import Prior
+from restore.priors.prior import Prior
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -19,6 +19,6 @@ def colour() -> Prior:
 
 def _load(name: str) -> Prior:
     from restore.networks.folder import load_prior_folder
-    from restore.priors.tiled import tiled
+    from restore.priors.combined.tiled import tiled
 
     return tiled(load_prior_folder(WEIGHTS / name))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .kspace import sizes
+from .kspace.samples import sizes
 
 WINDOW = 7  # pixels across SSIM's uniform window
 

@@ -1,8 +1,8 @@
 """What this package teaches restore: its table of contents."""
 
-from restore.hookspecs import hook
+from restore.plugins.hookspecs import hook
 
-READERS = {  # name -> function of files.py, summary, extensions
+READERS = {  # name -> function of files/formats.py, summary, extensions
     "kspace-hdf5": ("read_hdf5", "k-space of fastMRI or ISMRMRD", (".h5", ".hdf5", ".mrd")),
     "kspace-npy": ("read_numpy", "k-space as complex NumPy arrays", (".npy", ".npz")),
     "kspace-mat": ("read_matlab", "k-space of MATLAB, version 5 or 7.3", (".mat",)),
@@ -31,13 +31,15 @@ METRICS = {
 @hook
 def register_readers(register):
     for name, (function, summary, extensions) in READERS.items():
-        register(name, f"restore_mri.files:{function}", summary=summary, extensions=extensions)
+        register(
+            name, f"restore_mri.files.formats:{function}", summary=summary, extensions=extensions
+        )
 
 
 @hook
 def register_writers(register):
     for name, (function, summary, extensions) in WRITERS.items():
-        target = f"restore_mri.files:{function}"
+        target = f"restore_mri.files.formats:{function}"
         register(name, target, summary=summary, extensions=extensions, std=True)
 
 
@@ -50,11 +52,13 @@ def register_metrics(register):
 @hook
 def register_recipes(register):
     at = "restore_mri."
-    register("mri", at + "recipes:mri", summary="images of k-space, with their uncertainty")
-    register("mri-active", at + "recipes:active", summary="choose the lines of k-space to measure")
+    register("mri", at + "recipes.mri:mri", summary="images of k-space, with their uncertainty")
+    register(
+        "mri-active", at + "recipes.mri:active", summary="choose the lines of k-space to measure"
+    )
     register(
         "mri-denoise",
-        at + "magnitude:denoise",
+        at + "recipes.denoise:denoise",
         summary="noise out of magnitude images",
         folders=("dicom-series",),
     )
@@ -75,9 +79,11 @@ def register_materials(register):
 @hook
 def register_operators(register):
     at = "restore_mri."
-    register("sense", at + "operators:sense", summary="multi-coil Fourier encoding of volumes")
+    register(
+        "sense", at + "operators.sense:sense", summary="multi-coil Fourier encoding of volumes"
+    )
     register(
         "noncartesian-sense",
-        at + "noncartesian:noncartesian_sense",
+        at + "operators.noncartesian_sense:noncartesian_sense",
         summary="the same along any trajectory",
     )

@@ -1,11 +1,11 @@
 """What the MRI prior is trained on: slices of magnitude images with a synthetic smooth phase.
 
 Files hold magnitudes only, so phases are made. Most are small: what is left where the phase of the
-middle of k-space was taken off (`restore_mri.phase`); the rest is any smooth field, as B0 and coils
-give it. Each slice is there twice, the second time at a random lower resolution, cut out of its
-k-space as a scanner would.
+middle of k-space was taken off (`restore_mri.coils.phase`); the rest is any smooth field, as B0
+and coils give it. Each slice is there twice, the second time at a random lower resolution, cut out
+of its k-space as a scanner would.
 Volumes are scaled to a 99th percentile of 1 over their own voxels, as measurements are
-(`restore_mri.recipes`); photographs may be among the files, for edges that brains do not have.
+(`restore_mri.recipes.mri`); photographs may be among the files, for edges that brains do not have.
 """
 
 import math
@@ -16,15 +16,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from restore.training import Material
+from restore.networks.material import Material
 
-from .calibration import middle
-from .kspace import to_image, to_kspace
+from .kspace.calibration import middle
+from .kspace.samples import to_image, to_kspace
+from .kspace.scale import PERCENTILE, quantile
 
-PERCENTILE = 0.99
 LEAST = 48  # voxels a side; thinner slices say little
 EMPTY = 0.02  # a slice whose mean is less is background
-MOST = 4_000_000  # values of one volume that a quantile is taken of
 GAIN = (0.5, 1.4)  # of a patch's magnitude
 CONTRASTS = (0.5, 0.25, 0.15)  # strength of the first cosines of a random log-gain of intensities
 WHITE = 1.5  # the intensity that they span
@@ -35,7 +34,7 @@ COARSER, SMALLEST = (0.4, 0.8), 96  # of the resolution; in pixels
 
 def material(folders: Sequence[Path], validation: Path | None = None) -> Material:
     """Every file below the folders that a reader takes, as slices along all thick axes."""
-    from restore.training_files import read_records
+    from restore.files.training import read_records
 
     signals = [part for record in read_records(*folders) for part in slices(record.signal)]
     signals += coarser(signals, torch.Generator().manual_seed(2))
@@ -61,12 +60,6 @@ def slices(signal: Tensor) -> list[Tensor]:
         parts = volume.movedim(axis, 0)[::step]
         found += [part[None].half() for part in parts if part.mean() > EMPTY]
     return found
-
-
-def quantile(values: Tensor, share: float) -> Tensor:
-    """Of all values, or of an even choice of them where there are too many."""
-    flat = values.flatten()
-    return flat[:: 1 + flat.numel() // MOST].quantile(share)
 
 
 def augment(batch: Tensor, generator: torch.Generator) -> Tensor:

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from restore_ct import arrays, hdf5, physics
-from restore_ct.matlab import read_mat
+from restore_ct import physics
+from restore_ct.files import hdf5, numpy_arrays
+from restore_ct.files.matlab import read_mat
 from restore_ct.scan import grid, scan
 from restore_dicom.geometry import Geometry
 from scipy.io import savemat
 
-from restore.plugins import catalog
-from restore.task import Record
+from restore.files.task import Record
+from restore.plugins.discovery import catalog
 
-READ = {".h5": hdf5.read_hdf5, ".npy": arrays.read_npy, ".npz": arrays.read_npz}
-WRITE = {".h5": hdf5.write_hdf5, ".npy": arrays.write_npy, ".npz": arrays.write_npz}
+READ = {".h5": hdf5.read_hdf5, ".npy": numpy_arrays.read_npy, ".npz": numpy_arrays.read_npz}
+WRITE = {".h5": hdf5.write_hdf5, ".npy": numpy_arrays.write_npy, ".npz": numpy_arrays.write_npz}
 every = pytest.mark.parametrize("extension", READ)
 FAN = {
     "beam": "fan-curved", "pitch": 1.25, "offset": 0.3125, "source_radius": 570.0,
@@ -82,7 +83,7 @@ def test_weights_and_dead_pixels_come_back(tmp_path, extension):
     assert torch.equal(back.meta["live"], torch.tensor(live))
     assert back.meta["counts0"].shape == (2, 1, 7)
     with pytest.raises(ValueError, match="NPY has no room for the weights"):
-        arrays.write_npy(record, tmp_path / "scan.npy")
+        numpy_arrays.write_npy(record, tmp_path / "scan.npy")
     assert not (tmp_path / "scan.npy").exists()
 
 
@@ -259,7 +260,7 @@ GOOD = "angles: {start: 0, stop: 180, count: 4, unit: degrees}\npitch: 0.5\n"
 
 def test_a_geometry_in_yaml_is_read(tmp_path):
     path = with_yaml(tmp_path / "a.npy", GOOD + "counts0: 1e5\noffset: -2\nshape: [8, 9]\n")
-    record = arrays.read_npy(path)
+    record = numpy_arrays.read_npy(path)
     assert record.signal.shape == (1, 4, 6)
     np.testing.assert_allclose(record.meta["angles"], np.deg2rad([0, 45, 90, 135]))
     assert record.meta["pitch"] == 0.5 and record.meta["offset"] == -2
@@ -275,21 +276,23 @@ def test_a_geometry_in_yaml_is_read(tmp_path):
     ],
 )
 def test_angles_are_listed_or_counted(tmp_path, angles, expected):
-    record = arrays.read_npy(with_yaml(tmp_path / "a.npy", f"angles: {angles}\npitch: 1\n"))
+    record = numpy_arrays.read_npy(with_yaml(tmp_path / "a.npy", f"angles: {angles}\npitch: 1\n"))
     np.testing.assert_allclose(record.meta["angles"], np.deg2rad(expected))
 
 
 def test_axes_are_put_in_order(tmp_path):
     array = np.arange(24.0).reshape(6, 4)
-    record = arrays.read_npy(with_yaml(tmp_path / "a.npy", GOOD + "axes: [bin, view]\n", array))
+    record = numpy_arrays.read_npy(
+        with_yaml(tmp_path / "a.npy", GOOD + "axes: [bin, view]\n", array)
+    )
     np.testing.assert_array_equal(record.signal[0], array.T)
     array = np.arange(48.0).reshape(4, 2, 6)
     path = with_yaml(tmp_path / "b.npy", GOOD + "axes: view, slice, bin\n", array)
-    np.testing.assert_array_equal(arrays.read_npy(path).signal, array.transpose(1, 0, 2))
+    np.testing.assert_array_equal(numpy_arrays.read_npy(path).signal, array.transpose(1, 0, 2))
 
 
 def test_lengths_have_a_unit(tmp_path):
-    record = arrays.read_npy(with_yaml(tmp_path / "a.npy", GOOD + "length: cm\noffset: 1\n"))
+    record = numpy_arrays.read_npy(with_yaml(tmp_path / "a.npy", GOOD + "length: cm\noffset: 1\n"))
     assert record.meta["pitch"] == 5 and record.meta["offset"] == 10
 
 
@@ -321,14 +324,14 @@ def test_lengths_have_a_unit(tmp_path):
 def test_a_geometry_that_says_nonsense_is_refused(tmp_path, text, line):
     path = with_yaml(tmp_path / "a.npy", text)
     with pytest.raises(ValueError, match=line) as error:
-        arrays.read_npy(path)
+        numpy_arrays.read_npy(path)
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
 
 
 def test_an_array_without_geometry_says_where_it_belongs(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((4, 6)))
     with pytest.raises(ValueError, match=r"put angles, beam and pitch into a\.yaml beside it"):
-        arrays.read_npy(tmp_path / "a.npy")
+        numpy_arrays.read_npy(tmp_path / "a.npy")
 
 
 def test_negative_counts_need_the_noise_of_a_read_out(tmp_path):
@@ -337,9 +340,9 @@ def test_negative_counts_need_the_noise_of_a_read_out(tmp_path):
     text = GOOD + "kind: counts\ncounts0: 100\n"
     path = with_yaml(tmp_path / "a.npy", text, counts)
     with pytest.raises(ValueError, match="2 of the counts are negative, the least -3"):
-        arrays.read_npy(path)
+        numpy_arrays.read_npy(path)
     with_yaml(path, text + "electronic: 5\n", counts)
-    assert arrays.read_npy(path).signal.min() == -3
+    assert numpy_arrays.read_npy(path).signal.min() == -3
 
 
 @pytest.mark.parametrize(
@@ -348,7 +351,7 @@ def test_negative_counts_need_the_noise_of_a_read_out(tmp_path):
 def test_what_is_no_sinogram_is_refused(tmp_path, array):
     path = with_yaml(tmp_path / "a.npy", GOOD, array)
     with pytest.raises(ValueError, match=r"a\.npy: "):
-        arrays.read_npy(path)
+        numpy_arrays.read_npy(path)
 
 
 def test_nothing_is_unpickled(tmp_path):
@@ -356,24 +359,24 @@ def test_nothing_is_unpickled(tmp_path):
     np.save(path, np.array([{"a": 1}], object), allow_pickle=True)
     path.with_suffix(".yaml").write_text(GOOD)
     with pytest.raises(ValueError, match="allow_pickle"):
-        arrays.read_npy(path)
+        numpy_arrays.read_npy(path)
 
 
 def test_an_archive_may_hold_its_angles_or_leave_them_to_yaml(tmp_path):
     path, angles = tmp_path / "a.npz", np.arange(4) * 45.0
     np.savez(path, sinogram=np.ones((4, 6)), angles=angles, angles_unit="degrees", pitch=2.0)
-    record = arrays.read_npz(path)
+    record = numpy_arrays.read_npz(path)
     np.testing.assert_allclose(record.meta["angles"], np.deg2rad(angles))
     assert record.meta["pitch"] == 2
     np.savez(path, counts=np.ones((4, 6)), counts0=5.0)
     path.with_suffix(".yaml").write_text(GOOD)
-    assert arrays.read_npz(path).kind == "counts"
+    assert numpy_arrays.read_npz(path).kind == "counts"
     path.with_suffix(".yaml").write_text(GOOD + "counts0: 3\n")
     with pytest.raises(ValueError, match="counts0 stands both in it and in its YAML"):
-        arrays.read_npz(path)
+        numpy_arrays.read_npz(path)
     np.savez(path, signal=np.ones((4, 6)))
     with pytest.raises(ValueError, match=r"one array of the name sinogram or counts; it holds sig"):
-        arrays.read_npz(path)
+        numpy_arrays.read_npz(path)
 
 
 # MATLAB
@@ -411,7 +414,7 @@ def test_everything_that_is_registered_is_there():
 
 
 def test_the_yaml_beside_an_array_is_plain(tmp_path):
-    arrays.write_npy(measured(**FAN), tmp_path / "a.npy")
+    numpy_arrays.write_npy(measured(**FAN), tmp_path / "a.npy")
     facts = yaml.safe_load((tmp_path / "a.yaml").read_text())
     assert facts["beam"] == "fan-curved" and facts["angles"]["unit"] == "radians"
     assert len(facts["angles"]["values"]) == 5
@@ -424,7 +427,7 @@ def test_the_picture_to_reconstruct_follows_from_the_bins():
 
 def test_counts_become_a_sinogram_with_weights():
     record = measured("counts", electronic=3.0)
-    from restore_ct.likelihood import as_sinogram
+    from restore_ct.noise import as_sinogram
 
     found = as_sinogram(record)
     torch.testing.assert_close(found.signal, physics.line_integrals(record.signal, 1e3))

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from restore_ct import metrics, views
+from restore_ct import metrics
+from restore_ct.recipes import show as views
 from skimage.metrics import structural_similarity
 
-from restore.plugins import catalog
-from restore.task import Record
+from restore.files.task import Record
+from restore.plugins.discovery import catalog
 
 SHAPE = (1, 3, 40, 47)
 

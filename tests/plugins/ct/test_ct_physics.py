@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
-from restore_ct import likelihood, physics
+from restore_ct import noise as likelihood
+from restore_ct import physics
 from restore_ct.scan import scan
-from restore_operators.mask import Mask
+from restore_operators.pixels.mask import Mask
 
-from restore.likelihoods import Transmission
-from restore.noise import Gaussian
+from restore.measurement.noise import Gaussian
+from restore.measurement.not_gaussian import Transmission
 
 DOUBLE = torch.float64
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from pydicom.uid import generate_uid
 from restore_ct import physics
-from restore_ct.projecting import projector
-from restore_ct.projections import read_projections
+from restore_ct.files.projections import read_projections
+from restore_ct.operators import projector
 
 
 @pytest.mark.parametrize("implicit", [False, True])

@@ -11,18 +11,21 @@ import pydicom.data
 import pytest
 import torch
 from click.testing import CliRunner
-from restore_ct import denoising, priors, recipes
+from restore_ct import priors
+from restore_ct.operators import projector
 from restore_ct.phantoms import phantoms
-from restore_ct.projecting import projector
+from restore_ct.recipes import ct as recipes
+from restore_ct.recipes import denoise as denoising
 from restore_ct.scan import scan
 from restore_ct.training import augment, slices
 
 from restore.cli import main
-from restore.files import restore_file, simulate_file
-from restore.likelihoods import Transmission
-from restore.problem import Settings
-from restore.reading import read
-from restore.task import Record
+from restore.files.by_extension import read
+from restore.files.problem import Settings
+from restore.files.restoring import restore_file
+from restore.files.simulating import simulate_file
+from restore.files.task import Record
+from restore.measurement.not_gaussian import Transmission
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
@@ -146,7 +149,7 @@ def test_a_tooth_is_restored_on_its_true_axis():
     path = DATA / "ct" / "tomopy_tooth.h5"
     if not path.exists():
         pytest.skip("the tooth of TomoPy is not here")
-    from restore.plugins import catalog
+    from restore.plugins.discovery import catalog
 
     record = read(path, catalog().entry("recipes", "ct"))
     task = recipes.solve_ct(record, None, size=128, pixel=5.0)

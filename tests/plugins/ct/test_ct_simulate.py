@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from restore_ct import hdf5, physics
-from restore_ct.likelihood import log_gaussian, transmission
-from restore_ct.projecting import centred, projector
-from restore_ct.simulate import _finer, simulate
+from restore_ct import physics
+from restore_ct.files import hdf5
+from restore_ct.noise import log_gaussian, transmission
+from restore_ct.operators import centred, projector
+from restore_ct.recipes.simulate import _finer, simulate
 from restore_dicom.geometry import Geometry
 
-from restore.task import Record
+from restore.files.task import Record
 
 PIXEL = 0.8
 MANY = 1e13  # photons: as good as no noise

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from dicom_samples import ct_series
+from restore_dicom.files.dicom.series import read_series
+from restore_dicom.files.mha import TYPES, read_mha, write_mha
 from restore_dicom.geometry import Geometry
-from restore_dicom.mha import TYPES, read_mha, write_mha
-from restore_dicom.series import read_series
 
-from restore.task import Record
+from restore.files.task import Record
 
 AXES = np.array([[0.8, 0.6, 0.0], [0.0, 0.0, -1.0], [-0.6, 0.8, 0.0]])  # row i: of axis i, LPS
 HEAD = {

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from dicom_samples import ct_series
+from restore_dicom.files.dicom.series import read_series
+from restore_dicom.files.nifti import read_nifti, write_nifti
 from restore_dicom.geometry import Geometry
-from restore_dicom.nifti import read_nifti, write_nifti
-from restore_dicom.series import read_series
 
-from restore.task import Record
+from restore.files.task import Record
 
 AFFINE = np.array([[-0.8, 0.1, 0.2, 40], [0.1, 1.1, 0, -50], [0.1, 0, 2.5, -7], [0, 0, 0, 1]])
 SHAPES = [(6, 5), (6, 5, 4), (6, 5, 4, 1), (1, 1, 1)]

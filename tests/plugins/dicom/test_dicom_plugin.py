@@ -6,9 +6,9 @@ import torch
 from dicom_samples import ct_series, mr, save
 from restore_dicom import volumes
 
-from restore import reading
-from restore.plugins import catalog
-from restore.registry import Entry
+from restore.files import by_extension
+from restore.plugins.discovery import catalog
+from restore.plugins.registry import Entry
 
 ROOM = {"dicom", "dicom-series", "nifti", "mha"}
 
@@ -28,9 +28,9 @@ def test_every_format_has_its_reader_and_writer(kind):
 def test_the_engine_takes_a_folder_of_bare_files_for_a_series(tmp_path):
     ct_series(tmp_path / "scan", (3, 5, 6))  # names without extension, as scanners give them
     recipe = Entry("recipe", "any", "any:any", "", "any", {"folders": ("dicom-series",)})
-    record = reading.read(tmp_path / "scan", recipe)
+    record = by_extension.read(tmp_path / "scan", recipe)
     assert record.signal.shape == (1, 3, 5, 6)
-    assert reading.find("writers", tmp_path / "out", recipe).name == "dicom-series"
+    assert by_extension.find("writers", tmp_path / "out", recipe).name == "dicom-series"
 
 
 def test_volumes_are_written_by_what_they_are_called(tmp_path):

@@ -7,8 +7,8 @@ import torch
 from dicom_samples import ct, ct_series, enhanced, mosaic, mr, save
 from pydicom.data import get_testdata_file
 from restore_dicom import volumes
-from restore_dicom.reading import read_dicom
-from restore_dicom.series import read_series
+from restore_dicom.files.dicom.reading import read_dicom
+from restore_dicom.files.dicom.series import read_series
 
 NORMAL = np.cross([0.8, 0.6, 0], [0, 0, -1])  # of dicom_samples.TILTED
 
@@ -173,8 +173,8 @@ def test_a_missing_decoder_is_named(name, packages, monkeypatch):
     def undecoded(_, **options):
         raise RuntimeError("all plugins are missing dependencies")
 
-    monkeypatch.setattr("restore_dicom.pixels.pixel_array", undecoded)
-    monkeypatch.setattr("restore_dicom.pixels.find_spec", lambda module: None)
+    monkeypatch.setattr("restore_dicom.files.dicom.pixels.pixel_array", undecoded)
+    monkeypatch.setattr("restore_dicom.files.dicom.pixels.find_spec", lambda module: None)
     with pytest.raises(ValueError, match=rf"needs a decoder: pip install {packages}$"):
         read_dicom(shipped(name))
 

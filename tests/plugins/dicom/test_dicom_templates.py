@@ -7,13 +7,13 @@ import pydicom
 import pytest
 import torch
 from dicom_samples import ct_series, enhanced, mr, save
+from restore_dicom.files.derived.writing import write_dicom, write_series
+from restore_dicom.files.dicom.reading import read_dicom
+from restore_dicom.files.dicom.series import read_series
 from restore_dicom.geometry import Geometry
-from restore_dicom.reading import read_dicom
-from restore_dicom.series import read_series
 from restore_dicom.templates import like
-from restore_dicom.writing import write_dicom, write_series
 
-from restore.task import Record
+from restore.files.task import Record
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import torch
 from dicom_samples import ct, ct_series, enhanced, mosaic, mr, save
 from pydicom.data import get_testdata_file
 from pydicom.uid import ExplicitVRLittleEndian, ParametricMapStorage
-from restore_dicom.reading import read_dicom
-from restore_dicom.series import read_series
-from restore_dicom.writing import write_dicom, write_series
+from restore_dicom.files.derived.writing import write_dicom, write_series
+from restore_dicom.files.dicom.reading import read_dicom
+from restore_dicom.files.dicom.series import read_series
 
 # Type 1 (never empty) and type 2 (present) attributes: PS3.3 A.3, A.4, A.75 and their modules
 PATIENT_STUDY = {
@@ -322,7 +322,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("restore_dicom.writing.dcmwrite", full)
+    monkeypatch.setattr("restore_dicom.files.derived.writing.dcmwrite", full)
     with pytest.raises(OSError, match="No space left"):
         write_series(record, tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["scan"]

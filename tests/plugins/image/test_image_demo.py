@@ -9,7 +9,7 @@ import torch
 from restore_image import demo, priors
 
 from restore.cli import main
-from restore.prior import Prior, isotropic
+from restore.priors.prior import Prior, isotropic
 
 
 @pytest.fixture

@@ -10,26 +10,26 @@ import pytest
 import tifffile
 import torch
 from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
-from restore_image import files, png
-from restore_image.pixels import as_it_lay, enlarged, upright
+from restore_image.files import formats, png
+from restore_image.files.pixels import as_it_lay, enlarged, upright
 
-from restore.task import Record
+from restore.files.task import Record
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 SIZES = [(1, 1), (7, 13), (13, 7), (300, 5)]
 READ = {
-    ".png": files.read_png,
-    ".jpg": files.read_jpeg,
-    ".tif": files.read_tiff,
-    ".webp": files.read_webp,
-    ".npy": files.read_npy,
+    ".png": formats.read_png,
+    ".jpg": formats.read_jpeg,
+    ".tif": formats.read_tiff,
+    ".webp": formats.read_webp,
+    ".npy": formats.read_npy,
 }
 WRITE = {
-    ".png": files.write_png,
-    ".jpg": files.write_jpeg,
-    ".tif": files.write_tiff,
-    ".webp": files.write_webp,
-    ".npy": files.write_npy,
+    ".png": formats.write_png,
+    ".jpg": formats.write_jpeg,
+    ".tif": formats.write_tiff,
+    ".webp": formats.write_webp,
+    ".npy": formats.write_npy,
 }
 
 
@@ -131,7 +131,7 @@ def test_a_clear_colour_of_16_bits_becomes_alpha(tmp_path, channels):
     chunk = struct.pack(">I", len(clear)) + b"tRNS" + clear
     chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
     path.write_bytes(content[:33] + chunk + content[33:])
-    record = files.read_png(path)
+    record = formats.read_png(path)
     expected = np.where((pixels == pixels[2, 3]).all(2), 0, 65535)
     np.testing.assert_array_equal(record.meta["alpha"], expected)
 
@@ -146,7 +146,7 @@ def test_grey_of_a_few_bits_is_spread_over_the_range(tmp_path, bits):
     parts += [(b"IDAT", zlib.compress(b"\0" + packed)), (b"IEND", b"")]
     path = tmp_path / "a.png"
     path.write_bytes(png.SIGNATURE + b"".join(png._chunk(*part) for part in parts))
-    record = files.read_png(path)
+    record = formats.read_png(path)
     torch.testing.assert_close(record.signal[0, 0], torch.tensor(values / top).float())
     np.testing.assert_array_equal(record.meta["alpha"][0] == 0, values == 2)
 
@@ -237,15 +237,15 @@ def test_an_interlaced_png(tmp_path):
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(content)), (b"IEND", b"")]
     path = tmp_path / "a.png"
     path.write_bytes(png.SIGNATURE + b"".join(png._chunk(*part) for part in chunks))
-    signal = np.rint(files.read_png(path).signal.numpy() * 65535)
+    signal = np.rint(formats.read_png(path).signal.numpy() * 65535)
     np.testing.assert_array_equal(signal.transpose(1, 2, 0), pixels)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_float_measurement_comes_back_exactly(tmp_path, size):
     signal = torch.randn(3, *size)
-    files.write_tiff(Record(signal, "image", None, {"dtype": "float32"}), tmp_path / "y.tif")
-    assert torch.equal(files.read_tiff(tmp_path / "y.tif").signal, signal)
+    formats.write_tiff(Record(signal, "image", None, {"dtype": "float32"}), tmp_path / "y.tif")
+    assert torch.equal(formats.read_tiff(tmp_path / "y.tif").signal, signal)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -401,8 +401,8 @@ def test_words_and_gamma_of_a_png_survive(tmp_path):
 
 def test_a_profile_for_colour_does_not_go_on_a_grey_picture(tmp_path):
     Image.fromarray(drawn((4, 4, 3))).save(tmp_path / "a.png", icc_profile=ICC)
-    record = files.read_png(tmp_path / "a.png")
-    files.write_png(record.with_signal(record.signal[:1]), tmp_path / "b.png")
+    record = formats.read_png(tmp_path / "a.png")
+    formats.write_png(record.with_signal(record.signal[:1]), tmp_path / "b.png")
     assert "icc_profile" not in Image.open(tmp_path / "b.png").info
 
 
@@ -412,8 +412,8 @@ def test_a_picture_of_more_pixels_keeps_its_paper_size_and_its_alpha(tmp_path):
     exif[282], exif[283] = 72.0, 72.0
     exif.get_ifd(0x8769)[0xA002] = 6
     image.save(tmp_path / "a.png", dpi=(100, 100), exif=exif.tobytes())
-    record = files.read_png(tmp_path / "a.png")
-    files.write_png(enlarged(record, torch.rand(3, 12, 18), 3), tmp_path / "b.png")
+    record = formats.read_png(tmp_path / "a.png")
+    formats.write_png(enlarged(record, torch.rand(3, 12, 18), 3), tmp_path / "b.png")
     with Image.open(tmp_path / "b.png") as larger:
         assert larger.size == (18, 12)
         assert larger.mode == "RGBA"
@@ -425,7 +425,7 @@ def test_a_picture_of_more_pixels_keeps_its_paper_size_and_its_alpha(tmp_path):
 def test_values_are_rounded_and_clipped_at_the_writer_only(tmp_path):
     signal = torch.tensor([[[-1.0, 0.5 / 255 + 1e-4, 0.999, 7.0]]])
     record = Record(signal, "image")
-    files.write_png(record, tmp_path / "a.png")
+    formats.write_png(record, tmp_path / "a.png")
     assert np.asarray(Image.open(tmp_path / "a.png")).tolist() == [[0, 1, 255, 255]]
     assert signal.max() == 7
 
@@ -498,7 +498,7 @@ def test_a_flipped_bit_in_a_png_is_met(tmp_path, where):
     content[where] ^= 1
     path.write_bytes(bytes(content))
     with pytest.raises(ValueError, match=r"a\.png"):
-        files.read_png(path)
+        formats.read_png(path)
 
 
 def test_a_missing_file_is_the_systems_own_error(tmp_path):
@@ -511,7 +511,7 @@ def test_several_pictures_in_one_jpeg_give_the_first(tmp_path):
     first = Image.fromarray(np.full((8, 8, 3), 200, np.uint8))
     first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[first.resize((4, 4))])
     assert Image.open(tmp_path / "a.jpg").format == "MPO"
-    record = files.read_jpeg(tmp_path / "a.jpg")
+    record = formats.read_jpeg(tmp_path / "a.jpg")
     assert record.signal.shape == (3, 8, 8)
     assert record.signal.mean().item() == pytest.approx(200 / 255, abs=0.01)
 
@@ -521,10 +521,10 @@ def test_depth_or_alpha_that_a_format_cannot_hold_is_refused(tmp_path):
     clear = Record(torch.rand(3, 4, 4), "image", None, {"alpha": np.zeros((4, 4), np.uint8)})
     for record in (deep, clear):
         with pytest.raises(ValueError, match=r"a\.jpg"):
-            files.write_jpeg(record, tmp_path / "a.jpg")
+            formats.write_jpeg(record, tmp_path / "a.jpg")
     floats = Record(torch.rand(3, 4, 4), "image", None, {"dtype": "float32"})
     with pytest.raises(ValueError, match=r"a\.png"):
-        files.write_png(floats, tmp_path / "a.png")
+        formats.write_png(floats, tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
 
 
@@ -538,7 +538,7 @@ def test_nothing_half_written_is_left(tmp_path, extension):
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
-    files.write_png(Record(torch.zeros(1, 3, 3), "image"), path)
+    formats.write_png(Record(torch.zeros(1, 3, 3), "image"), path)
     before = path.read_bytes()
 
     def full(*_, **__):
@@ -546,6 +546,6 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(png, "write", full)
     with pytest.raises(OSError, match="No space"):
-        files.write_png(Record(torch.ones(1, 3, 3), "image"), path)
+        formats.write_png(Record(torch.ones(1, 3, 3), "image"), path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]

@@ -9,13 +9,14 @@ import torch
 from PIL import Image
 from restore_image import priors
 
-from restore.files import restore_file, simulate_file
+from restore.files.problem import Settings
+from restore.files.restoring import restore_file
+from restore.files.simulating import simulate_file
+from restore.files.task import Recipe
 from restore.networks.folder import save_prior
 from restore.networks.unet import UNet
-from restore.plugins import catalog
-from restore.prior import Prior
-from restore.problem import Settings
-from restore.task import Recipe
+from restore.plugins.discovery import catalog
+from restore.priors.prior import Prior
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from restore_mri.calibration import calibration_data, calibration_region
-from restore_mri.coils import (
+from restore_mri.coils.coils import (
     compression,
     low_frequency_maps,
     matched_filter,
@@ -17,9 +16,10 @@ from restore_mri.coils import (
     root_sum_of_squares,
     whitening,
 )
-from restore_mri.espirit import espirit
-from restore_mri.kspace import to_kspace
-from restore_mri.masks import centre_lines
+from restore_mri.coils.espirit import espirit
+from restore_mri.kspace.calibration import calibration_data, calibration_region
+from restore_mri.kspace.samples import to_kspace
+from restore_mri.masks.masks import centre_lines
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

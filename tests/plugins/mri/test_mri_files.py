@@ -9,17 +9,11 @@ import scipy.io
 import torch
 from mri_scan import coils, picture, transform, write_fastmri, xml
 from restore_dicom.geometry import Geometry
-from restore_mri.files import (
-    read_bart,
-    read_hdf5,
-    read_matlab,
-    read_numpy,
-    write_hdf5,
-)
-from restore_mri.kspace import to_image, to_kspace
-from restore_mri.record import remove_oversampling
+from restore_mri.files.formats import read_bart, read_hdf5, read_matlab, read_numpy, write_hdf5
+from restore_mri.kspace.cartesian import remove_oversampling
+from restore_mri.kspace.samples import to_image, to_kspace
 
-from restore.task import Record
+from restore.files.task import Record
 
 EXACT = 2e-6  # of values near 1: float32, and one transform of a few hundred numbers
 

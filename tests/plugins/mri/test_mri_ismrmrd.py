@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 from mri_scan import coils, line, picture, transform, write_ismrmrd, xml
-from restore_mri.files import read_hdf5
-from restore_mri.kspace import to_image
+from restore_mri.files.formats import read_hdf5
+from restore_mri.kspace.samples import to_image
 
-from restore.task import Record
+from restore.files.task import Record
 
 NY, NX, COILS = 24, 20, 3
 IMAGES = coils(COILS, NY, NX) * picture(NY, NX)

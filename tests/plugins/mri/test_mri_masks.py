@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from restore_mri.masks import (
+from restore_mri.masks.masks import (
     LINES,
     MASKS,
     PLANES,
@@ -18,8 +18,8 @@ from restore_mri.masks import (
     magic_lines,
     random_lines,
 )
-from restore_mri.poisson import poisson_disc
-from restore_mri.trajectories import GOLDEN, nearest, radial, spiral
+from restore_mri.masks.poisson import poisson_disc
+from restore_mri.masks.spokes_and_spirals import GOLDEN, nearest, radial, spiral
 
 every = pytest.mark.parametrize("name", MASKS)
 lines = pytest.mark.parametrize("name", LINES)

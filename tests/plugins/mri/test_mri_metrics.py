@@ -12,7 +12,7 @@ from restore_mri.metrics import (
     ssim_fastmri_slice,
 )
 
-from restore.plugins import catalog
+from restore.plugins.discovery import catalog
 
 GENERATOR = torch.Generator().manual_seed(0)
 TRUTH = torch.rand(1, 3, 16, 12, generator=GENERATOR) + 0.1

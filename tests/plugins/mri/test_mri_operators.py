@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from restore_mri.noncartesian import NonCartesianSense, noncartesian_sense
-from restore_mri.operators import Sense, sense
+from restore_mri.operators.noncartesian_sense import NonCartesianSense, noncartesian_sense
+from restore_mri.operators.sense import Sense, sense
 
-from restore.signal import norm
-from restore.spectral import dense
+from restore.measurement.signal import norm
+from restore.measurement.spectral import dense
 from restore.testing import (
     assert_adjoint,
     assert_linear,
@@ -157,7 +157,7 @@ def test_blocks_do_not_change_the_numbers(monkeypatch):
     operator = build(CASES["plane"])
     y, normal = operator(x), operator.normal(x)
     for room in (1, 30, 150, 400):
-        monkeypatch.setattr("restore_mri.operators.CACHED", room)
+        monkeypatch.setattr("restore_mri.operators.sense.CACHED", room)
         torch.testing.assert_close(operator(x), y)
         torch.testing.assert_close(operator.normal(x), normal)
         torch.testing.assert_close(operator.adjoint(y), build(CASES["plane"]).adjoint(y))

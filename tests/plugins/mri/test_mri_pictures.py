@@ -6,17 +6,11 @@ import pytest
 import scipy.io
 import torch
 from restore_dicom.geometry import Geometry
-from restore_mri.files import (
-    write_bart,
-    write_hdf5,
-    write_matlab,
-    write_npy,
-    write_npz,
-)
+from restore_mri.files.formats import write_bart, write_hdf5, write_matlab, write_npy, write_npz
 
-from restore.plugins import catalog
-from restore.reading import find
-from restore.task import Record
+from restore.files.by_extension import find
+from restore.files.task import Record
+from restore.plugins.discovery import catalog
 
 AFFINE = np.array([[-1.5, 0, 0, 20], [0, -2, 0, 30], [0, 0, 4, -8], [0, 0, 0, 1.0]])
 GENERATOR = torch.Generator().manual_seed(0)
@@ -126,7 +120,7 @@ def test_what_is_no_picture_is_refused_and_nothing_left_behind(write, record, sa
     ],
 )
 def test_a_recipe_of_this_plugin_reads_and_writes_by_it(name, reader, tmp_path):
-    from restore.registry import Entry
+    from restore.plugins.registry import Entry
 
     recipe = Entry("recipe", "any", "a:b", "", "mri")
     assert find("readers", tmp_path / name, recipe).name == reader

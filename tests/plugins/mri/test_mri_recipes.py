@@ -11,22 +11,25 @@ import pydicom.data
 import pytest
 import torch
 from mri_scan import coils, picture, transform
-from restore_mri import active, magnitude, masks, priors
-from restore_mri.calibration import middle
-from restore_mri.held_out import chosen, kept_back
-from restore_mri.noncartesian import noncartesian_sense
-from restore_mri.predicted import full_scan
-from restore_mri.recipes import LEVELS, TRUSTS, mri, posed
-from restore_mri.scan import scan
-from restore_mri.show import channels
+from restore_mri import priors
+from restore_mri.kspace.calibration import middle
+from restore_mri.masks import masks
+from restore_mri.operators.noncartesian_sense import noncartesian_sense
+from restore_mri.recipes import active
+from restore_mri.recipes import denoise as magnitude
+from restore_mri.recipes.held_out import chosen, kept_back
+from restore_mri.recipes.mri import LEVELS, TRUSTS, mri, posed
+from restore_mri.recipes.predicted import full_scan
+from restore_mri.recipes.scan import scan
+from restore_mri.recipes.show import channels
 from restore_mri.training import LEAST, augment, coarser, recontrasted, slices, with_phase
 
-from restore.files import restore_file, simulate_file
-from restore.held_out import width
-from restore.posterior import covered
-from restore.predictive import DRAWS, expected, predictive
-from restore.problem import Settings
-from restore.task import Record
+from restore.files.coverage import DRAWS, covered, expected, predictive
+from restore.files.problem import Settings
+from restore.files.restoring import restore_file
+from restore.files.simulating import simulate_file
+from restore.files.task import Record
+from restore.sampling.held_out import width
 
 SIZE, COILS, NOISE = (48, 44), 4, 0.01
 

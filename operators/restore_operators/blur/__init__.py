@@ -1,0 +1,1 @@
+"""Convolutions, and what is a matrix along each axis."""

@@ -1,0 +1,1 @@
+"""Operators that treat each element, or the channels of one place."""

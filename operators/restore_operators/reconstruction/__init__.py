@@ -1,0 +1,1 @@
+"""Classical reconstructions, to begin from and to compare with."""

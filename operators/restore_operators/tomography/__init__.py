@@ -1,0 +1,1 @@
+"""Sums along lines: parallel and fan beams, filtered backprojection."""

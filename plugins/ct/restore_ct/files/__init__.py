@@ -1,0 +1,1 @@
+"""Readers of projections, and writers of what is restored from them."""

@@ -1,0 +1,195 @@
+"""ct: projections become slices in Hounsfield units.
+
+The prior and the samplers see attenuation in units of water's: air 0, water 1, bone about 2.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import torch
+from restore_dicom.geometry import Geometry
+from restore_dicom.noise import noise_std
+from restore_operators import centre_of_rotation, fbp
+from restore_operators.reconstruction import classical
+from restore_operators.tomography.projector import Projector
+from torch import Tensor
+
+from restore.files.task import Recipe, Record, Task
+from restore.measurement.measurement import Measurement
+from restore.measurement.noise import Gaussian
+from restore.measurement.operator import LinearOperator
+from restore.priors.combined.sliced import perpendicular, slicewise
+from restore.sampling.held_out import Split
+
+from .. import physics
+from ..noise import as_sinogram, log_gaussian, transmission
+from ..operators import centred, projector
+from . import show
+from .simulate import simulate
+
+PRIOR, SAMPLER, STEPS = "ct-slices", "diffpir", 60
+Likelihood = Literal["gaussian", "transmission"]
+Volume = Literal["slices", "perpendicular"]
+EVERY = 5  # one view of so many is kept back, to tell the samples' spread by
+TV = 0.1  # weight of the baseline, in units of the noise; tuned on a validation slice
+
+
+def solve_ct(
+    record: Record,
+    noise: float | None,
+    *,
+    every: int = 1,
+    size: int | None = None,
+    pixel: float | None = None,
+    axis: float | None = None,
+    likelihood: Likelihood = "gaussian",
+    volume: Volume = "slices",
+) -> Task:
+    """Slices of projections: DXchange and own HDF5, .npy and .npz with YAML, DICOM-CT-PD folders.
+
+    Noise is that of the line integrals; without it the counts tell.
+
+    every: use one view of so many
+    size: rows and columns of the picture; else as many as there are bins
+    pixel: its pixels, in mm; else what the bins see
+    axis: the bin that the axis of rotation falls on, from 0; else the file's, or estimated
+    likelihood: gaussian, weighted line integrals, or transmission, the counts' own law
+    volume: slices, each for itself, or perpendicular: by slices along two axes in turn
+    """
+    facts: dict = {}
+    scan = _sparse(as_sinogram(record), every)
+    scan = _on_axis(scan, axis, facts)
+    shape = None if size is None else (size, size)
+    operator = projector(scan, shape, pixel)
+    first = fbp(scan.signal.reshape(1, *operator.out_shape), operator, "hann")[0]
+    water, units = _water(scan, first, facts)
+    measurement = _measured(scan, water * operator, likelihood, noise)
+
+    def measured(views: Tensor) -> Measurement:
+        part = _views(scan, views)
+        return _measured(part, water * projector(part, shape, pixel), likelihood, noise)
+
+    present = _presented(scan, operator, water, units)
+    return Task(
+        measurement,
+        PRIOR,
+        SAMPLER,
+        present,
+        STEPS,
+        facts={**facts, "views": operator.out_shape[-2], "water per length": water},
+        adapt=slicewise if volume == "slices" else perpendicular,
+        before=present(first / water),
+        split=_kept_back(measured, operator.out_shape[-2]) if likelihood == "gaussian" else None,
+        views=show.views if units == "HU" else None,
+        baselines=baselines(measurement, operator, water),
+        format=".h5",
+    )
+
+
+def baselines(
+    measurement: Measurement, projections: Projector, water: float
+) -> Mapping[str, Callable[[], Tensor]]:
+    """Classical answers by name; in units of water's attenuation."""
+    y, operator, noise = measurement.y, measurement.operator, measurement.noise
+    weights = noise.std**-2 if isinstance(noise, Gaussian) and torch.is_tensor(noise.std) else None
+    level = 1.0 if weights is None else weights.mean().item()
+    return {
+        "fbp": lambda: fbp(y, projections, "ramp")[0] / water,
+        "sirt": lambda: classical.sirt(y, operator, 100, nonnegative=True)[0],
+        "cgls": lambda: classical.cgls(y, operator, 12)[0],
+        "tv": lambda: classical.total_variation(
+            y, operator, TV * level**0.5, 150, axes=(-2, -1), nonnegative=True, weights=weights
+        )[0],
+    }
+
+
+def estimate_noise(record: Record) -> float:
+    """Of line integrals, from the details of the sinogram."""
+    signal = as_sinogram(record).signal
+    return noise_std(signal[None], torch.ones(1, dtype=torch.bool))
+
+
+def _sparse(record: Record, every: int) -> Record:
+    """One view of so many."""
+    if not 1 <= every <= record.signal.shape[-2]:
+        raise ValueError(f"of {record.signal.shape[-2]} views every {every}th cannot be used")
+    return record if every == 1 else _views(record, slice(None, None, every))
+
+
+def _views(record: Record, which: slice | Tensor) -> Record:
+    """Some of the views; which: a slice of them, or (view,) bool."""
+    meta = dict(record.meta)
+    for name in ("weights", "live", "counts0"):
+        value = meta.get(name)
+        if isinstance(value, Tensor) and value.ndim > 1 and value.shape[-2] > 1:
+            meta[name] = value[..., which, :]
+    meta["angles"] = meta["angles"][which]
+    return replace(record, signal=record.signal[..., which, :], meta=meta)
+
+
+def _kept_back(measured: Callable[[Tensor], Measurement], views: int) -> Callable[[], Split] | None:
+    """One view of five, from the third on; None for fewer than five."""
+    held = torch.zeros(views, dtype=torch.bool)
+    held[EVERY // 2 :: EVERY] = True
+    return (lambda: Split(measured(~held), measured(held))) if views >= EVERY else None
+
+
+def _on_axis(record: Record, axis: float | None, facts: dict) -> Record:
+    if axis is not None:
+        return centred(record, axis)
+    if record.meta["centre"] is not None or record.meta["beam"] != "parallel":
+        return record
+    found = centre_of_rotation(record.signal, record.meta["angles"])
+    facts["axis of rotation, estimated"] = found
+    return centred(record, found)
+
+
+def _water(scan: Record, first: Tensor, facts: dict) -> tuple[float, str]:
+    """Water's attenuation in the scan's unit of length, and the units of what is presented."""
+    if scan.meta["length"] == "mm":
+        return scan.meta.get("mu_water") or physics.MU_WATER, "HU"
+    flat = first.flatten()[:: 1 + first.numel() // 4_000_000]
+    scale = flat.quantile(0.99).item()
+    if not scale > 0:
+        raise ValueError(f"{scan.source}: nothing is seen in the filtered backprojection")
+    facts["scale"] = "the file tells no length: 1 is the 99th percentile of the backprojection"
+    return scale, "1/bin"
+
+
+def _measured(
+    scan: Record, operator: LinearOperator, likelihood: Likelihood, noise: float | None
+) -> Measurement:
+    if likelihood == "transmission":
+        if noise is not None:
+            raise ValueError("the law of the counts has its own noise; leave --noise out")
+        return transmission(scan, operator)
+    if noise is None and scan.meta["weights"] is None:
+        raise ValueError(
+            f"{scan.source} does not tell how many photons there were; give the noise of the line "
+            "integrals, --noise 0.01, or --noise auto"
+        )
+    return log_gaussian(scan, operator, noise)
+
+
+def _presented(
+    scan: Record, operator: Projector, water: float, units: str
+) -> Callable[[Tensor], Record]:
+    height, width = operator.in_shape[-2:]
+    pixel = operator.pixel
+    affine = np.diag([-pixel, -pixel, pixel, 1.0])
+    affine[:2, 3] = pixel * (width - 1) / 2, pixel * (height - 1) / 2
+    geometry = scan.meta.get("geometry") or Geometry(affine)
+
+    def present(signal: Tensor) -> Record:
+        values = physics.hounsfield(signal, 1.0) if units == "HU" else water * signal
+        meta = {"geometry": geometry, "modality": "CT", "units": units, "format": "ct"}
+        if units == "HU":
+            meta["mu_water"] = water
+        return Record(values, "volume", scan.source, meta)
+
+    return present
+
+
+ct = Recipe(solve_ct, estimate_noise=estimate_noise, simulate=simulate)

@@ -1,0 +1,92 @@
+"""ct-denoise: noise out of slices in Hounsfield units."""
+
+import torch
+from restore_dicom.noise import noise_std
+from restore_operators import Identity
+from torch import Tensor
+
+from restore.files.task import Recipe, Record, Task
+from restore.measurement.measurement import Measurement
+from restore.measurement.noise import Gaussian
+from restore.priors.combined.sliced import slicewise
+
+from ..physics import attenuation, hounsfield
+from . import show
+
+STEPS = 25
+TISSUE = (-200.0, 300.0)  # HU in which the noise is looked for: air is clipped, bone has edges
+DOSE = 20.0  # HU of noise that simulate adds where none is given
+
+
+def solve_denoise(record: Record, noise: float | None) -> Task:
+    """Take noise out of CT slices: DICOM files and series, NIfTI, MHA, in Hounsfield units.
+
+    Noise is a standard deviation in HU; it is taken for white, as after a sharp kernel.
+    """
+    _check(record)
+    if noise is None:
+        raise ValueError(
+            f"{record.source} does not tell its noise; give it in HU, --noise 20, or --noise auto"
+        )
+    if noise == 0:
+        raise ValueError("the noise of a measurement must be positive")
+    valid = valid_of(record)
+    y = attenuation(torch.where(valid, record.signal, -1000.0), 1.0)
+
+    def present(signal: Tensor) -> Record:
+        restored = hounsfield(signal, 1.0).clamp(min=-1024)
+        return record.with_signal(torch.where(valid, restored, record.signal))
+
+    return Task(
+        Measurement(y, Identity(y.shape), Gaussian(noise / 1000)),
+        "ct-slices",
+        "stochastic-denoising",
+        present,
+        STEPS,
+        facts={"noise in HU": noise},
+        adapt=slicewise,
+        views=show.views,
+    )
+
+
+def simulate_denoise(record: Record, noise: float | None, seed: int) -> dict[str, Record]:
+    """White noise on slices, of the std given in HU (20 if none is)."""
+    _check(record)
+    noise = DOSE if noise is None else noise
+    generator = torch.Generator().manual_seed(seed)
+    noisy = record.signal + noise * torch.randn(record.signal.shape, generator=generator)
+    meta = {**record.meta, "operator": f"white noise of {noise:g} HU"}
+    noisy = torch.where(valid_of(record), noisy, record.signal)
+    return {"measurement": Record(noisy, record.kind, record.source, meta)}
+
+
+def estimate_noise(record: Record) -> float:
+    """In HU, from the details of soft tissue."""
+    _check(record)
+    low, high = TISSUE
+    tissue = (record.signal > low) & (record.signal < high)
+    return noise_std(record.signal, valid_of(record) & tissue)
+
+
+def valid_of(record: Record) -> Tensor:
+    valid = record.meta.get("valid")
+    return torch.ones_like(record.signal, dtype=torch.bool) if valid is None else valid
+
+
+def _check(record: Record) -> None:
+    if record.kind != "volume":
+        raise ValueError(f"{record.source} holds {record.kind}; ct-denoise takes slices")
+    units, modality = record.meta.get("units"), record.meta.get("modality")
+    if units not in ("HU", None, "1") or modality not in ("CT", None):
+        raise ValueError(
+            f"{record.source} is of modality {modality} in units {units}; ct-denoise takes CT in "
+            "Hounsfield units"
+        )
+    if units != "HU" and record.signal[valid_of(record)].min() > -200:
+        raise ValueError(
+            f"{record.source} has no value below -200: these are no Hounsfield units of a slice "
+            "with air around it"
+        )
+
+
+denoise = Recipe(solve_denoise, estimate_noise=estimate_noise, simulate=simulate_denoise)

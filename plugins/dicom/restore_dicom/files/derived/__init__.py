@@ -1,0 +1,1 @@
+"""DICOM written: derived images, series and parametric maps."""

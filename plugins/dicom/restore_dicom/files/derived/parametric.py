@@ -1,0 +1,177 @@
+"""A posterior standard deviation as a Parametric Map: float pixels with units and a place.
+
+DICOM PS3.3 A.75 (Parametric Map IOD), C.8.32 and C.7.6.16 (its functional groups).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydicom import Dataset
+from pydicom.uid import ParametricMapStorage, generate_uid
+from pydicom.valuerep import DSfloat
+
+from restore.files.task import Record
+
+from ...geometry import Geometry
+from ..dicom.source import FRAMES, Slice, Source
+from .codes import QUANTITY, STANDARD_DEVIATION, code, item, unit
+from .derivation import WARNING, Derivation, contribute, enter_series, file_meta, origin, reference
+
+KEPT = (  # the patient, the study and the frame of reference
+    "SpecificCharacterSet", "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate",
+    "PatientSex", "PatientAge", "PatientSize", "PatientWeight", "PatientIdentityRemoved",
+    "DeidentificationMethod", "DeidentificationMethodCodeSequence", "StudyInstanceUID",
+    "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName",
+    "StudyDescription", "Modality", "SeriesNumber", "SeriesDescription", "BodyPartExamined",
+    "PatientPosition", "ProtocolName", "FrameOfReferenceUID", "PositionReferenceIndicator",
+    "InstitutionName", "TimezoneOffsetFromUTC",
+)  # fmt: skip
+KNOWN_EMPTY = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
+    "StudyID", "AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator",
+)  # fmt: skip
+
+
+def parametric_map(record: Record, values: np.ndarray, source: Source, how: Derivation) -> Dataset:
+    """One multi-frame object; values: (z, y, x) float32, in the units of the record's signal."""
+    made = _identity(source.slices[0].header, how)
+    units = str(record.meta.get("units") or "1")
+    made.NumberOfFrames, made.Rows, made.Columns = values.shape
+    made.FloatPixelData = values.astype("<f4").tobytes()
+    made["FloatPixelData"].VR = "OF"
+    made.SharedFunctionalGroupsSequence = [_shared(record, values, units, source)]
+    frames = [_frame(source, z, how) for z in range(len(values))]
+    made.PerFrameFunctionalGroupsSequence = frames
+    dimension = generate_uid()
+    made.DimensionOrganizationSequence = [item(DimensionOrganizationUID=dimension)]
+    made.DimensionIndexSequence = [
+        item(
+            DimensionOrganizationUID=dimension,
+            DimensionIndexPointer=0x00209057,  # InStackPositionNumber
+            FunctionalGroupPointer=0x00209111,  # FrameContentSequence
+        )
+    ]
+    made.ReferencedSeriesSequence = _referenced(source.slices)
+    contribute(made, how)
+    made.file_meta = file_meta(made)
+    return made
+
+
+def _identity(header: Dataset, how: Derivation) -> Dataset:
+    """All that does not depend on the pixels."""
+    made = item(
+        SOPClassUID=ParametricMapStorage,
+        SOPInstanceUID=generate_uid(),
+        Manufacturer="restore",
+        ManufacturerModelName="restore",
+        DeviceSerialNumber="none",
+        SoftwareVersions=how.version,
+        InstanceNumber=1,
+        ContentLabel="POSTERIOR_STD",
+        ContentDescription="Posterior standard deviation",
+        ContentCreatorName="",
+        ContentQualification="RESEARCH",
+        ImageType=["DERIVED", "PRIMARY", "VOLUME", "QUANTITY"],
+        PixelPresentation="MONOCHROME",
+        BurnedInAnnotation="NO",
+        RecognizableVisualFeatures="NO",
+        LossyImageCompression=str(header.get("LossyImageCompression") or "00"),
+        ImageComments=WARNING,
+        AcquisitionContextSequence=[],
+        SamplesPerPixel=1,
+        PhotometricInterpretation="MONOCHROME2",
+        PresentationLUTShape="IDENTITY",
+        BitsAllocated=32,
+    )
+    for name in KEPT:
+        if name in header:
+            made[name] = header[name]
+    for name in KNOWN_EMPTY:
+        if name not in made:
+            setattr(made, name, None)
+    if not made.get("FrameOfReferenceUID"):
+        made.FrameOfReferenceUID = generate_uid()
+    if not made.get("StudyInstanceUID"):
+        made.StudyInstanceUID = how.study
+    made.Modality = made.get("Modality") or "OT"
+    enter_series(made, how, "posterior std")
+    return made
+
+
+def _shared(record: Record, values: np.ndarray, units: str, source: Source) -> Dataset:
+    geometry = record.meta.get("geometry")
+    group = item(
+        PixelMeasuresSequence=[_measures(geometry, source.slices[0])],
+        ParametricMapFrameTypeSequence=[
+            item(FrameType=["DERIVED", "PRIMARY", "VOLUME", "QUANTITY"])
+        ],
+        PixelValueTransformationSequence=[
+            item(RescaleIntercept="0", RescaleSlope="1", RescaleType="US")
+        ],
+        RealWorldValueMappingSequence=[
+            item(
+                LUTExplanation="Posterior standard deviation",
+                LUTLabel="STD",
+                DoubleFloatRealWorldValueFirstValueMapped=float(values.min()),
+                DoubleFloatRealWorldValueLastValueMapped=float(values.max()),
+                RealWorldValueIntercept=0.0,
+                RealWorldValueSlope=1.0,
+                MeasurementUnitsCodeSequence=[unit(units)],
+                QuantityDefinitionSequence=[
+                    item(
+                        ValueType="CODE",
+                        ConceptNameCodeSequence=[code(QUANTITY)],
+                        ConceptCodeSequence=[code(STANDARD_DEVIATION)],
+                    )
+                ],
+            )
+        ],
+    )
+    if source.slices[0].plane is not None:
+        turn = decimals(source.slices[0].plane.orientation)
+        group.PlaneOrientationSequence = [item(ImageOrientationPatient=turn)]
+    return group
+
+
+def _measures(geometry: Geometry | None, first: Slice) -> Dataset:
+    if geometry is None:
+        spacing = first.header.get("PixelSpacing") or first.header.get("ImagerPixelSpacing")
+        return item(PixelSpacing=spacing) if spacing else Dataset()
+    step = DSfloat(geometry.spacing[0], auto_format=True)
+    inside = decimals(first.plane.spacing if first.plane else geometry.spacing[1:])
+    return item(PixelSpacing=inside, SliceThickness=step, SpacingBetweenSlices=step)
+
+
+def _frame(source: Source, z: int, how: Derivation) -> Dataset:
+    """Where a frame lies and what it was made from."""
+    one = source.slices[z]
+    content = item(StackID="1", InStackPositionNumber=z + 1, DimensionIndexValues=[z + 1])
+    frame = one.frame if source.layout == FRAMES else None
+    group = item(
+        FrameContentSequence=[content],
+        DerivationImageSequence=[origin(one.header, how, frame)],
+    )
+    if one.plane is not None:
+        position = decimals(one.plane.position)
+        group.PlanePositionSequence = [item(ImagePositionPatient=position)]
+    return group
+
+
+def _referenced(slices: Sequence[Slice]) -> list[Dataset]:
+    """The source objects by series (Common Instance Reference)."""
+    series: dict[str, dict[str, Dataset]] = {}
+    for one in slices:
+        header = one.header
+        if header.get("SOPInstanceUID") and header.get("SeriesInstanceUID"):
+            named = reference(header)
+            del named.PurposeOfReferenceCodeSequence
+            series.setdefault(header.SeriesInstanceUID, {})[header.SOPInstanceUID] = named
+    return [
+        item(SeriesInstanceUID=uid, ReferencedInstanceSequence=list(objects.values()))
+        for uid, objects in series.items()
+    ]
+
+
+def decimals(values: Sequence[float]) -> list[DSfloat]:
+    """Decimal strings of at most 16 characters."""
+    return [DSfloat(float(value), auto_format=True) for value in values]

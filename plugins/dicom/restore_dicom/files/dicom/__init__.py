@@ -1,0 +1,1 @@
+"""DICOM read: images, series, mosaics, enhanced frames."""

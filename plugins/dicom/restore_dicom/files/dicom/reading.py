@@ -1,0 +1,140 @@
+"""A DICOM file becomes a volume: classic slices, multi-frame objects and Siemens mosaics."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+
+from restore.files.naming import naming
+from restore.files.task import Record
+
+from ...geometry import Geometry, Plane
+from ..volume import volume
+from . import frames, mosaic
+from .pixels import decoded, encoding
+from .source import FRAMES, MOSAIC, SINGLE, Slice, Source
+from .stacking import ordered, stacked
+
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "ExtendedOffsetTable",
+          "ExtendedOffsetTableLengths", "DataSetTrailingPadding")  # fmt: skip
+
+
+def read_dicom(path: str | Path) -> Record:
+    """One file: (1, z, y, x), z = 1 for a classic slice; values are stored * slope + intercept.
+
+    Grey pixels of 8 or 16 bits, compressed or not. ValueError in one line that names the file for
+    what is no DICOM file, holds no grey pixels, is cut off, misses a decoder, is CT without a
+    rescale, or whose frames are no single volume.
+    """
+    path = Path(path)
+    with naming(path):
+        dataset = opened(path)
+        stored = decoded(dataset)
+        header = without_pixels(dataset)
+        if mosaic.is_mosaic(header):
+            layout, slices, geometry = _tiles(header, stored)
+        elif len(stored) > 1 or frames.is_enhanced(header):
+            layout, slices, geometry = _frames(header, stored)
+        else:
+            slices = [classic(path.name, header, stored[0])]
+            layout, geometry = SINGLE, geometry_of(slices, header)
+        return record(Source(layout, tuple(slices)), geometry, path)
+
+
+def opened(path: Path) -> Dataset:
+    try:
+        return dcmread(path)
+    except InvalidDicomError:
+        raise ValueError("it is no DICOM file (byte 128 does not begin with DICM)") from None
+
+
+def without_pixels(dataset: Dataset) -> Dataset:
+    """The same object, its pixels dropped."""
+    for name in PIXELS:
+        if name in dataset:
+            delattr(dataset, name)
+    return dataset
+
+
+def plane(header: Dataset) -> Plane | None:
+    """Where a classic slice lies, or None where it does not say."""
+    names = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+    return frames.as_plane(*(header.get(name) for name in names))
+
+
+def classic(name: str, header: Dataset, stored: np.ndarray) -> Slice:
+    """A slice that has its file to itself; stored: (y, x)."""
+    return Slice(name, header, stored, encoding(header, header), plane(header))
+
+
+def geometry_of(slices: Sequence[Slice], measures: Dataset) -> Geometry | None:
+    """Of slices in order; None where one does not say where it lies."""
+    planes = [s.plane for s in slices]
+    return stacked(planes, thickness(measures)) if all(planes) else None
+
+
+def thickness(measures: Dataset) -> float:
+    """mm from a slice to the next, where only the header tells; 1 where it does not."""
+    for name in ("SpacingBetweenSlices", "SliceThickness"):
+        if measures.get(name):
+            return abs(float(measures.get(name))) or 1.0
+    return 1.0
+
+
+def record(source: Source, geometry: Geometry | None, path: Path) -> Record:
+    """Of slices in order, with `valid` where some pixels are padding."""
+    header = source.slices[0].header
+    values = np.stack([s.encoding.values(s.stored).astype(np.float32) for s in source.slices])
+    padded = np.stack([s.padded for s in source.slices])
+    meta = {"valid": torch.from_numpy(~padded)[None]} if padded.any() else {}
+    return volume(
+        values,
+        path,
+        format="dicom",
+        geometry=geometry,
+        modality=header.get("Modality") or None,
+        units=_units(source.slices[0]),
+        dicom=source,
+        **meta,
+    )
+
+
+def _frames(header: Dataset, stored: np.ndarray) -> tuple[str, list[Slice], Geometry | None]:
+    """Frames of one object, sorted in space where the object says how they lie."""
+    name = "PixelValueTransformationSequence"
+    enhanced = frames.is_enhanced(header)
+    each = [frames.group(header, i, name) if enhanced else header for i in range(len(stored))]
+    slices = [
+        Slice(
+            f"frame {i + 1}", header, pixels, encoding(header, each[i]), frames.plane(header, i), i
+        )
+        for i, pixels in enumerate(stored)
+    ]
+    if all(s.plane for s in slices):
+        order = ordered([s.plane for s in slices], [s.name for s in slices])
+        slices = [slices[i] for i in order]
+    return FRAMES, slices, geometry_of(slices, frames.group(header, 0, "PixelMeasuresSequence"))
+
+
+def _tiles(header: Dataset, stored: np.ndarray) -> tuple[str, list[Slice], Geometry | None]:
+    count = mosaic.slices_of(header)
+    geometry, code = mosaic.geometry_of(header, count, thickness(header)), encoding(header, header)
+    slices = [
+        Slice(f"tile {i + 1}", header, tile, code, geometry and geometry.plane(i), i)
+        for i, tile in enumerate(mosaic.untiled(stored[0], count))
+    ]
+    return MOSAIC, slices, geometry
+
+
+def _units(first: Slice) -> str:
+    """HU of CT (unless it says otherwise), what PET names, else 1."""
+    header = first.header
+    holder = header
+    if frames.is_enhanced(header):
+        holder = frames.group(header, first.frame, "PixelValueTransformationSequence")
+    if header.get("Modality") == "CT":
+        return "HU" if holder.get("RescaleType", "HU") in ("HU", "", None) else "1"
+    return str(header.get("Units") or "1")

@@ -1,0 +1,40 @@
+"""Between the voxels of a file and a record of kind volume."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from restore.files.task import Record
+
+from ..geometry import Geometry
+
+
+def volume(
+    values: np.ndarray, path: Path, *, format: str, geometry: Geometry | None, **meta: Any
+) -> Record:
+    """A record of kind volume; values: (z, y, x). ValueError where some are not finite."""
+    if not values.size:
+        raise ValueError(f"it holds no voxels: {'x'.join(map(str, values.shape))}")
+    signal = torch.from_numpy(np.ascontiguousarray(values, np.float32))[None]
+    broken = int((~torch.isfinite(signal)).sum())
+    if broken:
+        raise ValueError(f"{broken} of its values are not finite (NaN or infinity)")
+    meta = {"modality": None, "units": "1", **meta}
+    return Record(signal, "volume", path, {"format": format, "geometry": geometry, **meta})
+
+
+def voxels(record: Record, path: Path) -> np.ndarray:
+    """The signal of a volume to be written, (z, y, x) float32; ValueError if it is none.
+
+    Of complex signals the magnitude.
+    """
+    shape = "x".join(map(str, record.signal.shape))
+    if record.signal.ndim != 4 or len(record.signal) != 1:
+        raise ValueError(f"{path}: a volume is (1, z, y, x), got {shape}")
+    signal = record.signal[0].detach().cpu()
+    values = (signal.abs() if signal.is_complex() else signal).to(torch.float32).numpy()
+    if not np.isfinite(values).all():
+        raise ValueError(f"{path}: the volume holds values that are not finite (NaN or infinity)")
+    return values

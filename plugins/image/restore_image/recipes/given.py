@@ -1,0 +1,81 @@
+"""What a user gives in words or in a file of its own: masks, boxes, blur kernels."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from restore_operators import disc_kernel, gaussian_kernel, motion_kernel
+from torch import Tensor
+
+from restore.files.naming import naming
+
+from ..files import formats
+
+KERNELS = {"gaussian": (gaussian_kernel, 1), "motion": (motion_kernel, 2), "disc": (disc_kernel, 1)}
+
+
+def measured(path: Path, size: tuple[int, int]) -> Tensor:
+    """The mask in a picture of this (height, width): 1 where it is dark, 0 where white: missing.
+
+    (1, height, width). The average of its colours counts, white from one half on.
+    ValueError for another size, and where nothing is left.
+    """
+    mask = formats.read(path).signal.mean(0, keepdim=True)
+    if mask.shape[1:] != size:
+        found, wanted = (f"{height}x{width}" for height, width in (mask.shape[1:], size))
+        raise ValueError(f"the mask {path} is {found}, the picture {wanted}: give one of its size")
+    mask = (mask < 0.5).float()
+    if not mask.any():
+        raise ValueError(f"the mask {path} is all white: nothing of the picture is left")
+    return mask
+
+
+def box(text: str) -> tuple[int, int, int, int]:
+    """ "y,x,h,w": the top row, the left column, the height and the width of a box, in pixels."""
+    try:
+        top, left, height, width = (int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"a box is y,x,h,w in whole pixels, such as 32,40,16,24: {text}") from None
+    return top, left, height, width
+
+
+def kernel(text: str) -> Tensor:
+    """gaussian:STD, motion:LENGTH,ANGLE, disc:RADIUS, or a file; (height, width), of sum 1.
+
+    A file is a picture (the average of its colours) or an array (height, width).
+    """
+    name, colon, numbers = text.partition(":")
+    if colon and name in KERNELS:
+        make, count = KERNELS[name]
+        return make(*_numbers(text, numbers, count))
+    if not Path(text).is_file():
+        raise ValueError(
+            f"the kernel '{text}' is none of gaussian:STD, motion:LENGTH,ANGLE, disc:RADIUS, "
+            "nor a file that is there"
+        )
+    return _kernel_of(Path(text))
+
+
+def _numbers(text: str, numbers: str, count: int) -> list[float]:
+    try:
+        values = [float(part) for part in numbers.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != count or not np.isfinite(values).all():
+        raise ValueError(f"the kernel '{text}' must have {count} number{'s' * (count > 1)}")
+    return values
+
+
+def _kernel_of(path: Path) -> Tensor:
+    with naming(path):
+        if path.suffix.lower() == ".npy":
+            values = np.load(path, allow_pickle=False)
+            if values.ndim != 2 or values.dtype.kind not in "buif":
+                raise ValueError(f"a kernel is (height, width) of numbers, got {values.shape}")
+            weights = torch.from_numpy(values.astype(np.float64))
+        else:
+            weights = formats.read(path).signal.double().mean(0)
+        total = weights.sum().item()
+        if not np.isfinite(total) or total <= 0:
+            raise ValueError("the weights of a kernel must have a positive, finite sum")
+    return weights / total

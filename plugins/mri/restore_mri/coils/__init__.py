@@ -1,0 +1,1 @@
+"""What the receive coils see: sensitivities, compression, phases."""

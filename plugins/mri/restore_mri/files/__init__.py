@@ -1,0 +1,1 @@
+"""Readers of k-space, and writers of what is restored from it."""

@@ -1,0 +1,1 @@
+"""ISMRMRD: readouts in the order of the scan, with a header in XML."""

@@ -1,0 +1,1 @@
+"""k-space as a record: its conventions, its middle, its scale."""

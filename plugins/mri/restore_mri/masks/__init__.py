@@ -1,0 +1,1 @@
+"""Which samples of k-space are measured."""

@@ -1,0 +1,1 @@
+"""From images to the k-space of many coils."""

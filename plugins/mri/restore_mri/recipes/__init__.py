@@ -1,0 +1,1 @@
+"""What `restore run` does with k-space and with magnitude images."""

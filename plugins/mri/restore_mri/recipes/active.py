@@ -1,0 +1,145 @@
+"""mri-active: which lines of k-space to measure next, told by the posterior.
+
+Greedy entropy, as in active diffusion subsampling (Nolan et al., 2024, arXiv:2406.14388): of what
+the samples predict for each line not yet measured, the line with the largest Gaussian entropy is
+measured next; those beside it count less in the same round, for they would tell much the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from restore.files.task import Task
+from restore.priors.prior import Prior
+from restore.sampling.by_name import sample
+from restore.sampling.posterior import Posterior
+
+from ..kspace.samples import to_kspace
+from .held_out import kept_back
+from .scan import Scan
+
+REACH = 3.0  # lines over which a line chosen makes its neighbours less wanted
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of an acquisition, in lines of the phase-encoded axis."""
+
+    budget: int
+    start: int  # in the middle, measured before the first choice
+    rounds: int
+    chains: int
+    steps: int
+    seed: int
+
+
+def acquired(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
+    """The task of the lines that a prior's posterior asks for, one after the other."""
+
+    def prepare(prior: Prior) -> Task:
+        chosen, order = greedy(scan, prior, plan, task)
+        policies = {"greedy": chosen, **others(scan, plan)}
+        facts = {}
+        for name, lines in policies.items():
+            posterior = _posterior(scan, lines, prior, plan, task, plan.seed)
+            found = task.present(posterior.mean).signal.abs()
+            truth = task.reference.signal.abs()
+            error = (found - truth).square().sum() / truth.square().sum()
+            facts[f"nmse of {name} lines"] = error.item()
+        facts["order of the lines"] = order
+        part = measured(scan, chosen)
+        return replace(
+            task,
+            measurement=part.measurement(),
+            split=lambda: kept_back(part),
+            facts={**task.facts, **facts},
+            prepare=None,
+        )
+
+    return prepare
+
+
+def greedy(scan: Scan, prior: Prior, plan: Plan, task: Task) -> tuple[Tensor, list[int]]:
+    """Which lines, (lines,) bool, and in which order they were chosen."""
+    lines = centre(scan.lines, plan.start)
+    order: list[int] = []
+    for number in range(plan.rounds):
+        posterior = _posterior(scan, lines, prior, plan, task, plan.seed + number)
+        due = -(-(plan.budget - int(lines.sum())) // (plan.rounds - number))
+        for line in choose(entropies(scan, posterior.samples), lines, due):
+            lines[line] = True
+            order.append(line)
+    return lines, order
+
+
+def entropies(scan: Scan, samples: Tensor) -> Tensor:
+    """Of each line, 1/2 sum log(1 + var / noise^2) over what its measurement holds; (lines,).
+
+    samples: (chains, 2, z, y, x). The information that the line gives about the image if what it
+    holds were independent and Gaussian.
+    """
+    image = torch.complex(*samples.chunk(2, 1)).transpose(1, 2)  # (chains, z, 1, y, x)
+    variance = 0.0
+    for coil in range(scan.maps.shape[1]):  # one at a time: memory
+        k = to_kspace(scan.maps[:, coil : coil + 1] * image)
+        spread = (k - k.mean(0)).abs().square().sum(0) / (len(k) - 1)  # of both parts
+        gain = torch.log1p(spread / (2 * scan.noise**2))
+        variance = variance + gain.movedim(scan.phase_axis, 0).flatten(1).sum(1)
+    return variance
+
+
+def choose(entropy: Tensor, taken: Tensor, count: int) -> list[int]:
+    """So many lines, the most wanted first; each makes those near it less wanted."""
+    wanted = torch.where(taken, -torch.inf, entropy.double())
+    at = torch.arange(len(entropy), dtype=torch.float64)
+    found = []
+    for _ in range(count):
+        line = int(wanted.argmax())
+        found.append(line)
+        near = 1 - torch.exp(-0.5 * ((at - line) / REACH).square())
+        wanted = torch.where(wanted > -torch.inf, wanted * near, wanted)
+        wanted[line] = -torch.inf
+    return found
+
+
+def others(scan: Scan, plan: Plan) -> dict[str, Tensor]:
+    """Lines of the same number, chosen before anything was measured."""
+    generator = torch.Generator().manual_seed(plan.seed)
+    start = centre(scan.lines, plan.start)
+    free = (~start).nonzero().flatten()
+    extra = plan.budget - plan.start
+    drawn = free[torch.randperm(len(free), generator=generator)[:extra]]
+    even = free[torch.linspace(0, len(free) - 1, extra).round().long()]
+    return {
+        "random": start.index_fill(0, drawn, True),
+        "equispaced": start.index_fill(0, even, True),
+    }
+
+
+def centre(lines: int, count: int) -> Tensor:
+    """The middle lines, (lines,) bool."""
+    first = lines // 2 - count // 2
+    at = torch.arange(lines)
+    return (at >= first) & (at < first + count)
+
+
+def measured(scan: Scan, lines: Tensor) -> Scan:
+    """With no more than the chosen lines."""
+    mask = lines[:, None] if scan.phase_axis == -2 else lines[None]
+    return scan.masked(mask.expand(scan.kspace.shape[-2:]))
+
+
+def _posterior(
+    scan: Scan, lines: Tensor, prior: Prior, plan: Plan, task: Task, seed: int
+) -> Posterior:
+    return sample(
+        measured(scan, lines).measurement(),
+        prior,
+        task.sampler,
+        chains=plan.chains,
+        sigmas=task.schedule(plan.steps),
+        seed=seed,
+        **task.options,
+    )

@@ -1,0 +1,221 @@
+"""mri: k-space becomes images; mri-active: it also chooses which lines to measure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from restore_dicom.geometry import Geometry
+from restore_operators.reconstruction import classical
+from torch import Tensor
+
+from restore.files.task import Recipe, Record, Task
+from restore.measurement.measurement import Measurement
+from restore.priors.combined.sliced import perpendicular, slicewise
+from restore.priors.schedules import geometric
+
+from ..masks import masks
+from .active import Plan, acquired, measured
+from .gridded_scan import gridded
+from .held_out import kept_back
+from .predicted import full_scan
+from .scan import CALIBRATION, Scan, scan
+from .show import channels, magnitudes
+
+PRIOR, SAMPLER, STEPS = "mri-slices", "diffpir", 60
+# DiffPIR on k-space, tuned on held-out slices at noises of 0.005, 0.02 and 0.1: what was measured
+# tells more than levels above the first, and the steps are spent where aliases dissolve. How far to
+# trust the prior depends on how much of a scan it knows: held-out lines tell.
+LEVELS = (1.0, 0.01)
+TRUST, TRUSTS = 1.0, (0.6, 1.0, 2.0)
+MaskName = Literal[
+    "equispaced", "equispaced-fraction", "random", "magic", "magic-fraction", "poisson", "radial",
+    "spiral",
+]  # fmt: skip
+UNKNOWN = (1.0, 1.0, 1.0)  # mm, the voxels of a file that tells nothing of them
+Volume = Literal["slices", "perpendicular"]
+Phase = Literal["calibration", "free"]
+# weights of the classical baselines, in units of the scale, and steps: tuned on validation slices
+TV, WAVELET, GRADIENTS = 3e-3, 5e-3, 6
+
+
+def solve_mri(
+    record: Record,
+    noise: float | None,
+    *,
+    accelerate: float | None = None,
+    mask: MaskName = "equispaced",
+    mask_file: Path | None = None,
+    calibration: int = CALIBRATION,
+    mask_seed: int = 0,
+    maps: str = "espirit",
+    coils: int | None = None,
+    volume: Volume = "slices",
+    phase: Phase = "calibration",
+) -> Task:
+    """Images of k-space: fastMRI or ISMRMRD (.h5), BART (.cfl), .npy, .npz, MATLAB (.mat).
+
+    accelerate: keep only one sample of so many of a full scan, and compare with all of it
+    mask: which samples are kept: lines, or poisson: points of both axes
+    mask_file: .npy of the samples that are kept, 1 or 0, (ky, kx)
+    calibration: lines of the middle that are kept, and of which maps are made
+    mask_seed: of random masks
+    maps: espirit, low-frequency, or a file of coil maps (slice, coil, y, x)
+    coils: compress to so many virtual coils
+    volume: slices, each for itself, or perpendicular: by slices along two axes in turn
+    phase: calibration: known where it is smooth, from the middle of k-space; or free
+    """
+    if record.kind == "kspace" and record.meta.get("trajectory") is not None:
+        _refuse_grid_options(record, accelerate, mask_file, coils)
+        found = gridded(record, noise, maps=maps, calibration=calibration, phase=phase)
+        return posed(found, volume)
+    keep = _kept(record, accelerate, mask, mask_file, calibration, mask_seed)
+    least, full = scan(
+        record, noise, maps=maps, mask=keep, coils=coils, calibration=calibration, phase=phase
+    )
+    task = posed(least, volume)
+    if keep is None:
+        return task
+    reference = task.present(channels(full.combined()))
+    share = least.mask.double().mean().item()
+    return replace(
+        task,
+        reference=reference,
+        predict=full_scan(least, full, task),
+        facts={**task.facts, "acceleration": 1 / share},
+    )
+
+
+def solve_active(
+    record: Record,
+    noise: float | None,
+    *,
+    budget: int,
+    start: int = 16,
+    rounds: int = 6,
+    particles: int = 8,
+    calibration: int = CALIBRATION,
+    mask_seed: int = 0,
+    maps: str = "espirit",
+    coils: int | None = None,
+) -> Task:
+    """Choose the lines of a full scan one after the other, where the posterior is unsure.
+
+    budget: lines to measure in all
+    start: lines of the middle that are measured first
+    rounds: times that new lines are chosen
+    particles: samples that each choice is made by
+    calibration: lines of the middle that coil maps are made of
+    mask_seed: of the random lines that are compared with
+    maps: espirit, low-frequency, or a file of coil maps (slice, coil, y, x)
+    coils: compress to so many virtual coils
+    """
+    full, _ = scan(record, noise, maps=maps, coils=coils, calibration=calibration)
+    if not 1 <= start < budget <= full.lines:
+        raise ValueError(
+            f"of {full.lines} lines, {start} to start with and {budget} in all cannot be measured"
+        )
+    plan = Plan(budget, start, rounds, particles, STEPS // 2, mask_seed)
+    task = posed(full)
+    task = replace(
+        task,
+        measurement=measured(full, torch.ones(full.lines, dtype=torch.bool)).measurement(),
+        reference=task.present(channels(full.combined())),
+    )
+    return replace(task, prepare=acquired(full, plan, task))
+
+
+def posed(scan: Scan, volume: Volume = "slices") -> Task:
+    """The problem of a scan; signals are (2, slice, y, x) in units of its scale."""
+    measurement = scan.measurement()
+    operator = measurement.operator
+    record, scale = scan.record, scan.scale
+    shown = (scan.maps != 0).any(1)  # elsewhere the prior would speak alone
+    if scan.phase is not None:
+        shown = shown * scan.phase
+
+    def present(signal: Tensor) -> Record:
+        image = _cropped(scale * shown * torch.complex(*signal.chunk(2)), record)
+        geometry = record.meta.get("geometry") or Geometry.centred(image.shape[1:], UNKNOWN)
+        return Record(image, "volume", record.source, {**record.meta, "geometry": geometry})
+
+    return Task(
+        measurement,
+        PRIOR,
+        SAMPLER,
+        present,
+        STEPS,
+        options={"trust": TRUST},
+        schedule=levels,
+        facts={
+            "scale": scale,
+            "noise in the file's units": scan.noise * scale,
+            "coils": scan.kspace.shape[1],
+            "phase": "free" if scan.phase is None else "of the middle of k-space, taken off",
+            "converted": list(record.meta.get("converted", ())),
+            "voxels": "as the file says"
+            if record.meta.get("geometry")
+            else "unknown; taken as 1 mm",
+        },
+        adapt=slicewise if volume == "slices" else perpendicular,
+        before=present(operator.adjoint(measurement.y)[0]),
+        tries=[{"trust": trust} for trust in TRUSTS],
+        split=None if record.meta.get("trajectory") is not None else lambda: kept_back(scan),
+        views=magnitudes(scale),
+        baselines=baselines(measurement),
+    )
+
+
+def levels(steps: int) -> Tensor:
+    """The noise levels of a run of so many steps."""
+    return geometric(*LEVELS, steps)
+
+
+def baselines(measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
+    """Classical answers by name; signals of (2, slice, y, x)."""
+    y, operator, coupled = measurement.y, measurement.operator, {"complex_valued": True}
+    return {
+        "zero-filled": lambda: operator.adjoint(y)[0],
+        "sense-cg": lambda: classical.cgls(y, operator, GRADIENTS)[0],
+        "tv": lambda: classical.total_variation(y, operator, TV, 150, axes=(-2, -1), **coupled)[0],
+        "l1-wavelet": lambda: classical.wavelet_l1(y, operator, WAVELET, 60, complex_valued=True)[
+            0
+        ],
+    }
+
+
+def _kept(record: Record, accelerate, name, file, calibration, seed) -> Tensor | None:
+    """The samples to keep of a full scan, (ky, kx) bool; None: all."""
+    if accelerate is None and file is None:
+        return None
+    if record.kind != "kspace":
+        raise ValueError(f"{record.source} holds {record.kind}; mri takes k-space")
+    size = record.signal.shape[-2:]
+    if file is not None:
+        return masks.from_file(file, size)
+    axis = record.meta.get("phase_axis") or -1
+    return masks.accelerate(
+        name, size, accelerate, calibration=calibration, seed=seed, phase_axis=axis
+    )
+
+
+def _refuse_grid_options(record: Record, accelerate, file, coils) -> None:
+    for name, value in {"accelerate": accelerate, "mask-file": file, "coils": coils}.items():
+        if value is not None:
+            raise ValueError(f"--{name} is for k-space on a grid; {record.source} has a trajectory")
+
+
+def _cropped(image: Tensor, record: Record) -> Tensor:
+    """To the size of the file's own reconstruction."""
+    crop = record.meta.get("crop")
+    if crop is None:
+        return image
+    for axis, wanted in zip((-2, -1), crop):
+        n = image.shape[axis]
+        image = image.narrow(axis, n // 2 - wanted // 2, wanted)
+    return image
+
+
+mri = Recipe(solve_mri)
+active = Recipe(solve_active)

@@ -1,0 +1,32 @@
+"""What the full scan's own reconstruction would show, by an image found from a part of it."""
+
+from dataclasses import replace
+
+import torch
+from torch import Generator, Tensor
+
+from restore.files.coverage import Predict
+from restore.files.task import Record, Task
+
+from .scan import Scan, over_coils
+from .show import channels
+
+
+def full_scan(least: Scan, full: Scan, task: Task) -> Predict:
+    """Draws of the coil-combined image of all data: the samples of `least` stand as they are.
+
+    The others are S x and noise. (2, slice, y, x) in units of the scale -> what `task` presents.
+    """
+    operator = full.operator()
+    kept = over_coils(least.mask)
+
+    def predict(signal: Tensor, generator: Generator) -> Record:
+        expected = operator(signal[None])[0]
+        parts = torch.randn(2, *expected.shape, generator=generator)
+        drawn = expected + full.noise * torch.complex(*parts)
+        if full.mask is not None:
+            drawn = drawn * over_coils(full.mask)
+        scan = replace(full, kspace=torch.where(kept, least.kspace, drawn))
+        return task.present(channels(scan.combined()))
+
+    return predict

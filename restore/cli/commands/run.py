@@ -1,0 +1,180 @@
+"""restore run: restore files by a recipe."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...sampling.devices import usable
+from ..batch import each
+from ..program import COMMAND, say
+from ..progress import shown
+from ..recipe_flags import Recipes, assignments, inputs_and_output
+from ..sentences import opening, sentence
+
+
+class Noise(click.ParamType):
+    """A standard deviation, or "auto"."""
+
+    name = "STD|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None):
+        if value == "auto":
+            return value
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number < float("inf"):
+            self.fail(f"'{value}' is no standard deviation, such as 0.05, nor auto", param, ctx)
+        return number
+
+
+def flags() -> list[click.Parameter]:
+    at_least_one = click.IntRange(min=1)
+    return [
+        *inputs_and_output(),
+        click.Option(
+            ["--noise"],
+            type=Noise(),
+            metavar="STD|auto",
+            help="Noise of the input, in units of its full range; auto estimates it.",
+        ),
+        click.Option(
+            ["--chains"], type=at_least_one, default=8, show_default=True, help="Samples to draw."
+        ),
+        click.Option(["--seed"], type=int, default=0, show_default=True, help="Of the chains."),
+        click.Option(["--steps"], type=at_least_one, help="Noise levels; else the recipe's own."),
+        click.Option(["--sampler"], help="A name (see: restore list samplers), or auto."),
+        click.Option(
+            ["sets", "--set"],
+            multiple=True,
+            callback=assignments,
+            metavar="KEY=VALUE",
+            help="An option of the sampler (see: restore info sampler NAME); repeatable.",
+        ),
+        click.Option(["--prior"], metavar="NAME|PATH", help="See: restore list priors."),
+        click.Option(
+            ["--reference"],
+            type=click.Path(path_type=Path),
+            help="The truth, to compare with: a file, or a folder of files of the same stem.",
+        ),
+        click.Option(["--samples"], is_flag=True, help="Write every sample, too."),
+        click.Option(
+            ["--held-out/--no-held-out"],
+            default=True,
+            show_default=True,
+            help="Where the recipe can, keep a part of the measurement back and predict it by "
+            "small runs: it tells how far the samples should spread, and which options are best.",
+        ),
+        click.Option(
+            ["--baseline"], help="A classical answer to set beside; a wrong name lists them."
+        ),
+        click.Option(
+            ["--format"], metavar=".EXT", help="Of what is written; else the input's own."
+        ),
+        *_machine(),
+    ]
+
+
+def _machine() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--device"], default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
+        ),
+        click.Option(
+            ["--precision"],
+            type=click.Choice(["auto", "float32", "float64", "bfloat16"]),
+            metavar="NAME",
+            default="auto",
+            show_default=True,
+            help="auto, float32, float64 or bfloat16; auto: bfloat16 where it is faster.",
+        ),
+    ]
+
+
+class Asked:
+    """What the user asked for, as the run over all inputs wants it: done, told, closed."""
+
+    def __init__(self, settings: Any, out: Path, *, as_json: bool, quiet: bool):
+        from ...sampling.by_name import load_prior
+
+        self.settings, self.out, self.as_json, self.quiet = settings, out, as_json, quiet
+        self.load_prior = cache(load_prior)  # once for all files
+
+    def one(self, source: Path, target: Path, checkpoint: Path) -> dict[str, Any]:
+        from ...files.restoring import restore_file
+
+        with shown(self.settings.chains, quiet=self.quiet) as progress:
+            return restore_file(
+                source,
+                target,
+                self.settings,
+                load_prior=self.load_prior,
+                checkpoint=checkpoint,
+                say=self.open,
+                progress=progress,
+            )
+
+    def open(self, problem: Any) -> None:
+        if not self.quiet:
+            click.echo(opening(problem, self.settings), err=True)
+
+    def tell(self, source: Path, facts: dict[str, Any] | str) -> None:
+        from ...files.report.facts import as_json, row
+
+        if isinstance(facts, str):
+            say(facts)
+        if self.as_json:
+            click.echo(as_json(row(source, facts)))
+        elif not isinstance(facts, str):
+            click.echo(sentence(facts))
+
+    def close(self, results: list) -> None:
+        if len(results) > 1:
+            from ...files.report.index import write_sheet
+
+            write_sheet(self.out, results, self.settings.recipe)
+
+
+def act(
+    recipe: str,
+    options: Mapping[str, Any],
+    *,
+    inputs: tuple[str, ...],
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    sets: Mapping[str, str],
+    **more: Any,
+) -> int:
+    from ...files.by_extension import is_one, taken
+    from ...files.inputs import gathered
+    from ...files.problem import Settings
+
+    command = click.get_current_context().meta[COMMAND]
+    more["device"] = usable(more["device"])
+    settings = Settings(recipe, options, sampler_options=sets, command=command, **more)
+    asked = Asked(settings, out, as_json=as_json, quiet=quiet)
+    return each(
+        gathered(inputs, taken, lambda folder: is_one(folder, recipe)),
+        out,
+        settings.mark,
+        asked.one,
+        overwrite=overwrite,
+        tell=asked.tell,
+        close=asked.close,
+    )
+
+
+run = Recipes(
+    "run",
+    of=("solve",),
+    act=act,
+    common=flags,
+    help="Restore files by a recipe. restore run RECIPE --help tells the options of each. "
+    "INPUT: files, folders, patterns.",
+)

@@ -1,0 +1,122 @@
+"""A group with one command for each recipe, made from the recipe's own keywords when asked for."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import UsageError
+from ..plugins.discovery import catalog
+from ..plugins.options import Option, options_of, prose
+
+TYPES = {Path: click.Path(path_type=Path), float: float, int: int, str: str}
+
+
+class Recipes(click.Group):
+    """restore run RECIPE ..., restore simulate RECIPE ...
+
+    of: the recipe's functions; the keyword-only options of the first it has become flags. act:
+    called with the recipe's name, its options and all other flags; common: makes those others.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        of: Sequence[str],
+        act: Callable[..., int],
+        common: Callable[[], list],
+        help: str,
+    ):
+        usage = "RECIPE INPUT... -o OUT [OPTIONS]"
+        super().__init__(name, help=help, subcommand_metavar=usage, options_metavar="")
+        self.of, self.act, self.common = of, act, common
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [entry.name for entry in catalog().registry("recipes")]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The summaries that plugins registered: no recipe is imported for them."""
+        with formatter.section("Recipes"):
+            entries = catalog().registry("recipes")
+            formatter.write_dl([(entry.name, entry.summary) for entry in entries])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        if args and not args[0].startswith("-"):
+            catalog().entry("recipes", args[0])  # with "did you mean"
+        return super().resolve_command(ctx, args)
+
+    def _function(self, name: str) -> Callable[..., Any]:
+        """The recipe's function of the first kind it has, whose options the command takes."""
+        recipe = catalog().load("recipes", name)
+        found = [getattr(recipe, of, None) for of in self.of]
+        if not any(found):
+            raise UsageError(f"{name} restores what was measured; it simulates nothing")
+        return next(function for function in found if function is not None)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        function = self._function(name)
+        options = options_of(function)
+        params = self.common()
+        taken = {param.name for param in params}
+        clashing = sorted(taken & set(options))
+        if clashing:
+            raise ValueError(f"the recipe '{name}' must not have an option '{clashing[0]}'")
+
+        def callback(**given: Any) -> int:
+            own = {key: given.pop(key) for key in options}
+            own = {key: value for key, value in own.items() if value is not None}
+            return self.act(name, own, **given)
+
+        flags = [flag(option) for option in options.values()]
+        return click.Command(name, callback=callback, params=params + flags, help=prose(function))
+
+
+def flag(option: Option) -> click.Option:
+    """A recipe's keyword as a flag of the same name; None where it is not given."""
+    words = option.name.replace("_", "-")
+    names = [option.name, f"--{words}/--no-{words}" if option.type is bool else f"--{words}"]
+    help = option.help
+    if option.default is not None:
+        help = f"{help}  [default: {option.default}]".strip()
+    more: dict[str, Any] = {"required": True} if option.required else {"default": None}
+    more["help"] = help
+    if option.type is not bool:
+        texts = [str(choice) for choice in option.choices]
+        more["type"] = click.Choice(texts) if texts else TYPES[option.type]
+        if texts:
+            more["callback"] = lambda ctx, param, text: text if text is None else option.parse(text)
+    return click.Option(names, **more)
+
+
+def inputs_and_output() -> list[click.Parameter]:
+    """What every command on files takes."""
+    return [
+        click.Argument(["inputs"], nargs=-1, required=True, metavar="INPUT..."),
+        click.Option(
+            ["out", "-o", "--output"],
+            type=click.Path(path_type=Path),
+            required=True,
+            metavar="OUT",
+            help="Folder to write to; a folder for each input will be made in it.",
+        ),
+        click.Option(
+            ["overwrite", "--overwrite"], is_flag=True, help="Replace what lies in OUT already."
+        ),
+        click.Option(
+            ["as_json", "--json"], is_flag=True, help="Print one JSON object for each input."
+        ),
+        click.Option(["quiet", "-q", "--quiet"], is_flag=True, help="Show no progress."),
+    ]
+
+
+def assignments(ctx: click.Context, param: click.Parameter, texts: Sequence[str]) -> dict[str, str]:
+    """("key=value", ...) -> {key: value}."""
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise click.BadParameter(f"'{text}' is not key=value", ctx, param)
+        pairs[key.strip().replace("-", "_")] = value.strip()
+    return pairs

@@ -1,0 +1,93 @@
+"""Which reader takes a file, and which writer makes one: by the extension, among all plugins."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..plugins.discovery import catalog
+from ..plugins.registry import Entry
+from .task import Record
+
+
+def read(path: Path, recipe: Entry | None = None) -> Record:
+    """A file's contents, by the reader of its extension, of the recipe's own plugin if it has one.
+
+    A folder's, where the recipe names a reader of folders. FileNotFoundError where there is no
+    file; ValueError where no reader takes it, or where its values are not finite.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist")
+    reader = _of_folder(path, recipe) if path.is_dir() else find("readers", path, recipe)
+    if reader is None:
+        raise IsADirectoryError(f"{path} is a folder, not a file")
+    record = catalog().load("readers", reader.name)(path)
+    if not torch.isfinite(record.signal).all():
+        raise ValueError(f"{path} holds values that are not finite (NaN or infinity)")
+    return record
+
+
+def taken(path: Path) -> bool:
+    """Whether some reader takes a file of this name."""
+    return any(_takes(entry, path) for entry in catalog().registry("readers"))
+
+
+def is_one(folder: Path, recipe: str) -> bool:
+    """Whether a folder is one input of the recipe, such as a series of slices."""
+    return _of_folder(folder, catalog().entry("recipes", recipe)) is not None
+
+
+def find(kind: str, path: Path, recipe: Entry | None) -> Entry:
+    """The reader or writer of a name: the longest extension wins, then the recipe's own plugin.
+
+    Of writers, a name without extension, as a folder's, is for the one that makes folders.
+    """
+    registry = catalog().registry(kind)
+    fitting = [entry for entry in registry if _takes(entry, path)]
+    own = recipe.plugin if recipe is not None else ""
+    if kind == "writers" and not path.suffix:
+        fitting = [entry for entry in registry if entry.facts.get("folder")]
+    if not fitting:
+        known = dict.fromkeys(e for entry in registry for e in entry.facts.get("extensions", ()))
+        verb = "takes" if kind == "readers" else "makes"
+        listed = ", ".join(filter(None, known)) or "nothing"
+        raise ValueError(
+            f"no {registry.kind} {verb} {path.name}; {kind} know {listed} "
+            f"(see: restore list {kind})"
+        )
+    return max(fitting, key=lambda entry: (len(_takes(entry, path)), entry.plugin == own))
+
+
+def suffix(source: Path) -> str:
+    """The extension as it stands in the name: that of scan.nii.gz is .nii.gz; a folder has none."""
+    if source.is_dir():
+        return ""
+    extensions = [_takes(entry, source) for entry in catalog().registry("readers")]
+    longest = len(max(extensions, key=len, default=""))
+    return source.name[-longest:] if longest else source.suffix
+
+
+def _of_folder(folder: Path, recipe: Entry | None) -> Entry | None:
+    """The reader, of those the recipe names, that takes something of what lies in the folder."""
+    names = () if recipe is None else recipe.facts.get("folders", ())
+    inside = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
+    for entry in (catalog().entry("readers", name) for name in names):
+        if any(_ending(path, entry.facts["extensions"], bare=True) is not None for path in inside):
+            return entry
+    return None
+
+
+def _takes(entry: Entry, path: Path) -> str:
+    """The extension of the entry that the name ends in, or none."""
+    if entry.facts.get("folder"):
+        return ""
+    return _ending(path, entry.facts.get("extensions", ())) or ""
+
+
+def _ending(path: Path, extensions: Sequence[str], bare: bool = False) -> str | None:
+    """The longest of the extensions that the name ends in; "" is for a name without, if `bare`."""
+    fitting = [e for e in extensions if e and path.name.lower().endswith(e)]
+    if bare and "" in extensions and not path.suffix:
+        fitting.append("")
+    return max(fitting, key=len, default=None)

@@ -1,0 +1,75 @@
+"""A reference that was measured holds noise: what it would show of a sample, noise and all.
+
+Samples of p(x | y) differ from such a reference by its noise, too. Draws of the reference itself,
+p(reference | y), do not: it lies among them as often as it should, and their mean has the least
+square error that any answer can have.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from .task import Record
+
+Predict = Callable[[Tensor, torch.Generator], Record]
+DRAWS = 64  # of the reference in all
+
+
+def predictive(predict: Predict, signals: Iterable[Tensor], seed: int = 0) -> list[Record]:
+    """Draws of the reference, as many of each signal, the first ones of one signal each."""
+    signals = list(signals)
+    generator = torch.Generator().manual_seed(seed)
+    rounds = -(-DRAWS // len(signals))
+    return [predict(signal, generator) for _ in range(rounds) for signal in signals]
+
+
+def expected(draws: Sequence[Record]) -> Record:
+    """The mean of draws; of complex ones that of their magnitudes, a magnitude."""
+    total = sum(magnitude(draw.signal).double() for draw in draws)
+    return replace(draws[0], signal=(total / len(draws)).float())
+
+
+def spread(signals: Sequence[Tensor]) -> Tensor:
+    """The unbiased standard deviation of signals of one shape, in double precision.
+
+    Of complex signals that of their magnitudes.
+    """
+    signals = [magnitude(signal) for signal in signals]
+    mean = sum(signal.double() for signal in signals) / len(signals)
+    power = sum((signal - mean).square() for signal in signals)
+    return (power / (len(signals) - 1)).sqrt().float()
+
+
+def covered(signals: Sequence[Tensor], truth: Tensor, share: float = 0.9) -> float:
+    """The share of the true values that lie in their interval of `share`, from few samples.
+
+    The interval is Student's for the next draw, mean +- t sqrt(1 + 1/n) s: of Gaussian samples of
+    the true posterior it holds exactly `share`, however few they are. Complex signals are compared
+    by their magnitudes.
+    """
+    count, signals, truth = (
+        len(signals),
+        [magnitude(signal) for signal in signals],
+        magnitude(truth),
+    )
+    quantile = _student(count - 1, (1 + share) / 2)
+    width = quantile * (1 + 1 / count) ** 0.5 * spread(signals)
+    mean = sum(signal.double() for signal in signals) / count
+    return ((truth - mean).abs() <= width + 1e-12).double().mean().item()
+
+
+def magnitude(signal: Tensor) -> Tensor:
+    """Of what is complex; what is real is itself."""
+    return signal.abs() if signal.is_complex() else signal
+
+
+def _student(freedom: int, level: float) -> float:
+    """A quantile of Student's t, by its regularised incomplete beta integral and bisection."""
+    t = torch.linspace(0, 400, 400_001, dtype=torch.float64)
+    density = (1 + t.square() / freedom) ** (-(freedom + 1) / 2)
+    below = torch.cumulative_trapezoid(density, t)
+    tail = density[-1] * t[-1] / freedom  # of a power law, beyond the grid
+    reached = 0.5 + 0.5 * below / (below[-1] + tail)
+    return t[1 + int(torch.searchsorted(reached, level))].item()

@@ -1,0 +1,37 @@
+"""Which files the words of the command line mean."""
+
+import glob
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def gathered(
+    given: Sequence[str],
+    taken: Callable[[Path], bool],
+    whole: Callable[[Path], bool] = lambda folder: False,
+) -> list[Path]:
+    """The files that paths, folders and patterns mean, each once.
+
+    Of a folder those that are `taken` (ValueError if it has none), or itself where it is `whole`,
+    one input of many files; a pattern that fits nothing is
+    a FileNotFoundError, a plain path is left as it is.
+    """
+    found: dict[Path, None] = {}
+    for one in given:
+        path = Path(one)
+        if path.is_dir() and whole(path):
+            found[path] = None
+        elif path.is_dir():
+            inside = [p for p in sorted(path.iterdir()) if p.is_file() and taken(p)]
+            inside = [p for p in inside if not p.name.startswith(".")]
+            if not inside:
+                raise ValueError(f"the folder {path} holds no file that a reader takes")
+            found.update(dict.fromkeys(inside))
+        elif glob.has_magic(one) and not path.exists():
+            fitting = [Path(p) for p in sorted(glob.glob(one, recursive=True))]
+            if not fitting:
+                raise FileNotFoundError(f"no file fits {one}")
+            found.update(dict.fromkeys(p for p in fitting if p.is_file()))
+        else:
+            found[path] = None
+    return list(found)

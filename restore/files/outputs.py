@@ -1,0 +1,109 @@
+"""Where results go: a folder for each input, whole or not at all; and how a run is gone on with."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..atomic import write_text
+
+UNFINISHED = ".restore-unfinished"  # lies in the output folder from a run's first to its last file
+REPORT = "report.json"
+
+
+def names(sources: Sequence[Path]) -> list[str]:
+    """A folder name for each source: its stem, with as much of its path as tells it apart."""
+    styles = (
+        lambda p: p.stem,
+        lambda p: p.name,
+        lambda p: f"{p.resolve().parent.name}-{p.stem}",
+        lambda p: f"{p.resolve().parent.name}-{p.name}",
+    )
+    chosen: dict[str, str] = {}
+    for index, source in enumerate(sources):
+        options = [style(source) for style in styles]
+        alone = [
+            name
+            for style, name in zip(styles, options)
+            if sum(_same(style(other), name) for other in sources) == 1
+            and name.casefold() not in chosen
+        ]
+        name = alone[0] if alone else f"{options[-1]}-{index + 1}"
+        chosen[name.casefold()] = name
+    return list(chosen.values())
+
+
+def claim(folder: Path, mark: str, sources: Iterable[Path], *, overwrite: bool) -> bool:
+    """Make the folder this run's; whether it goes on with an interrupted run of the same mark.
+
+    Raises ValueError where the output would be an input, FileExistsError where files lie there
+    already and `overwrite` is not given.
+    """
+    refuse_inputs(folder, sources)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file; give a folder to write to")
+    held = any(folder.iterdir()) if folder.exists() else False
+    marker = folder / UNFINISHED
+    before = json.loads(marker.read_text()) if marker.exists() else None
+    if before is not None and before["mark"] == mark:
+        return True
+    if held and not overwrite:
+        whose = " of an interrupted run with other settings" if before else ""
+        raise FileExistsError(
+            f"{folder} holds files already{whose}; choose another folder, or add --overwrite"
+        )
+    made = before["made"] if before is not None else not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in (*folder.glob(".*.checkpoint*"), *folder.glob(".*.partial")):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    write_text(marker, json.dumps({"mark": mark, "made": made}))
+    return False
+
+
+def refuse_inputs(folder: Path, sources: Iterable[Path]) -> None:
+    """ValueError where the output folder is an input, or one that an input lies in."""
+    place = folder.resolve()
+    for source in sources:
+        path = source.resolve()
+        if place == path or place in path.parents:
+            raise ValueError(f"the input {source} lies in the output {folder}; choose another")
+
+
+def release(folder: Path, *, finished: bool) -> None:
+    """The end of a run: what is unfinished stays marked, unless nothing of it was kept."""
+    marker = folder / UNFINISHED
+    for torn in folder.glob(".*.checkpoint.partial"):  # a state that the disk had no room for
+        torn.unlink()
+    kept = any(path != marker for path in folder.iterdir())
+    made = json.loads(marker.read_text())["made"]
+    if finished or not kept:
+        marker.unlink()
+    if made and not kept:
+        folder.rmdir()
+
+
+def finished(target: Path, mark: str, source: Path) -> dict[str, Any] | None:
+    """The report of a target that was made whole from this very input with these settings."""
+    report = target / REPORT
+    if not report.exists():
+        return None
+    facts = json.loads(report.read_text())
+    made = facts.get("provenance", {})
+    same = made.get("mark") == mark and made.get("input_sha256") == sha256(source)
+    return facts if same else None
+
+
+def sha256(path: Path) -> str:
+    """Of a file; of a folder, of its files' sums in the order of their names."""
+    if path.is_dir():
+        inside = sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".")
+        sums = "".join(f"{sha256(p)} {p.name}\n" for p in inside)
+        return hashlib.sha256(sums.encode()).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _same(one: str, other: str) -> bool:
+    return one.casefold() == other.casefold()

@@ -1,0 +1,1 @@
+"""What report.json says of a restoration, and what report.html shows of it."""

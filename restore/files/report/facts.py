@@ -1,0 +1,131 @@
+"""The account of a restoration: what report.json holds, numbers first, then how it came about."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ...sampling.posterior import Posterior
+from ..coverage import covered, expected
+from ..outputs import sha256
+from ..problem import Problem, Settings
+from ..task import Record
+
+# what `restore run --json` prints of each input, for every recipe
+KEYS = (
+    "input", "output", "recipe", "operator", "noise", "prior", "sampler", "steps", "calls",
+    "chains", "seed", "seconds", "chi_square", "metrics",
+)  # fmt: skip
+
+
+def account(
+    problem: Problem,
+    settings: Settings,
+    posterior: Posterior,
+    samples: Sequence[Record],
+    shown: Mapping[str, Record],
+    draws: Mapping[str, Sequence[Record]],
+    output: Path,
+) -> dict[str, Any]:
+    """All facts of one restoration; KEYS come first.
+
+    samples: what each would be written as; shown: the same of "mean", "sample", "baseline". draws:
+    of a reference that holds noise, by what it is predicted from ("predicted": the samples, in
+    their order); empty where the reference is taken for the truth.
+
+    chi_square: the mean of the samples', about 1 where they explain the data; None where the noise
+    is not Gaussian or is zero.
+    """
+    made = dict(posterior.provenance)
+    misfits = _misfits(problem, posterior)
+    numbers = {key: made.pop(key) for key in ("steps", "calls", "chains", "seed", "seconds")}
+    made.pop("sampler")
+    return {
+        "input": str(problem.source),
+        "output": str(output),
+        "recipe": settings.recipe,
+        "operator": repr(problem.task.measurement.operator),
+        "noise": problem.noise,
+        "prior": problem.prior,
+        "sampler": problem.sampler,
+        **numbers,
+        "chi_square": sum(misfits) / len(misfits) if misfits else None,
+        "metrics": _compare(problem, {**shown, **{of: expected(d) for of, d in draws.items()}}),
+        "noise_source": problem.noise_source,
+        "chi_square_of_samples": misfits,
+        "coverage_of_90%_intervals": _coverage(
+            problem, draws["predicted"][: len(samples)] if draws else samples
+        ),
+        "facts": dict(problem.task.facts),
+        "provenance": {**provenance(problem.source, settings), **made},
+    }
+
+
+def provenance(source: Path, settings: Settings) -> dict[str, Any]:
+    """What must be known to do it again."""
+    return {
+        "command": settings.command,
+        "recipe_options": dict(settings.options),
+        "input_sha256": sha256(source),
+        "mark": settings.mark,
+    }
+
+
+def derivation(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What a derived file says of its making, in words."""
+    keys = ("recipe", "prior", "sampler", "steps", "chains", "seed", "noise")
+    made = {key: str(facts[key]) for key in keys if facts[key] is not None}
+    digest = dict(facts["provenance"].get("prior", {})).get("sha256")
+    more = {"prior_sha256": str(digest)} if digest else {}
+    return {"tool": "restore", "version": version("restore-toolbox"), **made, **more}
+
+
+def row(source: Path, facts: Mapping[str, Any] | str) -> dict[str, Any]:
+    """KEYS of an account; of an input that failed, with `error` and nothing else known."""
+    if isinstance(facts, str):
+        return {**dict.fromkeys(KEYS), "input": str(source), "error": facts}
+    return {key: facts[key] for key in KEYS}
+
+
+def as_json(facts: Any, indent: int | None = None) -> str:
+    """JSON as the standard has it: what is no number there (an infinite PSNR) becomes null."""
+    return json.dumps(_finite(facts), indent=indent, allow_nan=False, default=str)
+
+
+def _misfits(problem: Problem, posterior: Posterior) -> list[float]:
+    """The chi-square of each sample, one at a time for memory's sake."""
+    if not problem.noise:
+        return []
+    measurement = problem.task.measurement
+    return [measurement.chi_square(x).item() for x in posterior.samples.split(1)]
+
+
+def _coverage(problem: Problem, samples: Sequence[Record]) -> float | None:
+    """Of the reference, by Student's intervals; None for fewer than 3 chains."""
+    if problem.reference is None or len(samples) < 3:
+        return None
+    return covered([record.signal for record in samples], problem.reference.signal)
+
+
+def _compare(problem: Problem, shown: Mapping[str, Record]) -> dict[str, dict[str, float | None]]:
+    if problem.reference is None:
+        return {of: {} for of in shown}
+    truth = problem.reference.signal
+    return {
+        of: {name: metric(record.signal, truth) for name, metric in problem.metrics.items()}
+        for of, record in shown.items()
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_json(path: Path, facts: Mapping[str, Any]) -> None:
+    path.write_text(as_json(facts, indent=2) + "\n")

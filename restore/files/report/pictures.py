@@ -1,0 +1,49 @@
+"""What of a restoration is looked at: pictures of signals of every kind, for the report."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from ..problem import Problem
+from ..task import Record, Task
+
+
+def pictures(problem: Problem, shown: Mapping[str, Record], residual: Tensor) -> dict[str, Tensor]:
+    """Pictures (channels, height, width) by name; none where a signal cannot be seen.
+
+    shown: "restored", "std", "sample", ... -> what would be written of it. residual: y - A(mean).
+    A record of several views gives "restored", "restored (lung)" and so on.
+    """
+    task = problem.task
+    records = {"input": task.before or problem.record, **shown}
+    if problem.reference is not None:
+        records["reference"] = problem.reference
+    found: dict[str, Tensor] = {}
+    for name, record in records.items():
+        for view, picture in _views(task, record).items():
+            found[f"{name} ({view})" if view else name] = picture
+    if _seen(flat := plane(residual)):
+        found["residual"] = flat
+    return {name: picture for name, picture in found.items() if _seen(picture)}
+
+
+def plane(signal: Tensor) -> Tensor:
+    """The middle of a volume, the magnitude of what is complex; (channels, height, width)."""
+    while signal.ndim > 4:
+        signal = signal[len(signal) // 2]
+    if signal.is_complex() and signal.ndim == 4:  # (slice, coil, ...): root of squares over coils
+        return signal[len(signal) // 2].abs().square().sum(0, keepdim=True).sqrt()
+    signal = signal.abs() if signal.is_complex() else signal
+    return signal[:, signal.shape[1] // 2] if signal.ndim == 4 else signal
+
+
+def _views(task: Task, record: Record) -> Mapping[str, Tensor]:
+    if record.kind == "std" or task.views is None:
+        return {"": plane(record.signal)}
+    views = task.views(record)
+    first = next(iter(views))
+    return {("" if name == first else name): picture for name, picture in views.items()}
+
+
+def _seen(picture: Tensor) -> bool:
+    return picture.ndim == 3 and not picture.is_complex() and min(picture.shape) > 0

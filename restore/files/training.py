@@ -1,0 +1,240 @@
+"""A folder of files becomes a prior in a folder: read, train, measure, save."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..atomic import write_text
+from ..networks.folder import CONFIG, load_prior_folder, save_prior
+from ..networks.material import Material, Patches
+from ..networks.parameterisations import from_edm
+from ..networks.training import Training, train
+from ..networks.unet import UNet, begin_from
+from ..priors.prior import Denoiser
+from .by_extension import read, taken
+from .task import Record
+
+CHECKPOINT, CURVE, PLAN = "checkpoint.pt", "curve.csv", "training.json"
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of grey from colour
+CHANNELS = {"grey": 1, "colour": 3}
+LEVELS = 24  # at which a trained prior's errors are measured
+MEASURED, CROP = 16, 128  # on so many signals, cut to this size
+
+
+def read_signals(*folders: Path, channels: str | None = None) -> list[Tensor]:
+    """The signals of all files in folders that a reader takes, and below; 8 bits where that is all.
+
+    channels: "grey" or "colour" to make them one of both; None leaves them as they are. ValueError
+    where there are none, or where they do not have the same number of channels.
+    """
+    signals: list[Tensor] = []
+    first = None
+    for record in read_records(*folders):
+        signal = _as(record.signal, channels, record.source)
+        first = first or record.source
+        if signals and signal.shape[0] != signals[0].shape[0]:
+            raise ValueError(
+                f"{record.source} has {len(signal)} channels, {first} has {len(signals[0])}; "
+                "make them alike with --channels grey or --channels colour"
+            )
+        signals.append(_compact(signal))
+    return signals
+
+
+def read_records(*folders: Path) -> Iterator[Record]:
+    """What lies in folders and below, of files that a reader takes, in the order of their names.
+
+    FileNotFoundError for what is no folder; ValueError where there is nothing to read.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder} is not a folder")
+    below = (path for folder in folders for path in sorted(folder.rglob("*")))
+    paths = [path for path in below if path.is_file() and taken(path)]
+    if not paths:
+        names = ", ".join(map(str, folders))
+        raise ValueError(f"the folder {names} holds no file that a reader takes")
+    return (replace(read(path), source=path) for path in paths)
+
+
+def material(folders: Sequence[Path], validation: Path | None, channels: str | None) -> Material:
+    """What lies in the folders as it is: the material of `restore train denoiser`."""
+    signals = read_signals(*folders, channels=channels)
+    held = [] if validation is None else read_signals(validation, channels=channels)
+    return Material(signals, held, channels=len(signals[0]))
+
+
+def train_prior(
+    folder: Path,
+    material: Material,
+    training: Training,
+    *,
+    widths: Sequence[int] = (32, 64, 128, 256),
+    start: Path | None = None,
+    mean: float | None = None,
+    spread: float | None = None,
+    card: Mapping[str, Any],
+    device: str = "cpu",
+    minutes: float | None = None,
+    validate_every: int = 1000,
+    report: Callable[[str], None] = lambda line: None,
+) -> dict[float, float]:
+    """Train a prior and save it in `folder`; its mean square error at each sigma.
+
+    start: a prior's folder to begin from, of any number of channels. mean, spread: what the
+    preconditioning takes for the signals' centre and standard deviation; else the material's, or
+    measured. A run that was cut off is gone on with: ValueError if it was of another network or
+    training.
+    """
+    signals, augment = material.signals, material.augment
+    mean = material.mean if mean is None else mean
+    spread = material.spread if spread is None else spread
+    if mean is None or spread is None:
+        centre, width = centre_and_spread(signals)
+        mean, spread = centre if mean is None else mean, width if spread is None else spread
+    network = _network(material.channels, widths, signals[0].ndim - 1, training.seed)
+    if start is not None:
+        begin_from(network, load_prior_folder(start).network)
+    plan = {**asdict(training), **network.config, "start": start and str(start)}
+    _keep_plan(folder, {**plan, "mean": mean, "spread": spread}, free=("steps", "start"))
+    network = train(
+        network,
+        signals,
+        training,
+        mean=mean,
+        sigma_data=spread,
+        validation=material.validation,
+        validate_every=validate_every,
+        checkpoint=folder / CHECKPOINT,
+        curve=folder / CURVE,
+        device=device,
+        minutes=minutes,
+        augment=augment,
+        report=report,
+    ).cpu()
+    measured_on = material.validation or _augmented(material, training)
+    return _measure_and_save(folder, network, training, mean, spread, measured_on, card)
+
+
+def measure(
+    denoise: Denoiser, signals: Sequence[Tensor], sigmas: Sequence[float], seed: int = 0
+) -> dict[float, float]:
+    """sigma -> mean square error of the denoiser on the middles of the first signals."""
+    clean = [_float(_middle(signal))[None] for signal in signals[:MEASURED]]
+    errors = {}
+    for sigma in sigmas:
+        generator = torch.Generator().manual_seed(seed)
+        total, count = 0.0, 0
+        for x in clean:
+            noisy = x + sigma * torch.randn(x.shape, generator=generator)
+            with torch.no_grad():
+                total += (denoise(noisy, torch.tensor(sigma)) - x).square().sum().item()
+            count += x.numel()
+        errors[sigma] = total / count
+    return errors
+
+
+def centre_and_spread(signals: Sequence[Tensor]) -> tuple[float, float]:
+    """The mean and the standard deviation of all values, to three digits."""
+    count = sum(signal.numel() for signal in signals)
+    mean = sum(_float(signal).double().sum().item() for signal in signals) / count
+    power = sum((_float(signal) - mean).double().square().sum().item() for signal in signals)
+    spread = (power / count) ** 0.5
+    if spread == 0:
+        raise ValueError("all signals hold one and the same value; there is nothing to learn")
+    return float(f"{mean:.3g}"), float(f"{spread:.3g}")
+
+
+def _measure_and_save(
+    folder: Path,
+    network: UNet,
+    training: Training,
+    mean: float,
+    spread: float,
+    signals: Sequence[Tensor],
+    card: Mapping[str, Any],
+) -> dict[float, float]:
+    levels = torch.logspace(0, 1, LEVELS, base=training.sigma_max / training.sigma_min)
+    denoise = from_edm(network, mean=mean, sigma_data=spread)
+    errors = measure(denoise, signals, (levels * training.sigma_min).tolist())
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    made = {"made": date.today().isoformat(), "parameters": parameters}
+    save_prior(
+        folder,
+        network,
+        mean=mean,
+        sigma_data=spread,
+        sigma_min=training.sigma_min,
+        sigma_max=training.sigma_max,
+        errors=errors,
+        card={**card, **made, "training": asdict(training)},
+    )
+    return errors
+
+
+def _augmented(material: Material, training: Training) -> Sequence[Tensor]:
+    """The signals as the network sees them, to measure it on where none were held back."""
+    if material.augment is None:
+        return material.signals
+    patches = Patches(material.signals, training.patch, augment=material.augment)
+    return list(patches.draw(MEASURED, torch.Generator().manual_seed(1)))
+
+
+def has_prior(folder: Path) -> bool:
+    """Whether a finished prior lies in the folder that no interrupted run can go on to."""
+    return (folder / CONFIG).exists() and not (folder / CHECKPOINT).exists()
+
+
+def _network(channels: int, widths: Sequence[int], dims: int, seed: int) -> UNet:
+    """Fresh weights of a seed; the caller's random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return UNet(channels, widths=widths, dims=dims)
+
+
+def _keep_plan(folder: Path, plan: dict[str, Any], free: Sequence[str]) -> None:
+    """Write down what is trained; ValueError where a run of another plan lies there already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / PLAN
+    if path.exists() and (folder / CHECKPOINT).exists():
+        before = json.loads(path.read_text())
+        for key, value in plan.items():
+            if key not in free and before.get(key) != value:
+                raise ValueError(
+                    f"{folder} holds a run with {key} {before.get(key)}, not {value}; "
+                    "go on with that, or choose another folder"
+                )
+    write_text(path, json.dumps(plan, indent=2) + "\n")
+
+
+def _as(signal: Tensor, channels: str | None, path: Path) -> Tensor:
+    if channels is None or len(signal) == CHANNELS[channels]:
+        return signal
+    if len(signal) == 1:
+        return signal.expand(CHANNELS[channels], *signal.shape[1:])
+    if len(signal) != 3:
+        raise ValueError(f"{path} has {len(signal)} channels; {channels} is made of 1 or 3")
+    weights = torch.tensor(LUMA).reshape(-1, *(1,) * (signal.ndim - 1))
+    return (weights * signal).sum(0, keepdim=True)
+
+
+def _compact(signal: Tensor) -> Tensor:
+    """8 bits where they hold all that is there: four times as many files fit into memory."""
+    eight = (signal * 255).round()
+    fits = (eight / 255 - signal).abs().max() < 1e-6 and eight.min() >= 0 and eight.max() <= 255
+    return eight.to(torch.uint8).contiguous() if fits else signal.contiguous()
+
+
+def _float(signal: Tensor) -> Tensor:
+    return signal.float() / 255 if signal.dtype == torch.uint8 else signal
+
+
+def _middle(signal: Tensor) -> Tensor:
+    cuts = [slice((n - min(n, CROP)) // 2, (n + min(n, CROP)) // 2) for n in signal.shape[1:]]
+    return signal[(slice(None), *cuts)]

@@ -1,0 +1,232 @@
+"""Train a denoiser on signals of any kind: noisy patches in, EDM loss, a moving average out.
+
+Loss, weighting and preconditioning: Karras et al., NeurIPS 2022, arXiv:2206.00364, table 1.
+"""
+
+import csv
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..atomic import atomic_path
+from .material import Augment, Patches
+from .parameterisations import from_edm
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training run is made of; sizes in samples of the signal, sigma in its units."""
+
+    steps: int = 20_000
+    batch: int = 16
+    patch: int = 64
+    learning_rate: float = 1e-3
+    warmup: int = 200  # steps of linear rise
+    decay: float = 0.3  # share of the steps, at the end, in which the rate falls to zero
+    average: float = 0.999  # of the exponential moving average of the weights
+    sigma_min: float = 0.002
+    sigma_max: float = 10.0
+    sigma_median: float = 0.1  # of the log-normal noise levels, EDM's exp(P_mean)
+    sigma_spread: float = 1.2  # its standard deviation in log sigma, EDM's P_std
+    uniform: float = 0.15  # share of noise levels drawn log-uniformly, so that no level starves
+    seed: int = 0
+
+    def rate(self, step: int) -> float:
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        fall = min(1.0, (self.steps - step) / max(1, round(self.decay * self.steps)))
+        return self.learning_rate * min(rise, fall)
+
+
+def draw_sigma(training: Training, count: int, generator: torch.Generator) -> Tensor:
+    """Noise levels of one batch: log-normal with a log-uniform share; (count,)."""
+    low, high = math.log(training.sigma_min), math.log(training.sigma_max)
+    normal = torch.randn(count, generator=generator) * training.sigma_spread
+    level = normal + math.log(training.sigma_median)
+    uniform = low + (high - low) * torch.rand(count, generator=generator)
+    chosen = torch.rand(count, generator=generator) < training.uniform
+    return torch.where(chosen, uniform, level).clamp(low, high).exp()
+
+
+def denoising_psnr(
+    denoise: Callable[[Tensor, Tensor], Tensor],
+    signals: Sequence[Tensor],
+    sigma: float,
+    *,
+    peak: float = 1.0,
+    seed: int = 0,
+) -> float:
+    """Mean over signals (channels, *size) of the PSNR in dB of one-pass denoising at sigma."""
+    total = 0.0
+    for index, signal in enumerate(signals):
+        generator = torch.Generator().manual_seed(seed * 1000 + index)
+        clean = (signal.float() / 255 if signal.dtype == torch.uint8 else signal.float())[None]
+        noisy = clean + sigma * torch.randn(clean.shape, generator=generator)
+        with torch.no_grad():
+            error = denoise(noisy, torch.tensor(sigma)).cpu() - clean
+        total += 10 * math.log10(peak**2 / max(error.square().mean().item(), 1e-20))
+    return total / len(signals)
+
+
+def train(
+    network: nn.Module,
+    signals: Sequence[Tensor],
+    training: Training,
+    *,
+    mean: float = 0.5,
+    sigma_data: float = 0.25,
+    validation: Sequence[Tensor] = (),
+    validate_every: int = 1000,
+    validation_sigmas: Sequence[float] = (15 / 255, 25 / 255, 50 / 255),
+    checkpoint: Path | None = None,
+    curve: Path | None = None,
+    device: str = "cpu",
+    bfloat16: bool | None = None,
+    minutes: float | None = None,
+    augment: Augment | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> nn.Module:
+    """The network's moving average after training, in evaluation mode.
+
+    mean and sigma_data: centre and spread of the signals (EDM preconditioning). A checkpoint that
+    exists is gone on from; it is written at every validation and at the end. minutes: stop there
+    (a later call goes on). bfloat16: None chooses it where the processor computes in it. augment:
+    what becomes of each batch of patches before the noise; validation's signals are as they are.
+    """
+    run = _Run(network, training, mean, sigma_data, torch.device(device), checkpoint)
+    patches = Patches(signals, training.patch, augment=augment)
+    cast = _autocast(run.device, _has_bfloat16(run.device) if bfloat16 is None else bfloat16)
+    started, seen = time.monotonic(), 0
+    while run.step < training.steps:
+        try:
+            loss = run.update(patches, cast)
+        except KeyboardInterrupt:
+            run.save(checkpoint)
+            raise
+        seen += 1
+        ended = run.step == training.steps
+        if minutes is not None and time.monotonic() - started > 60 * minutes:
+            ended = True
+        if run.step % 100 == 0 or ended:
+            speed = seen * training.batch / (time.monotonic() - started)
+            report(f"step {run.step}/{training.steps}  loss {loss:.4f}  {speed:.0f} patches/s")
+        if run.step % validate_every == 0 or ended:
+            psnrs = [
+                denoising_psnr(run.denoiser(), validation, sigma) for sigma in validation_sigmas
+            ] if validation else []  # fmt: skip
+            run.save(checkpoint)
+            _log(curve, run.step, time.monotonic() - started, loss, validation_sigmas, psnrs)
+            report("validation  " + "  ".join(
+                f"sigma {s:.3g}: {p:.2f} dB" for s, p in zip(validation_sigmas, psnrs, strict=False)
+            ))  # fmt: skip
+        if ended:
+            break
+    return run.average.eval()
+
+
+class _Run:
+    """The state of a training run: network, its average, optimiser, generator, step."""
+
+    def __init__(self, network, training, mean, sigma_data, device, checkpoint):
+        layout = torch.channels_last if network.dims == 2 else torch.preserve_format
+        self.network = network.to(device, memory_format=layout)
+        self.average = _copy(network).to(device, memory_format=layout)
+        self.training, self.mean, self.sigma_data = training, mean, sigma_data
+        self.device, self.step, self.loss = device, 0, math.nan
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), training.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+        )
+        self.generator = torch.Generator().manual_seed(training.seed)
+        if checkpoint is not None and Path(checkpoint).exists():
+            state = torch.load(checkpoint, map_location=device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.generator.set_state(state["generator"].cpu())
+            self.step = state["step"]
+
+    def save(self, path: Path | None) -> None:
+        if path is None:
+            return
+        state = {
+            "network": self.network.state_dict(), "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "generator": self.generator.get_state(),
+            "step": self.step, "training": asdict(self.training),
+        }  # fmt: skip
+        with atomic_path(Path(path)) as partial:
+            torch.save(state, partial)
+
+    def denoiser(self):
+        return from_edm(self.average, mean=self.mean, sigma_data=self.sigma_data)
+
+    def update(self, patches: Patches, cast) -> float:
+        training = self.training
+        clean = patches.draw(training.batch, self.generator)
+        sigma = draw_sigma(training, training.batch, self.generator)
+        noise = torch.randn(clean.shape, generator=self.generator)
+        clean, sigma, noise = (v.to(self.device) for v in (clean, sigma, noise))
+        for group in self.optimiser.param_groups:
+            group["lr"] = training.rate(self.step)
+        column = sigma.reshape(-1, *(1,) * (clean.ndim - 1))
+        with cast():
+            denoise = from_edm(self.network, mean=self.mean, sigma_data=self.sigma_data)
+            denoised = denoise(clean + column * noise, sigma)
+        weight = (column**2 + self.sigma_data**2) / (column * self.sigma_data) ** 2
+        loss = (weight * (denoised.float() - clean).square()).mean()
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss left the real numbers at step {self.step}")
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        keep = min(training.average, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                mean.lerp_(now, 1 - keep)
+        smooth = 0.99 if math.isfinite(self.loss) else 0.0
+        self.loss = smooth * (self.loss if smooth else 0.0) + (1 - smooth) * loss.item()
+        return self.loss
+
+
+def _copy(network: nn.Module) -> nn.Module:
+    config = dict(network.config)
+    twin = type(network)(config.pop("channels"), **config)
+    twin.load_state_dict(network.state_dict())
+    return twin.requires_grad_(False)
+
+
+def _autocast(device: torch.device, enabled: bool):
+    if not enabled:
+        return nullcontext
+    return lambda: torch.autocast(device.type, torch.bfloat16)
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """Whether the processor multiplies in bfloat16 natively; emulated, it is slower."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.backends.cpu.get_cpu_capability() == "AVX512" and (
+        "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
+    )
+
+
+def _cpu_flags() -> str:
+    path = Path("/proc/cpuinfo")
+    return path.read_text() if path.exists() else ""
+
+
+def _log(path, step, seconds, loss, sigmas, psnrs) -> None:
+    if path is None:
+        return
+    new = not Path(path).exists()
+    with open(path, "a", newline="") as file:
+        rows = csv.writer(file)
+        if new:
+            rows.writerow(["step", "seconds", "loss", *(f"psnr_at_{s:.4f}" for s in sigmas)])
+        rows.writerow([step, f"{seconds:.0f}", f"{loss:.5f}", *(f"{p:.3f}" for p in psnrs)])

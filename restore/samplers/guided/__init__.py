@@ -1,0 +1,1 @@
+"""Guidance: the likelihood's gradient, added to the denoiser."""

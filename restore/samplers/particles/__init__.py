@@ -1,0 +1,1 @@
+"""Particles and ensembles: each chain holds a cloud of states."""

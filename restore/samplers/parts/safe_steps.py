@@ -1,0 +1,98 @@
+"""The likelihood at an estimate of x0: gradients and steps whose lengths need no tuning."""
+
+import torch
+from torch import Tensor
+
+from ...measurement.measurement import Measurement
+from ...measurement.noise import Gaussian
+from ...measurement.signal import column, dot, rows
+from .covariance import tangent
+
+# how far past the data along it a move may go, in lengths to their minimum: an integrator goes only
+# a share f of the way, 0 to 1, and |1 - 2 f| <= 1 does not diverge for any; twice is the most
+REACH = 2.0
+
+
+def widened(measurement: Measurement, denoised: Tensor) -> tuple[Tensor, Tensor]:
+    """The noise's score at A(D), and its variance, with what a wrong estimate adds to the noise.
+
+    The variance of Gaussian noise is max(std^2, mean |y - A(D)|^2), the mean over what was
+    measured; other noise is widened by as much, as its score is larger than its information says.
+    DPS divides by |y - A(D)| instead, which ties its weight to the number of values, of steps and
+    to their scale. (batch, *out_shape), and broadcastable against it.
+    """
+    noise = measurement.noise
+    if isinstance(noise, Gaussian):
+        residual = measurement.residual(denoised)
+        power = column(measurement.power(residual), residual)
+        variance = torch.clamp(power, min=noise.on(residual) ** 2)
+        return residual / variance, variance
+    score, information, surprise = surprised(measurement, denoised)
+    excess = column(surprise.clamp(min=1), score)
+    return score / excess, excess / information.clamp(min=1e-30)
+
+
+def surprised(measurement: Measurement, denoised: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The noise's score at A(D), its information, and mean |score|^2 / information, 1 at the truth.
+
+    (batch, *out_shape) twice, and (batch,).
+    """
+    y, clean = measurement.expanded(len(denoised)), measurement.operator(denoised)
+    score = measurement.noise.score(y, clean)
+    information = measurement.noise.information(y, clean)
+    surprise = measurement.power(score / information.clamp(min=1e-30).sqrt())
+    return score, information, surprise
+
+
+def shortened(
+    measurement: Measurement, denoised: Tensor, move: Tensor, score: Tensor, variance: Tensor
+) -> Tensor:
+    """A move of the estimate, stopped at twice the way to where the data along it are met best.
+
+    2 <A m, s> / <A m, A m / v> of it, 0 to 1: for s = (y - A D) / v half of that is the minimum of
+    |y - A(D + t m)|^2. Images are far wider in some directions (their mean) than a mean residual
+    tells: there a gradient step of unit weight would overshoot a thousandfold.
+    """
+    ahead = tangent(measurement.operator, denoised)(move)
+    power = dot(ahead, ahead / variance)
+    length = dot(ahead, score) / torch.where(power > 0, power, 1)
+    return column((REACH * length).clamp(0, 1), move) * move
+
+
+def steepest_step(measurement: Measurement, x: Tensor, variance: float) -> Tensor:
+    """The first step of steepest descent for argmax_z log p(y | z) - |z - x|^2 / (2 variance).
+
+    That is g / (1 / variance + c) with g the score at x and c the curvature of log p along it
+    (Cauchy's step length), which serves every likelihood; (batch, *in_shape).
+    """
+    score, inverse = Measurement.score, 1 / variance
+    if isinstance(measurement.noise, Gaussian) and not torch.as_tensor(measurement.noise.std).any():
+        score, inverse = _pulled_residual, 0.0  # without noise it is least squares
+    gradient = score(measurement, x)
+    power = dot(gradient, gradient).clamp(min=1e-30)
+    probe = (variance * x[0].numel() / power).sqrt()  # as far as x is off the truth
+    change = gradient - score(measurement, x + column(probe, x) * gradient)
+    curvature = (dot(gradient, change) / (probe * power)).clamp(min=1e-30)
+    return gradient / (inverse + column(curvature, x))
+
+
+def _pulled_residual(measurement: Measurement, x: Tensor) -> Tensor:
+    return measurement.operator.vjp(x, measurement.residual(x))
+
+
+def curvature(measurement: Measurement, batch: int) -> tuple[Tensor, Tensor]:
+    """(|A|^2, least std^2) of each chain's observation, float64: what bounds A^H A / std^2.
+
+    TypeError for measurements that are not linear with Gaussian noise: their curvature, from which
+    a step size could follow, has no bound that is known.
+    """
+    if not measurement.linear_gaussian:
+        raise TypeError(
+            "a step size needs a linear operator and Gaussian noise, "
+            f"not {measurement.operator} and {measurement.noise}"
+        )
+    each = [measurement.select(i, i + 1) for i in range(measurement.observations)]
+    largest = torch.tensor([one.operator.norm() ** 2 for one in each], dtype=torch.float64)
+    stds = [torch.as_tensor(one.noise.std, dtype=torch.float64).min() for one in each]
+    least = torch.stack(stds) ** 2
+    return rows(largest, batch).expand(batch), rows(least, batch).expand(batch)

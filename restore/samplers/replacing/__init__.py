@@ -1,0 +1,1 @@
+"""Replacement and null space: what was measured is put in the place of what was denoised."""

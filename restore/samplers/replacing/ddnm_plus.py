@@ -1,0 +1,52 @@
+"""DDNM+, the null space with noise and time travel: Wang et al., ICLR 2023, arXiv:2212.00490."""
+
+import torch
+
+from ..base import Step
+from ..parts.coordinates import coordinates
+from ..parts.kernels import jump
+
+
+def ddnm_plus(
+    denoise,
+    measurement,
+    x,
+    sigmas,
+    randn_like,
+    *,
+    eta: float = 0.85,
+    travel_length: int = 10,
+    repeats: int = 3,
+):
+    """Algorithm 3: x0 + Lambda A^+ (y - A x0), Lambda a weight for each singular value.
+
+    Without travel it is DDRM with eta_b = 1, and as narrow: variance 0.10 to 0.15 of a white
+    Gaussian posterior's where something was measured, 0.73 elsewhere. Travel lets the rest agree
+    with what was measured.
+
+    eta: the share of fresh noise is eta^2, in what was not measured or less well than sigma_next.
+    travel_length: l, levels in a block. repeats: r, how often each block is run.
+    """
+    basis = coordinates(measurement, x)
+    table = sigmas.tolist()
+    for first in range(0, len(table) - 1, travel_length):
+        last = min(first + travel_length, len(table) - 1)
+        for turn in range(repeats if table[last] > 0 else 1):
+            if turn:
+                x = jump(x, table[last], table[first], randn_like)
+            for sigma, sigma_next in zip(table[first:last], table[first + 1 : last + 1]):
+                denoised = denoise(x, sigma)
+                x, estimate = _step(basis, x, denoised, sigma, sigma_next, eta, randn_like)
+                yield Step(x, estimate, sigma)
+
+
+def _step(basis, x, denoised, sigma, sigma_next, eta, randn_like):
+    """(x at sigma_next, the corrected estimate of x0)."""
+    level, d, fresh = basis.level, basis.of(denoised), basis.of(randn_like(x))
+    weight = torch.where(level <= sigma_next, 1.0, (1 - eta**2) ** 0.5 * sigma_next / level)
+    estimate = d + weight * (basis.y - d)
+    spread = (sigma_next**2 - (weight * level) ** 2).clamp(min=0).sqrt()
+    kept = (1 - eta**2) ** 0.5 * sigma_next / sigma * (basis.of(x) - d)
+    free = d + kept + eta * sigma_next * fresh
+    c = torch.where(level.isinf(), free, estimate + spread * fresh)
+    return basis.signal(c), basis.signal(estimate)

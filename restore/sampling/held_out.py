@@ -1,0 +1,97 @@
+"""How far samples should spread, told by measurements that were kept back.
+
+Samplers that are narrow by construction, and priors that are surer than they should be, give
+intervals that are too short. What was measured can tell: from a part of it, the rest is predicted,
+and how far it lies from the samples' mean is set against how far they lie from it themselves. No
+truth is needed. It is cross-validation of one number, a factor on the samples' deviations; an
+option of the sampler that a recipe is unsure of is chosen in the same way.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ..measurement.measurement import Measurement
+from ..measurement.noise import Gaussian
+
+Options = Mapping[str, Any]  # of a sampler
+Run = Callable[[Options], Tensor]
+CHAINS = 3  # of a run without what is kept back
+SURE = 3.0  # standard errors that the misfit must exceed the noise by, to tell anything
+
+
+@dataclass(frozen=True)
+class Split:
+    """One measurement as two, of the same signal and with noises of their own."""
+
+    kept: Measurement
+    held: Measurement
+
+
+def width(samples: Tensor, split: Split) -> float:
+    """The factor on deviations from the mean that explains what was kept back; 1 or more.
+
+    samples: (chains, *shape), of p(x | split.kept). For samples of the right law the mean of n
+    misses A x by (1 + 1 / n) times their variance, and y lies the noise farther: the factor is
+    sqrt((|y - A mean|^2 - std^2) / ((1 + 1/n) var(A x))), all summed over what was measured. It is
+    1 where the noise hides it: where the numerator is within 3 of its standard errors. A noise
+    that the kept data show to be assumed too large, by the chi-square of the mean, counts as less.
+    ValueError for noise that is not Gaussian, several observations, or a single sample.
+    """
+    seen = _seen(samples, split.held)
+    level = min(1.0, split.kept.chi_square(samples.mean(0, keepdim=True)).item())
+    excess = seen.misfit - level * seen.noise
+    if excess <= SURE * level * seen.doubt or seen.spread <= 0:
+        return 1.0
+    return max(1.0, (excess / ((1 + 1 / len(samples)) * seen.spread)) ** 0.5)
+
+
+def misfit(samples: Tensor, held: Measurement) -> float:
+    """|y - A mean|^2 of what was kept back, had the mean been that of many samples.
+
+    Whichever option of a sampler makes it least is the best for this measurement; samples and
+    errors as of `width`.
+    """
+    seen = _seen(samples, held)
+    return seen.misfit - seen.spread / len(samples)
+
+
+def chosen(tries: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
+    """The options of the least misfit, and the width of their samples.
+
+    run: options -> samples (chains, *shape) of p(x | split.kept).
+    """
+    runs = [run(options) for options in tries]
+    best = min(range(len(runs)), key=lambda i: misfit(runs[i], split.held))
+    return tries[best], width(runs[best], split)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Over what was kept back, of both parts of complex numbers."""
+
+    misfit: float  # squares of y - A mean
+    spread: float  # variances of A x
+    noise: float  # variances of the noise
+    doubt: float  # the standard error of the misfit by the noise alone
+
+
+def _seen(samples: Tensor, held: Measurement) -> _Sums:
+    if not isinstance(held.noise, Gaussian) or held.observations > 1 or len(samples) < 2:
+        raise ValueError("what is kept back is compared with two samples or more, as one Gaussian "
+                         "observation")  # fmt: skip
+    expected = held.operator(samples)
+    measured = held.measured
+    parts = 2 if expected.is_complex() else 1
+    mean = expected.mean(0, keepdim=True)
+    noise = (parts * (held.noise.on(mean) ** 2) * measured.double()).expand_as(measured)
+    off = ((held.y - mean).abs().double().square() * measured).sum().item()
+    spread = ((expected - mean).abs().double().square() * measured).sum().item()
+    return _Sums(
+        off,
+        spread / (len(samples) - 1),
+        noise.sum().item(),
+        (2 / parts * noise.square().sum().item()) ** 0.5,
+    )

@@ -1,0 +1,95 @@
+"""Posterior: the samples, what they say, and how they were made."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..atomic import atomic_path
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Samples of p(x | y): (chains, *shape), or (observations, chains, *shape) of a stack."""
+
+    samples: Tensor
+    shape: tuple[int, ...]  # of one signal
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def chains(self) -> int:
+        return self.samples.shape[self._axis]
+
+    @property
+    def mean(self) -> Tensor:
+        """The average over the chains; (*shape)."""
+        return self.samples.mean(self._axis)
+
+    @property
+    def std(self) -> Tensor:
+        """The unbiased standard deviation over the chains; (*shape). ValueError for one chain."""
+        if self.chains < 2:
+            raise ValueError("one chain has no standard deviation; run at least 2 chains")
+        return self.samples.std(self._axis)
+
+    def quantiles(self, levels: float | list[float]) -> Tensor:
+        """Empirical quantiles of each value, linearly interpolated; (levels, *shape)."""
+        q = torch.atleast_1d(torch.as_tensor(levels, dtype=self.samples.dtype))
+        ordered = self.samples.sort(self._axis).values.movedim(self._axis, 0)
+        place = q.to(ordered.device) * (self.chains - 1)
+        low = place.floor().long()
+        high = (low + 1).clamp(max=self.chains - 1)
+        share = (place - low).reshape(-1, *(1,) * (ordered.ndim - 1))
+        return ordered[low] + share * (ordered[high] - ordered[low])
+
+    def interval(self, coverage: float = 0.9) -> tuple[Tensor, Tensor]:
+        """The central interval that holds `coverage` of the samples; two of (*shape)."""
+        if not 0 < coverage < 1:
+            raise ValueError(f"coverage must lie between 0 and 1, got {coverage}")
+        low, high = self.quantiles([(1 - coverage) / 2, (1 + coverage) / 2])
+        return low, high
+
+    def widened(self, factor: float) -> "Posterior":
+        """The same mean with deviations from it so many times as large (`sampling/held_out.py`)."""
+        mean = self.samples.mean(self._axis, keepdim=True)
+        return replace(
+            self,
+            samples=mean + factor * (self.samples - mean),
+            provenance={**self.provenance, "width": factor},
+        )
+
+    def observation(self, index: int) -> "Posterior":
+        """The posterior of one observation of a stack."""
+        if not self._axis:
+            raise ValueError("this posterior is of one observation, not of a stack")
+        return Posterior(self.samples[index], self.shape, self.provenance)
+
+    def save(self, path: str | Path) -> None:
+        """Samples and provenance in one safetensors file, whole or not at all."""
+        from safetensors.torch import save_file
+
+        notes = {
+            "shape": json.dumps(list(self.shape)),
+            "provenance": json.dumps(dict(self.provenance), default=str),
+        }
+        with atomic_path(Path(path)) as partial:
+            save_file({"samples": self.samples.contiguous()}, partial, metadata=notes)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Posterior":
+        from safetensors import safe_open
+
+        with safe_open(path, "pt") as file:
+            notes = file.metadata() or {}
+            if "provenance" not in notes:
+                raise ValueError(f"{path} holds no posterior: it was not written by Posterior.save")
+            samples = file.get_tensor("samples")
+        return cls(samples, tuple(json.loads(notes["shape"])), json.loads(notes["provenance"]))
+
+    @property
+    def _axis(self) -> int:
+        return self.samples.ndim - len(self.shape) - 1

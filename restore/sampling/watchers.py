@@ -1,0 +1,50 @@
+"""Watchers look at every step of a run: they record it, or stop it."""
+
+from collections.abc import Callable
+
+import torch
+
+from ..measurement.measurement import Measurement
+from ..measurement.noise import Gaussian
+from ..samplers.base import Step
+
+# (step, index, total) -> True to stop
+Watcher = Callable[[Step, int, int], bool | None]
+
+
+class Trace:
+    """Noise level and data misfit after every step, in `rows`: dicts of sigma and chi_square.
+
+    chi_square: mean over the chains of the denoised estimates', None where the noise is not
+    Gaussian. Samplers with particles add ess, the mean effective sample size of a chain.
+    One call of the operator a step.
+    """
+
+    def __init__(self, measurement: Measurement):
+        self.measurement = measurement
+        self.rows: list[dict[str, float | None]] = []
+
+    def __call__(self, step: Step, index: int, total: int) -> None:
+        row = {"sigma": step.sigma, "chi_square": misfit(self.measurement, step)}
+        if step.ess is not None:
+            row["ess"] = step.ess.mean().item()
+        self.rows.append(row)
+
+
+def misfit(measurement: Measurement, step: Step) -> float | None:
+    """The mean chi-square of a step's denoised estimates."""
+    noise = measurement.noise
+    if not isinstance(noise, Gaussian) or (torch.as_tensor(noise.std) == 0).any():
+        return None
+    measurement = measurement.to(step.denoised.device, step.denoised.dtype)
+    return measurement.chi_square(step.denoised).mean().item()
+
+
+def until_discrepancy(measurement: Measurement, factor: float = 1.0) -> Watcher:
+    """Stop when the data are explained: |y - A(D)|^2 <= factor times the noise's (Morozov)."""
+
+    def watcher(step: Step, index: int, total: int) -> bool:
+        value = misfit(measurement, step)
+        return value is not None and value <= factor
+
+    return watcher

@@ -1,0 +1,135 @@
+"""Samplers against posteriors that are known exactly."""
+
+import inspect
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import UnavailableError
+from ..plugins.discovery import catalog
+from ..plugins.registry import Entry, unknown
+from ..sampling.loop import DEFAULT_STEPS, sample
+from .cases import CASES, QUICK, Case
+from .closed_forms import coverage, sliced_wasserstein
+
+FLOOR, IGNORE = "(exact draws)", "(ignores y)"
+SLICES = 300  # of the sliced Wasserstein distance: 1 % of its value
+
+
+@dataclass(frozen=True)
+class Row:
+    """How far samples of one case are from its posterior; None where they could not be had."""
+
+    case: str
+    sampler: str
+    mean_error: float | None = None  # mean |error| in posterior standard deviations
+    observed: float | None = None  # mean variance ratio where y says much; 1 is right
+    unobserved: float | None = None  # and where it says little
+    wasserstein: float | None = None  # sliced, to exact samples, in units of the signal
+    coverage_50: float | None = None  # share of exact draws inside the central intervals
+    coverage_90: float | None = None
+    calls: int | None = None  # of the network, used
+    stated: float | None = None  # and at most, by the sampler's own entry
+    seconds: float | None = None
+    reason: str = ""  # why there are no numbers
+
+    def facts(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def verify(
+    samplers: Sequence[str] = (),
+    cases: Sequence[str] = (),
+    *,
+    quick: bool = False,
+    chains: int | None = None,
+    steps: int = 100,
+    seed: int = 0,
+) -> Iterator[Row]:
+    """A row for each sampler on each case, after one of exact draws and one that ignores y.
+
+    samplers, cases: names; none means all (quick: the five small cases). KeyError for unknown ones.
+    chains: samples of each; by default 1000, of large signals fewer, quick 300.
+    """
+    entries = [_entry(name) for name in samplers] or posterior_samplers()
+    for name in cases:
+        if name not in CASES:
+            raise KeyError(unknown("case", name, CASES))
+    for name in cases or (QUICK if quick else CASES):
+        try:
+            case = CASES[name](seed=seed)
+        except UnavailableError as error:
+            yield from (Row(name, entry.name, reason=str(error)) for entry in entries)
+            continue
+        count = chains or (300 if quick else 100 if name == "field" else 1000)
+        exact = case.after.draw(count, seed + 1)
+        yield measured(case, case.after.draw(count, seed + 3), exact, name, FLOOR)
+        yield measured(case, case.before.draw(count, seed + 5), exact, name, IGNORE)
+        for entry in entries:
+            yield tried(entry, case, exact, name, steps=steps, seed=seed)
+
+
+def posterior_samplers() -> list[Entry]:
+    """All registered samplers that look at the measurement, by name."""
+    entries = [e for e in catalog().registry("samplers") if not e.facts.get("unconditional")]
+    return sorted(entries, key=lambda entry: entry.name)
+
+
+def tried(
+    entry: Entry, case: Case, exact: Tensor, name: str, *, steps: int | None, seed: int, **options
+) -> Row:
+    """One sampler, with options of its own, on one case; as many chains as exact draws."""
+    started = time.perf_counter()
+    try:
+        sampler = catalog().load("samplers", entry.name)
+        run = {"chains": len(exact), "steps": steps, "seed": seed}
+        posterior = sample(case.measurement, case.prior, sampler, **run, **options)
+    except (TypeError, ValueError, UnavailableError, FloatingPointError) as error:
+        return Row(name, entry.name, reason=" ".join(str(error).split()))
+    facts = {
+        "calls": posterior.provenance["calls"],
+        "stated": _stated(entry, sampler, options) * (steps or DEFAULT_STEPS),
+        "seconds": time.perf_counter() - started,
+    }
+    return measured(case, posterior.samples.flatten(1).double(), exact, name, entry.name, **facts)
+
+
+def measured(case: Case, samples: Tensor, exact: Tensor, name: str, sampler: str, **facts) -> Row:
+    """The row of these samples (count, n)."""
+    axes = torch.cat([case.observed, case.unobserved], 1)
+    away = (samples.mean(0) - case.after.mean) @ axes / case.after.variance(axes).sqrt()
+    return Row(
+        name,
+        sampler,
+        mean_error=away.abs().mean().item(),
+        observed=_ratio(case, samples, case.observed),
+        unobserved=_ratio(case, samples, case.unobserved),
+        wasserstein=sliced_wasserstein(samples, exact, slices=SLICES),
+        coverage_50=coverage(samples, exact, 0.5, axes),
+        coverage_90=coverage(samples, exact, 0.9, axes),
+        **facts,
+    )
+
+
+def _ratio(case: Case, samples: Tensor, axes: Tensor) -> float | None:
+    if not axes.shape[1]:
+        return None
+    return ((samples @ axes).var(0) / case.after.variance(axes)).mean().item()
+
+
+def _stated(entry: Entry, sampler: Any, given: dict[str, Any]) -> float:
+    """Network calls a step: a number, or an expression in the sampler's own options."""
+    calls = entry.facts["calls"]
+    if isinstance(calls, (int, float)):
+        return calls
+    options = inspect.signature(sampler).parameters.values()
+    table = {p.name: p.default for p in options if p.default is not p.empty}
+    return eval(calls, {"__builtins__": {}}, table | given)
+
+
+def _entry(name: str) -> Entry:
+    return catalog().entry("samplers", name)

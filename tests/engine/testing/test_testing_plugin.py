@@ -1,0 +1,41 @@
+"""check_plugin passes those that keep the contract, and says of the others what they break."""
+
+import sys
+
+import pytest
+
+from restore.testing import check_plugin
+
+HOOK = (
+    "from restore.plugins.hookspecs import hook\n@hook\n"
+    "def register_{kind}(register):\n    register("
+)
+BAD = {
+    "heavy": ("import numpy\n", "imports numpy"),
+    "empty": ("", "registers nothing"),
+    "absent": ("import surely_not_there", "cannot be imported"),
+    "silent": (HOOK.format(kind="metrics") + "'x', 'math:sqrt', summary=' ')", "no summary"),
+    "value": (HOOK.format(kind="metrics") + "'x', 'math:pi', summary='x')", "cannot be called"),
+    "recipe": (HOOK.format(kind="recipes") + "'x', 'math:sqrt', summary='x')", "is no restore"),
+    "reader": (HOOK.format(kind="readers") + "'x', 'math:sqrt', summary='x')", "no extensions"),
+    "upper": (
+        HOOK.format(kind="readers") + "'x', 'math:sqrt', summary='x', extensions=('PNG',))",
+        "must be like",
+    ),
+    "sampler": (HOOK.format(kind="samplers") + "'x', 'math:sqrt', summary='x')", "must begin"),
+    "prior": (HOOK.format(kind="priors") + "'x', 'math:sqrt', summary='x')", "without"),
+}
+
+
+@pytest.mark.parametrize("module", ["restore.samplers.plugin", "tiny_plugin"])
+def test_plugins_that_keep_the_contract_pass(module):
+    check_plugin(module)
+
+
+@pytest.mark.parametrize(("name", "code", "said"), [(k, *v) for k, v in BAD.items()], ids=BAD)
+def test_what_breaks_the_contract_is_said(tmp_path, monkeypatch, name, code, said):
+    (tmp_path / f"checked_{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(AssertionError, match=said):
+        check_plugin(f"checked_{name}")
+    sys.modules.pop(f"checked_{name}", None)
