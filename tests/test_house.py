@@ -18,28 +18,29 @@ SOURCES = [path for room in ROOMS for path in sorted(room.rglob("*.py"))]
 EVERYTHING = [*SOURCES, *(p for d in ("tests", "benchmarks", "examples")
                           for p in sorted((ROOT / d).rglob("*.py")))]  # fmt: skip
 
-# restore/*: a module imports from its own floor or those below, and never in a circle
-FLOORS = [
-    "signal schedules posterior registry hookspecs errors requirement png svg display outputs",
-    "operator stacking noise prior networks options checkpoint report likelihoods",
-    "measurement spectral priors truth precision cases held_out",
-    "samplers task",
-    "sampling watchers auto builtin catalogue training predictive",
-    "plugins",
-    "face reading problem account gallery files sheet training_files testing testing_plugin verify"
-    " cli engines",
-]
-# samplers/*: a registered one is a paper's; what is not registered, they share, and the integrators
-REGISTERING = [ENGINE / "builtin.py", *ENGINE.glob("catalogue_*.py")]
-NAMED = [
-    module
-    for path in REGISTERING
-    for module in re.findall(r'"(?:restore\.samplers\.)?(\w+):\w+"', path.read_text("utf-8"))
-]
-PAPERS = [SAMPLERS / f"{stem}.py" for stem in sorted({*NAMED} - {"integrators"})
-          if (SAMPLERS / f"{stem}.py").exists()]  # fmt: skip
-SHARED = {path.stem for path in SAMPLERS.glob("[!_]*.py")} - {path.stem for path in PAPERS}
-BELOW_SAMPLERS = {"prior", "measurement", "operator", "noise", "schedules", "signal", "spectral"}
+# restore/*, from the ground: a room imports from those before it, neighbours not from each other
+ORDER = (
+    "errors atomic measurement, priors plugins, networks samplers, sampling, files, testing, cli"
+)
+FLOORS = [floor.split() for floor in ORDER.split(", ")]
+MOST = 12  # entries of a folder
+UNCOUNTED = {"__init__.py", "py.typed", "weights", "__pycache__"}
+# samplers/*: a family's are papers; what is not in a family's catalogue, they share
+FAMILIES = [path.parent for path in sorted(SAMPLERS.glob("*/catalogue.py"))]
+NAMED = {
+    target
+    for family in FAMILIES
+    for target in re.findall(
+        r'"restore\.samplers\.([\w.]+):\w+"', (family / "catalogue.py").read_text("utf-8")
+    )
+} - {"integrators.integrators"}
+PAPERS = [SAMPLERS / f"{named.replace('.', '/')}.py" for named in sorted(NAMED)]
+BELOW_SAMPLERS = {"priors.prior", "priors.schedules"} | {
+    f"measurement.{name}" for name in ("measurement", "operator", "noise", "signal", "spectral")
+}
+SHARED = {"samplers.base", "samplers.guidance", "samplers.integrators.integrators"} | {
+    f"samplers.parts.{path.stem}" for path in (SAMPLERS / "parts").glob("[!_]*.py")
+}
 FORBIDDEN = {"torchvision", "torchaudio", "piq", "gradio"}
 OPTIONAL = {"cases": {"sklearn"}}  # imported inside a function that says what is missing
 DOMAINS = {"image", "mri", "ct", "ultrasound", "speech", "dicom"}
@@ -50,15 +51,18 @@ def name(path: Path) -> str:
 
 
 def module(path: Path) -> str:
-    """restore/samplers/guided/dps.py -> restore.samplers.guided.dps"""
-    top = next(room for room in ROOMS if path.is_relative_to(room))
+    """restore/samplers/guided/dps.py -> restore.samplers.guided.dps; a test goes by its stem."""
+    packages = [*ROOMS, ROOT / "benchmarks"]
+    top = next((package for package in packages if path.is_relative_to(package)), None)
+    if top is None:
+        return path.stem if path.stem != "conftest" else name(path)
     return ".".join(path.relative_to(top.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports(path: Path, *, top_only: bool = False) -> Iterator[str]:
     """Every imported name with its module, absolute; typing-only ones not."""
     tree = ast.parse(path.read_text("utf-8"))
-    package = module(path).split(".") if any(path.is_relative_to(r) for r in ROOMS) else []
+    package = module(path).split(".")
     package = package if path.name == "__init__.py" else package[:-1]
     for node in tree.body if top_only else _walk(tree):
         if isinstance(node, ast.Import):
@@ -87,33 +91,54 @@ def within_engine(path: Path) -> set[str]:
     return found & known
 
 
-def floor(inner: str) -> int:
-    room = re.split(r"[.]|(?<=catalogue)_", inner)[0]  # catalogue_particles: of a family
-    return next((i for i, names in enumerate(FLOORS, 1) if room in names.split()), 0)
+def floor(room: str) -> int:
+    return next((i for i, rooms in enumerate(FLOORS, 1) if room in rooms), 0)
 
 
 @pytest.mark.parametrize("path", sorted(ENGINE.rglob("*.py")), ids=name)
 def test_the_engine_imports_downhill(path):
-    inner = module(path).removeprefix("restore.")
-    if inner == "restore":  # the lazy face: it imports on demand only
+    room = module(path).removeprefix("restore.").split(".")[0]
+    if room == "restore":  # the lazy face: it imports on demand only
         assert not [m for m in imports(path, top_only=True) if m.startswith("restore")]
         return
-    assert floor(inner), f"{name(path)} stands on no floor: add it to FLOORS here"
-    above = {m for m in within_engine(path) if floor(m) > floor(inner)}
-    assert not above, f"{name(path)}, floor {floor(inner)}, imports from above: {above}"
+    assert floor(room), f"{name(path)} stands in no room: add it to ORDER here"
+    others = {met.split(".")[0] for met in within_engine(path)} - {room}
+    above = {other for other in others if floor(other) >= floor(room)}
+    assert not above, f"{name(path)} imports from {above}, which stand above or beside it"
 
 
-def test_no_module_of_the_engine_imports_itself_in_a_circle():
+def test_no_file_imports_itself_in_a_circle():
+    """Of the engine, the operators, every plugin, the tests and the benchmarks."""
+    known = {module(p): p for p in EVERYTHING if p != ENGINE / "__init__.py"}
     graph = {
-        module(p).removeprefix("restore."): within_engine(p)
-        for p in ENGINE.rglob("*.py")
-        if p != ENGINE / "__init__.py"
+        here: {m for target in imports(p) for m in (target, target.rpartition(".")[0])} & {*known}
+        for here, p in known.items()
     }
     done: set[str] = set()
     while left := {m: targets - done - {m} for m, targets in graph.items() if m not in done}:
         free = {m for m, targets in left.items() if not targets & left.keys()}
         assert free, f"these import each other: {left}"
         done |= free
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=name)
+def test_a_folder_is_seen_in_one_look(room):
+    folders = [room, *(p for p in room.rglob("*") if p.is_dir() and p.name not in UNCOUNTED)]
+    for folder in folders:
+        if UNCOUNTED & set(folder.relative_to(room).parts):
+            continue
+        held = [p.name for p in folder.iterdir() if p.name not in UNCOUNTED and p.name[0] != "."]
+        assert len(held) <= MOST, f"{name(folder)} holds {len(held)} entries: look for a room"
+
+
+def test_every_path_that_contributing_names_exists():
+    """A place in `<...>` stands for every fitting one: at least one must be there."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    tops = "restore|operators|plugins|tests|benchmarks|examples|docs"
+    paths = {path.rstrip("/.") for path in re.findall(rf"(?<![\w./])(?:{tops})/[\w./<>-]*", text)}
+    assert len(paths) > 10
+    lost = [path for path in sorted(paths) if not any(ROOT.glob(re.sub("<[^>]*>", "*", path)))]
+    assert not lost, f"CONTRIBUTING.md names {lost}, which are not there"
 
 
 @pytest.mark.parametrize("path", sorted(ENGINE.rglob("*.py")), ids=name)
@@ -128,8 +153,7 @@ def test_the_engine_knows_no_operator_no_domain_and_no_file_library(path):
 
 @pytest.mark.parametrize("path", PAPERS, ids=name)
 def test_a_sampler_is_one_paper_and_nothing_of_the_driver(path):
-    allowed = BELOW_SAMPLERS | {f"samplers.{shared}" for shared in SHARED}
-    met = within_engine(path) - allowed
+    met = within_engine(path) - BELOW_SAMPLERS - SHARED
     assert not met, f"{name(path)} imports {met}; another paper, or the driver"
 
 

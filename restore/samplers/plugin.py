@@ -1,14 +1,16 @@
 """The plugin that restore itself is: its samplers, registered as anyone else's would be."""
 
-from importlib import import_module
-
-from restore.plugins.hookspecs import hook
-
-FAMILIES = ("integrators", "guided", "replacing", "decoupled", "particles")
+from ..plugins.hookspecs import hook
 
 
 @hook
 def register_samplers(register):
-    for family in FAMILIES:
-        for facts in import_module(f"restore.samplers.{family}.catalogue").SAMPLERS:
+    from .decoupled import catalogue as decoupled
+    from .guided import catalogue as guided
+    from .integrators import catalogue as integrators
+    from .particles import catalogue as particles
+    from .replacing import catalogue as replacing
+
+    for family in (integrators, guided, replacing, decoupled, particles):
+        for facts in family.SAMPLERS:
             register(**facts)

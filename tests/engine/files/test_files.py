@@ -80,7 +80,7 @@ def test_a_folder_of_references_is_matched_by_stem_or_by_the_folder_a_file_lies_
 
 
 def test_a_reference_of_another_size_is_refused_before_the_long_part(monkeypatch):
-    monkeypatch.setattr(restoring.face, "sample", lambda *a, **k: pytest.fail("it sampled"))
+    monkeypatch.setattr(restoring.by_name, "sample", lambda *a, **k: pytest.fail("it sampled"))
     settings = Settings("calm", noise=0.1, reference=Path("b.grid"))
     with pytest.raises(ValueError, match=r"reference b.grid is 1x4x3, .* restored as 1x6x5"):
         restore_file(Path("a.grid"), Path("out/a"), settings)
