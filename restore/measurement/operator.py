@@ -3,6 +3,7 @@
 Operators are stateless and immutable. Device and precision follow the input.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -90,24 +91,47 @@ class LinearOperator(Operator):
         return self.adjoint(v)
 
     def normal(self, x: Tensor) -> Tensor:
-        """A^H A x; override where one pass does both."""
-        return self.adjoint(self(x))
+        """A^H A x; (batch, *in_shape) -> (batch, *in_shape)."""
+        return self._normal(self._checked(x, self.in_shape, "input"))
+
+    def _normal(self, x: Tensor) -> Tensor:
+        """Override where one pass does both."""
+        return self._adjoint(self._forward(x))
 
     def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
-        """(A^H A + shift I)^-1 b, shift > 0, a number or (batch,); override where it is closed.
+        """(A^H A + shift I)^-1 b; (batch, *in_shape) -> (batch, *in_shape).
 
-        By default conjugate gradients from `start`, to a relative residual of 1e-6.
+        shift: a number, or one for each signal, (batch,); positive and finite, else ValueError.
+        start: where an iteration may begin. FloatingPointError where an iteration leaves the real
+        numbers.
         """
-        shift = shift_column(shift, b)
-        return conjugate_gradient(lambda x: self.normal(x) + shift * x, b, start=start)
+        b = self._checked(b, self.in_shape, "input")
+        start = None if start is None else self._checked(start, self.in_shape, "start")
+        return self._solve_normal(b, self._checked_shift(shift, b), start)
+
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
+        """By conjugate gradients, to a relative residual of 1e-6; override where it is closed.
+
+        shift: a number, or a column that multiplies b as it is.
+        """
+        return conjugate_gradient(lambda x: self._normal(x) + shift * x, b, start=start, what=self)
 
     def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
-        """(A^H A + shift I)^-1 A^H y; override where one pass does both.
+        """(A^H A + shift I)^-1 A^H y; (batch, *out_shape) -> (batch, *in_shape).
+
+        shift: as of `solve_normal`.
+        """
+        y = self._checked(y, self.out_shape, "output")
+        return self._tikhonov(y, self._checked_shift(shift, y))
+
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        """Override where one pass does both; shift is a number, or a column that multiplies y.
 
         A pass of its own also keeps its digits: solve_normal(adjoint(y)) loses norm^2 / shift of
         them to rounding in directions that A does not see.
         """
-        return self.solve_normal(self.adjoint(y), shift)
+        b = self._adjoint(y)
+        return self._solve_normal(b, shift_column(shift, b), None)
 
     def norm(self, steps: int = 100) -> float:
         """The largest singular value; by power iteration where it is not known in closed form."""
@@ -129,6 +153,21 @@ class LinearOperator(Operator):
     def H(self) -> "LinearOperator":
         """The adjoint as an operator."""
         return Adjoint(self)
+
+    def _checked_shift(self, shift: float | Tensor, like: Tensor) -> float | Tensor:
+        """The shift as `shift_column` gives it; values on a GPU are not looked at, which stalls."""
+        if isinstance(shift, Tensor):
+            right = shift.numel() in (1, len(like))
+            if right and shift.device.type == "cpu":
+                right = bool(((shift > 0) & (shift < math.inf)).all())
+        else:
+            right = 0 < shift < math.inf
+        if not right:
+            raise ValueError(
+                f"{self}: a shift is positive and finite, a number or one for each of "
+                f"{len(like)} signals, got {shift}"
+            )
+        return shift_column(shift, like)
 
     def __add__(self, other: "LinearOperator") -> "LinearOperator":
         return Sum(self, other)
@@ -173,21 +212,21 @@ class Composed(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.inner.adjoint(self.outer.adjoint(y))
 
-    def normal(self, x: Tensor) -> Tensor:
+    def _normal(self, x: Tensor) -> Tensor:
         return self.inner.adjoint(self.outer.normal(self.inner(x)))
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         if self.inner.unitary:  # U^H A^H A U + shift = U^H (A^H A + shift) U
             start = None if start is None else self.inner(start)
             return self.inner.adjoint(self.outer.solve_normal(self.inner(b), shift, start))
-        return super().solve_normal(b, shift, start)
+        return super()._solve_normal(b, shift, start)
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         if self.inner.unitary:
             return self.inner.adjoint(self.outer.tikhonov(y, shift))
         if self.outer.unitary:
             return self.inner.tikhonov(self.outer.adjoint(y), shift)
-        return super().tikhonov(y, shift)
+        return super()._tikhonov(y, shift)
 
     def norm(self, steps: int = 100) -> float:
         if self.inner.unitary:
@@ -251,19 +290,19 @@ class Scaled(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.factor * self.operator.adjoint(y)
 
-    def normal(self, x: Tensor) -> Tensor:
+    def _normal(self, x: Tensor) -> Tensor:
         return self.factor**2 * self.operator.normal(x)
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         if self.factor == 0:
-            return b / shift_column(shift, b)
+            return b / shift
         square = self.factor**2
         start = None if start is None else start * square
         return self.operator.solve_normal(b, shift / square, start) / square
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         if self.factor == 0:
-            return super().tikhonov(y, shift)
+            return super()._tikhonov(y, shift)
         return self.operator.tikhonov(y, shift / self.factor**2) / self.factor
 
     def norm(self, steps: int = 100) -> float:
@@ -278,8 +317,8 @@ class Scaled(LinearOperator):
 
 
 def shift_column(shift: float | Tensor, like: Tensor) -> float | Tensor:
-    """A shift as a number, or (batch,) as a column in the precision of `like`."""
-    if isinstance(shift, Tensor) and shift.ndim:
+    """A shift as a number, or a tensor of (batch,) as a column in the precision of `like`."""
+    if isinstance(shift, Tensor):
         real = torch.float64 if _double(like) else torch.float32
         return column(shift.to(like.device, real), like)
     return float(shift)

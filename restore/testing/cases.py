@@ -54,7 +54,7 @@ class Dense(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return (y @ self._like("matrix", y)).reshape(-1, *self.in_shape)
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         axes, powers = self._like("axes", b), self._like("powers", b)
         flat, shift = b.flatten(1), shift_column(shift, b.flatten(1))
         share = powers / (powers + shift)

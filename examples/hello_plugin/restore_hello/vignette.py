@@ -6,7 +6,7 @@ from torch import Tensor
 from restore.files.task import Recipe, Record, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
-from restore.measurement.operator import LinearOperator, shift_column
+from restore.measurement.operator import LinearOperator
 
 
 class Vignette(LinearOperator):
@@ -28,8 +28,8 @@ class Vignette(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.light.to(y) * y
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
-        return b / (self.light.to(b) ** 2 + shift_column(shift, b))
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
+        return b / (self.light.to(b) ** 2 + shift)
 
 
 def solve(record: Record, noise: float | None, *, strength: float = 0.5) -> Task:

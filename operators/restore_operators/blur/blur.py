@@ -42,18 +42,18 @@ class Blur(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.path.adjoint(y)
 
-    def normal(self, x: Tensor) -> Tensor:
-        x = self._checked(x, self.in_shape, "input")
+    def _normal(self, x: Tensor) -> Tensor:
         return (self.circular or self.path).normal(x)
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         if self.closed is None:
-            return super().solve_normal(b, shift, start)
+            return super()._solve_normal(b, shift, start)
         return self.closed.solve_normal(b, shift)
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
-        y = self._checked(y, self.out_shape, "output")
-        return (self.closed or super()).tikhonov(y, shift)
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        if self.closed is None:
+            return super()._tikhonov(y, shift)
+        return self.closed.tikhonov(y, shift)
 
     def norm(self, steps: int = 100) -> float:
         if self.closed is not None:

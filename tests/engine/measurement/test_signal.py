@@ -1,5 +1,7 @@
 """Per-chain arithmetic: every chain on its own, the same in any company."""
 
+import math
+
 import pytest
 import torch
 
@@ -30,6 +32,15 @@ def test_a_chain_that_converged_waits_for_the_others_unchanged():
     b = torch.randn(2, 12, dtype=torch.float64)
     x = conjugate_gradient(lambda v: (a @ v[..., None])[..., 0], b, max_steps=200)
     assert torch.equal(x[0], b[0])  # the identity is solved in one step, then left alone
+
+
+def test_conjugate_gradient_refuses_what_is_not_finite_by_name():
+    b = torch.ones(2, 3)
+    for wrong in (math.nan, math.inf):
+        with pytest.raises(FloatingPointError, match="A of the test: conjugate gradients left"):
+            conjugate_gradient(lambda v: v, torch.full((2, 3), wrong), what="A of the test")
+        with pytest.raises(FloatingPointError, match="left the real numbers"):
+            conjugate_gradient(torch.full((3,), wrong).mul, b, max_steps=1)
 
 
 def test_conjugate_gradient_takes_a_start_and_zeros():

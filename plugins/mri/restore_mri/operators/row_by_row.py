@@ -10,8 +10,6 @@ import torch
 from restore_operators.pixels.diagonal import Unitary
 from torch import Tensor
 
-from restore.measurement.operator import shift_column
-
 
 class Rows(Unitary):
     """c = V^H x, where A^H A = V diag(values) V^H; complex (frames, slice, y, x) -> the same.
@@ -32,9 +30,9 @@ class Rows(Unitary):
         self.values = values.clamp(min=0).movedim(-1, axis)
 
     def solve(self, b: Tensor, shift: float | Tensor) -> Tensor:
-        """(A^H A + shift)^-1 b."""
+        """(A^H A + shift)^-1 b; shift: a number, or a column that multiplies b."""
         values = self._like("values", b)
-        return self.adjoint(self(b) / (values + shift_column(shift, b)))
+        return self.adjoint(self(b) / (values + shift))
 
     def _forward(self, x: Tensor) -> Tensor:
         return self._rotated(self._like("vectors", x).mH, x)

@@ -14,7 +14,7 @@ from restore_operators.pixels.mask import Mask
 from restore_operators.transforms.nufft import largest_value
 from torch import Tensor
 
-from restore.measurement.operator import LinearOperator, shift_column
+from restore.measurement.operator import LinearOperator
 from restore.measurement.signal import conjugate_gradient
 from restore.measurement.spectral import Spectral
 
@@ -91,8 +91,7 @@ class Sense(LinearOperator):
             add_products(x[rows, frame, planes], _at(coils, coil, planes), image)
         return x
 
-    def normal(self, x: Tensor) -> Tensor:
-        x = self._checked(x, self.in_shape, "input")
+    def _normal(self, x: Tensor) -> Tensor:
         coils, gains = self._like("coils", x), self._like("gains", x)
         if not self.folded:
             return self._like("power", x) * gains * x
@@ -105,26 +104,23 @@ class Sense(LinearOperator):
             add_products(found[rows, frame, planes], maps.conj(), image)
         return found
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
-        b = self._checked(b, self.in_shape, "input")
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         if self.closed is not None:
             return self.closed.solve_normal(b, shift)
-        column = shift_column(shift, b)
         if not self.folded:
-            return b / (self._like("power", b) * self._like("gains", b) + column)
+            return b / (self._like("power", b) * self._like("gains", b) + shift)
         if (rows := self._rows(PAYS)) is not None:
             return rows.solve(b, shift)
         return conjugate_gradient(
-            lambda x: self.normal(x) + column * x, b, start=start, max_steps=STEPS
+            lambda x: self._normal(x) + shift * x, b, start=start, max_steps=STEPS, what=self
         )
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
-        y = self._checked(y, self.out_shape, "output")
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         if self.closed is not None:
             return self.closed.tikhonov(y.reshape(-1, *self.in_shape), shift)
         rows = self._rows(PAYS) if self.folded else None
         if rows is None:
-            return self.solve_normal(self._adjoint(y), shift)
+            return super()._tikhonov(y, shift)
         # in double precision: a small shift would blow up the rounding of what A does not see
         return rows.solve(self._adjoint(y.to(torch.complex128)), shift).to(y.dtype)
 
