@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
+from ..measurement.checks import sizes
 from ..measurement.noise import Gaussian
 from ..plugins.discovery import catalog
 from ..plugins.options import parsed
@@ -150,8 +151,8 @@ def _compared(problem: Problem, reference: Record, recipe: Entry) -> Problem:
     size = task.present(torch.zeros(task.measurement.operator.in_shape)).signal.shape
     if size != reference.signal.shape:
         raise ValueError(
-            f"the reference {reference.source} is {_sizes(reference.signal.shape)}, "
-            f"but {problem.source} will be restored as {_sizes(size)}"
+            f"the reference {reference.source} is {sizes(reference.signal.shape)}, "
+            f"but {problem.source} will be restored as {sizes(size)}"
         )
     entries = catalog().registry("metrics")
     names = [entry.name for entry in entries if entry.plugin in (recipe.plugin, "restore")]
@@ -169,7 +170,3 @@ def _reference(source: Path, given: Path) -> Path:
             if path.stem == stem:
                 return path
     raise FileNotFoundError(f"the folder {given} holds no reference for {source}")
-
-
-def _sizes(shape: torch.Size) -> str:
-    return "x".join(str(n) for n in shape)

@@ -3,13 +3,13 @@
 Operators are stateless and immutable. Device and precision follow the input.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from .checks import checked_shift, is_double, shift_column, sizes
 from .signal import column, conjugate_gradient, norm
 
 Shape = tuple[int, ...]
@@ -44,20 +44,20 @@ class Operator(ABC):
         """A @ B: first B, then A."""
         if inner.out_shape != self.in_shape:
             raise ValueError(
-                f"{self} @ {inner}: the second gives {_sizes(inner.out_shape)}, "
-                f"the first takes {_sizes(self.in_shape)}"
+                f"{self} @ {inner}: the second gives {sizes(inner.out_shape)}, "
+                f"the first takes {sizes(self.in_shape)}"
             )
         if isinstance(self, LinearOperator) and isinstance(inner, LinearOperator):
             return Composed(self, inner)
         return NonlinearComposed(self, inner)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({_sizes(self.in_shape)} -> {_sizes(self.out_shape)})"
+        return f"{type(self).__name__}({sizes(self.in_shape)} -> {sizes(self.out_shape)})"
 
     def _checked(self, value: Tensor, shape: Shape, side: str) -> Tensor:
         if tuple(value.shape[1:]) != shape or value.ndim != len(shape) + 1:
             raise ValueError(
-                f"{self}: the {side} must be a batch of {_sizes(shape)}, got {_sizes(value.shape)}"
+                f"{self}: the {side} must be a batch of {sizes(shape)}, got {sizes(value.shape)}"
             )
         return value
 
@@ -66,9 +66,9 @@ class Operator(ABC):
         value: Tensor = getattr(self, name)
         dtype = value.dtype
         if value.is_complex():
-            dtype = torch.complex128 if _double(like) else torch.complex64
+            dtype = torch.complex128 if is_double(like) else torch.complex64
         elif value.is_floating_point():
-            dtype = torch.float64 if _double(like) else torch.float32
+            dtype = torch.float64 if is_double(like) else torch.float32
         key = (name, like.device, dtype)
         if key not in self._moved:
             self._moved[key] = value.to(like.device, dtype)
@@ -107,7 +107,7 @@ class LinearOperator(Operator):
         """
         b = self._checked(b, self.in_shape, "input")
         start = None if start is None else self._checked(start, self.in_shape, "start")
-        return self._solve_normal(b, self._checked_shift(shift, b), start)
+        return self._solve_normal(b, checked_shift(shift, b, self), start)
 
     def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         """By conjugate gradients, to a relative residual of 1e-6; override where it is closed.
@@ -122,7 +122,7 @@ class LinearOperator(Operator):
         shift: as of `solve_normal`.
         """
         y = self._checked(y, self.out_shape, "output")
-        return self._tikhonov(y, self._checked_shift(shift, y))
+        return self._tikhonov(y, checked_shift(shift, y, self))
 
     def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         """Override where one pass does both; shift is a number, or a column that multiplies y.
@@ -153,21 +153,6 @@ class LinearOperator(Operator):
     def H(self) -> "LinearOperator":
         """The adjoint as an operator."""
         return Adjoint(self)
-
-    def _checked_shift(self, shift: float | Tensor, like: Tensor) -> float | Tensor:
-        """The shift as `shift_column` gives it; values on a GPU are not looked at, which stalls."""
-        if isinstance(shift, Tensor):
-            right = shift.numel() in (1, len(like))
-            if right and shift.device.type == "cpu":
-                right = bool(((shift > 0) & (shift < math.inf)).all())
-        else:
-            right = 0 < shift < math.inf
-        if not right:
-            raise ValueError(
-                f"{self}: a shift is positive and finite, a number or one for each of "
-                f"{len(like)} signals, got {shift}"
-            )
-        return shift_column(shift, like)
 
     def __add__(self, other: "LinearOperator") -> "LinearOperator":
         return Sum(self, other)
@@ -314,19 +299,3 @@ class Scaled(LinearOperator):
 
     def select(self, start: int, stop: int) -> LinearOperator:
         return Scaled(self.factor, self.operator.select(start, stop))
-
-
-def shift_column(shift: float | Tensor, like: Tensor) -> float | Tensor:
-    """A shift as a number, or a tensor of (batch,) as a column in the precision of `like`."""
-    if isinstance(shift, Tensor):
-        real = torch.float64 if _double(like) else torch.float32
-        return column(shift.to(like.device, real), like)
-    return float(shift)
-
-
-def _double(x: Tensor) -> bool:
-    return x.dtype in (torch.float64, torch.complex128)
-
-
-def _sizes(shape: Sequence[int]) -> str:
-    return "x".join(str(n) for n in shape) or "scalar"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..measurement.checks import sizes
 from ..measurement.measurement import Measurement
 from ..measurement.signal import ChainNoise
 from ..priors.prior import Prior
@@ -109,8 +110,8 @@ class _Run:
         self.shape = measurement.operator.in_shape
         if not prior.accepts(self.shape):
             raise ValueError(
-                f"the prior is for signals of {_sizes(prior.shape)}, "
-                f"the operator takes {_sizes(self.shape)}"
+                f"the prior is for signals of {sizes(prior.shape)}, "
+                f"the operator takes {sizes(self.shape)}"
             )
         self.prior, self.device = prior.to(device), torch.device(device)
         self.precision = choose(precision, prior, self.shape, self.device)
@@ -250,7 +251,3 @@ def _plain(value: Any) -> Any:
     if callable(value):
         return getattr(value, "__name__", type(value).__name__)
     return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)
-
-
-def _sizes(shape: Sequence[int | None]) -> str:
-    return "x".join("any" if n is None else str(n) for n in shape)

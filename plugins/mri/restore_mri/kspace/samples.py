@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restore.measurement.checks import sizes
+
 CHANCE = 1e-3  # a smaller share of exact zeros is quantised data, not undersampling
 
 
@@ -77,7 +79,3 @@ def both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
 def shared(mask: Tensor) -> Tensor:
     """(slice, ky, kx) -> (ky, kx) where all slices have the same."""
     return mask[0] if mask.ndim == 3 and (mask == mask[:1]).all() else mask
-
-
-def sizes(shape: Sequence[int]) -> str:
-    return "x".join(str(int(n)) for n in shape) or "a single number"
