@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ...measurement.measurement import Measurement
-from ...measurement.noise import Gaussian
-from ...measurement.signal import RandnLike, column, dot, norm
+from ...measurement.signal import RandnLike, column, norm
 from .covariance import Estimate, pull
+from .lanczos import lanczos
 from .safe_steps import curvature
 
 BLOCK = 10  # draws of noise at a time
@@ -61,26 +61,11 @@ def root(times: Callable[[Tensor], Tensor], v: Tensor, *, steps: int) -> Tensor:
     The error falls as that of the best polynomial of degree `steps`, and is none once there are as
     many steps as distinct eigenvalues.
     """
-    length = norm(v)
-    basis, diagonal, beside = [v / column(length, v)], [], []
-    for _ in range(min(steps, v[0].numel())):
-        image = times(basis[-1])
-        diagonal.append(dot(basis[-1], image))
-        for _ in range(2):  # once leaves rounding behind
-            for one in basis:
-                image = image - column(dot(one, image), v) * one
-        beside.append(norm(image))
-        lost = beside[-1] <= 1e-5 * diagonal[0].abs()  # the space is exhausted
-        image = image / column(beside[-1].clamp(min=1e-30), v)
-        basis.append(torch.where(column(lost, v), 0, image))
-    inner = torch.diag_embed(torch.stack(diagonal, 1))
-    if len(beside) > 1:
-        off = torch.stack(beside[:-1], 1)
-        inner = inner + torch.diag_embed(off, 1) + torch.diag_embed(off, -1)
+    basis, inner = lanczos(times, v, steps)
     values, vectors = torch.linalg.eigh(inner)
     weights = (vectors @ (values.clamp(min=0).sqrt() * vectors[:, 0]).unsqueeze(2)).squeeze(2)
-    pairs = zip(weights.unbind(1), basis)
-    return column(length, v) * sum(column(weight, v) * one for weight, one in pairs)
+    pairs = zip(weights.unbind(1), basis, strict=True)
+    return column(norm(v), v) * sum(column(weight, v) * one for weight, one in pairs)
 
 
 def langevin(
@@ -171,8 +156,7 @@ def _score(measurement: Measurement, z, centre, variance: float, step: Tensor) -
 
 
 def _refuse_noiseless(measurement: Measurement) -> None:
-    noise = measurement.noise
-    if isinstance(noise, Gaussian) and not torch.as_tensor(noise.std).all():
+    if not measurement.noise.has_density:
         raise ValueError("inner samples need noise with a density: its std must be positive")
 
 
