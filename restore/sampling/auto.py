@@ -27,20 +27,21 @@ def choose(measurement: Measurement, prior: Prior, device: str = "cpu") -> Choic
     Gaussian noise, then linear ones by what the network's gradient costs.
     """
     measurement = measurement.select(0, 1)
-    operator, gaussian = measurement.operator, isinstance(measurement.noise, Gaussian)
+    operator, noise = measurement.operator, measurement.noise
+    gaussian = isinstance(noise, Gaussian)
     if not differentiable(operator):
-        if gaussian and not _silent(measurement):
+        if gaussian and noise.has_density:
             return Choice("enkg", f"{operator} has no derivative, the noise is Gaussian")
         return Choice("daps-mh", f"{operator} has no derivative: inner steps call it only")
     if not measurement.linear_gaussian:
-        what = "the operator is not linear" if gaussian else f"the noise is {measurement.noise}"
+        what = "the operator is not linear" if gaussian else f"the noise is {noise}"
         return Choice("daps", f"{what}: inner steps by the likelihood's own score")
-    if _silent(measurement) and _copies(operator):
+    if noise.noise_free and _copies(operator):
         return Choice("repaint", "a noise-free copy of a part of the signal: holes are filled")
     if not _affordable(prior, operator, device):
         return Choice("daps", "linear, Gaussian; the network's gradient would not fit in memory")
     numbers = measurement.y[0].numel()
-    if numbers <= FEW and not _silent(measurement):
+    if numbers <= FEW and noise.has_density:
         return Choice("tds", f"linear, Gaussian, {numbers} measured numbers: weighted particles")
     return Choice("tmpd", "linear, Gaussian, the network's gradient fits: its own covariance")
 
@@ -57,11 +58,6 @@ def differentiable(operator: Operator) -> bool:
     except (RuntimeError, NotImplementedError):
         return False
     return bool(torch.isfinite(gradient).all() and (gradient != 0).any())
-
-
-def _silent(measurement: Measurement) -> bool:
-    noise = measurement.noise
-    return isinstance(noise, Gaussian) and bool((torch.as_tensor(noise.std) == 0).any())
 
 
 def _copies(operator: LinearOperator) -> bool:

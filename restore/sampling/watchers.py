@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
-
 from ..measurement.measurement import Measurement
 from ..measurement.noise import Gaussian
 from ..samplers.base import Step
@@ -32,9 +30,8 @@ class Trace:
 
 
 def misfit(measurement: Measurement, step: Step) -> float | None:
-    """The mean chi-square of a step's denoised estimates."""
-    noise = measurement.noise
-    if not isinstance(noise, Gaussian) or (torch.as_tensor(noise.std) == 0).any():
+    """The mean chi-square of a step's denoised estimates; None without Gaussian noise."""
+    if not isinstance(measurement.noise, Gaussian) or measurement.noise.noise_free:
         return None
     measurement = measurement.to(step.denoised.device, step.denoised.dtype)
     return measurement.chi_square(step.denoised).mean().item()

@@ -35,7 +35,7 @@ def pnp_ula(
     variance: r^2(sigma); the driver gives the prior's own law.
     """
     power, least = (value.to(x.device) for value in curvature(measurement, len(x)))
-    if not (least > 0).all():
+    if not measurement.noise.has_density:
         raise ValueError("noise of std 0 leaves a Langevin chain no step: pnp_ula needs some")
     fixed = level * variance(sigmas[0].item()) ** 0.5
     for sigma, sigma_next in levels(sigmas):

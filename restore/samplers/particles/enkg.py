@@ -57,9 +57,9 @@ def _shares(sigmas: Tensor, variance: Law) -> list[float]:
 def _white(measurement, denoised, wider: float, randn_like) -> tuple[Tensor, Tensor]:
     """A(D) and y + wider std n - A(D), in units of std; (batch, real numbers), float64."""
     residual = measurement.residual(denoised)
-    std = measurement.noise.on(residual)
-    clean = (measurement.expanded(len(denoised)) - residual) / std
-    away = residual / std + wider * randn_like(residual)
+    whiten = measurement.noise.whiten
+    clean = whiten(measurement.expanded(len(denoised)) - residual)
+    away = whiten(residual) + wider * randn_like(residual)
     return tuple(_numbers(value).double() for value in (clean, away))
 
 

@@ -44,7 +44,7 @@ def fps(
         index, log_weights = resample(log_weights, randn_like)
         x = seen.draw_proximal(mean[index], spread, randn_like)
         residual = seen.residual(x)
-        white = residual / seen.noise.on(residual)
+        white = seen.noise.whiten(residual)
         promised = by_chain(-0.5 * dot(white, white), log_weights)
         one = pick(log_weights, randn_like)
         yield Step(x[one], denoised[index][one], sigma, ess)

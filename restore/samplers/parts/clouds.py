@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ...measurement.measurement import Measurement
-from ...measurement.noise import Gaussian
 from ...measurement.signal import RandnLike, dot
 from .kernels import Transition
 
@@ -86,9 +85,8 @@ def log_ratio(move: Transition, apart: Tensor) -> Tensor:
 
 
 def refuse_no_density(measurement: Measurement) -> None:
-    """ValueError for Gaussian noise of std 0."""
-    noise = measurement.noise
-    if isinstance(noise, Gaussian) and (torch.as_tensor(noise.std) <= 0).any():
+    """ValueError for noise that has no density, of std 0 in some value."""
+    if not measurement.noise.has_density:
         raise ValueError("particles are weighted by the noise's density: std must be positive")
 
 

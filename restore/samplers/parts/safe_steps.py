@@ -65,19 +65,14 @@ def steepest_step(measurement: Measurement, x: Tensor, variance: float) -> Tenso
     That is g / (1 / variance + c) with g the score at x and c the curvature of log p along it
     (Cauchy's step length), which serves every likelihood; (batch, *in_shape).
     """
-    score, inverse = Measurement.score, 1 / variance
-    if isinstance(measurement.noise, Gaussian) and not torch.as_tensor(measurement.noise.std).any():
-        score, inverse = _pulled_residual, 0.0  # without noise it is least squares
-    gradient = score(measurement, x)
+    inverse = 0.0 if measurement.noise.noise_free else 1 / variance  # then it is least squares
+    score = measurement.with_density.score
+    gradient = score(x)
     power = dot(gradient, gradient).clamp(min=1e-30)
     probe = (variance * x[0].numel() / power).sqrt()  # as far as x is off the truth
-    change = gradient - score(measurement, x + column(probe, x) * gradient)
+    change = gradient - score(x + column(probe, x) * gradient)
     curvature = (dot(gradient, change) / (probe * power)).clamp(min=1e-30)
     return gradient / (inverse + column(curvature, x))
-
-
-def _pulled_residual(measurement: Measurement, x: Tensor) -> Tensor:
-    return measurement.operator.vjp(x, measurement.residual(x))
 
 
 def curvature(measurement: Measurement, batch: int) -> tuple[Tensor, Tensor]:

@@ -15,9 +15,11 @@ from torch import Tensor
 from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
 from ...measurement.signal import column, conjugate_gradient, dot, rows
+from ...measurement.whitening import Whitened
 from ...priors.prior import Denoiser, Law, linearize
 from .clouds import refuse_no_density
 from .covariance import tangent
+from .lanczos import lanczos
 
 # measured numbers up to which A C A^H is built, at one pullback each; more are left to iterations
 SMALL = 32
@@ -70,7 +72,7 @@ def misfit(measurement: Measurement, x: Tensor, variance: float) -> tuple[Tensor
     """
     z = measurement.proximal(x, variance)
     residual = measurement.residual(z)
-    white, move = residual / measurement.noise.on(residual), z - x
+    white, move = measurement.noise.whiten(residual), z - x
     power = dot(white, white).double() + dot(move, move).double() / variance
     return power, move / variance
 
@@ -143,20 +145,21 @@ def _iterative(measurement: Measurement, variance: Law | None) -> Likelihood:
     probe = _probe(measurement.y)
 
     def likelihood(denoised, pullback, sigma):
-        operator = tangent(measurement.operator, denoised)
-        residual = measurement.residual(denoised)
-        std = measurement.noise.on(residual)
+        noise = measurement.noise
+        operator = Whitened(tangent(measurement.operator, denoised), noise)
+        white = noise.whiten(measurement.residual(denoised))
 
-        def spread(v: Tensor) -> Tensor:
+        def times(v: Tensor) -> Tensor:
             return variance(sigma) * v if variance is not None else sigma**2 * pullback(v)
 
         def matvec(v: Tensor) -> Tensor:
-            return v + operator(spread(operator.adjoint(v / std))) / std
+            return v + operator(times(operator.adjoint(v)))
 
-        white = residual / std
-        solved = conjugate_gradient(matvec, white, max_steps=ITERATIONS, rtol=RTOL)
+        solved = conjugate_gradient(
+            matvec, white, max_steps=ITERATIONS, rtol=RTOL, what=measurement.operator
+        )
         log = -0.5 * dot(white, solved).double() - 0.5 * _log_determinant(matvec, probe, white)
-        return pullback(operator.adjoint(solved / std)), log
+        return pullback(operator.adjoint(solved)), log
 
     return likelihood
 
@@ -164,25 +167,9 @@ def _iterative(measurement: Measurement, variance: Law | None) -> Likelihood:
 def _log_determinant(matvec, probe: Tensor, like: Tensor) -> Tensor:
     """probe^H log(K) probe by Lanczos quadrature, for K >= I; -> (batch,) float64."""
     q = probe.to(like.device, like.dtype).expand_as(like)
-    power = dot(q, q).double()
-    basis = [q / column(power.sqrt().to(q.real.dtype), q)]
-    diagonal, beside = [], []
-    for _ in range(min(ITERATIONS, _numbers(like)[0].numel())):
-        image = matvec(basis[-1])
-        diagonal.append(dot(image, basis[-1]))
-        for vector in basis:
-            image = image - column(dot(image, vector), image) * vector
-        beside.append(dot(image, image).sqrt())
-        # where the space is exhausted the rest is rounding: it gets no weight
-        alive = beside[-1] > 1e-6 * diagonal[0]
-        image = image / column(torch.where(alive, beside[-1], torch.inf), image)
-        beside[-1] = torch.where(alive, beside[-1], 0)
-        basis.append(image)
-    off = torch.stack(beside[:-1], 1).double() if len(beside) > 1 else power.new_zeros(len(like), 0)
-    matrix = torch.diag_embed(torch.stack(diagonal, 1).double())
-    matrix = matrix + torch.diag_embed(off, 1) + torch.diag_embed(off, -1)
-    nodes, axes = torch.linalg.eigh(matrix)
-    return power * (axes[:, 0].square() * nodes.clamp(min=1).log()).sum(1)
+    _, matrix = lanczos(matvec, q, ITERATIONS)
+    nodes, axes = torch.linalg.eigh(matrix.double())
+    return dot(q, q).double() * (axes[:, 0].square() * nodes.clamp(min=1).log()).sum(1)
 
 
 def _std(measurement: Measurement, residual: Tensor) -> Tensor:
