@@ -192,7 +192,7 @@ def _write_page(
     names = {"mean": "restored"}
     records = {names.get(name, name): record for name, record in shown.items()}
     measurement = problem.task.measurement
-    residual = measurement.residual(posterior.mean[None]) * measurement.measured
+    residual = measurement.residual(posterior.mean[None]) * measurement.measured_mask
     seen = pictures(problem, records, residual[0])
     if "input" not in seen or "restored" not in seen:
         return

@@ -9,7 +9,16 @@ from torch import Tensor
 
 from .noise import Gaussian, NoiseModel
 from .operator import LinearOperator, Operator
-from .signal import ChainNoise, RandnLike, column, conjugate_gradient, dot, minimise, norm, rows
+from .signal import (
+    ChainNoise,
+    RandnLike,
+    column,
+    conjugate_gradient,
+    dot,
+    minimise,
+    norm,
+    per_chain,
+)
 from .stacking import one_for_each
 from .whitening import Whitened
 
@@ -46,11 +55,11 @@ class Measurement:
 
     def residual(self, x: Tensor) -> Tensor:
         """y - A(x); (batch, *in_shape) -> (batch, *out_shape)."""
-        return rows(self.y, len(x)) - self.operator(x)
+        return per_chain(self.y, len(x)) - self.operator(x)
 
     def expanded(self, batch: int) -> Tensor:
         """y with one row for each chain; (batch, *out_shape)."""
-        return rows(self.y, batch).expand(batch, *self.y.shape[1:])
+        return per_chain(self.y, batch).expand(batch, *self.y.shape[1:])
 
     def log_likelihood(self, x: Tensor) -> Tensor:
         """log p(y | x); -> (batch,)."""
@@ -74,17 +83,17 @@ class Measurement:
         residual = self.residual(x)
         if self.noise.noise_free:
             return torch.full_like(norm(residual), torch.inf)
-        counted = rows(self.measured, len(residual))
+        counted = per_chain(self.measured_mask, len(residual))
         if not self.noise.has_density:
             counted = counted & (self.noise.on(residual) > 0)
         return _mean_square(self.noise.whiten(residual), counted)
 
     def power(self, residual: Tensor) -> Tensor:
         """Mean |residual|^2 over the measured numbers; (batch, *out_shape) -> (batch,)."""
-        return _mean_square(residual, rows(self.measured, len(residual)))
+        return _mean_square(residual, per_chain(self.measured_mask, len(residual)))
 
     @cached_property
-    def measured(self) -> Tensor:
+    def measured_mask(self) -> Tensor:
         """Which numbers of y carry anything of x: rows of A that are not zero; bool."""
         if not isinstance(self.operator, LinearOperator):
             return torch.ones_like(self.y, dtype=torch.bool)

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from .signal import RandnLike, dot, rows
+from .signal import RandnLike, dot, per_chain
 
 
 class NoiseModel(ABC):
@@ -158,7 +158,7 @@ def levels_on(value: float | Tensor, like: Tensor) -> float | Tensor:
     """A noise's number, or (observations, ...), with the rows, device and precision of `like`."""
     if not isinstance(value, Tensor):
         return value
-    return rows(value, len(like)).to(like.device, like.real.dtype)
+    return per_chain(value, len(like)).to(like.device, like.real.dtype)
 
 
 def levels_of(value: float | Tensor, start: int, stop: int) -> float | Tensor:

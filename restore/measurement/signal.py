@@ -26,7 +26,7 @@ def column(value: Tensor, like: Tensor) -> Tensor:
     return value.reshape(-1, *(1,) * (like.ndim - 1))
 
 
-def rows(value: Tensor, batch: int) -> Tensor:
+def per_chain(value: Tensor, batch: int) -> Tensor:
     """One row for each chain of a batch; (observations, ...) -> (1 or batch, ...).
 
     Chains of one observation stand next to each other; a single row is left to broadcasting.

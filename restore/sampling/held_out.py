@@ -83,7 +83,7 @@ def _seen(samples: Tensor, held: Measurement) -> _Sums:
         raise ValueError("what is kept back is compared with two samples or more, as one Gaussian "
                          "observation")  # fmt: skip
     expected = held.operator(samples)
-    measured = held.measured
+    measured = held.measured_mask
     parts = 2 if expected.is_complex() else 1
     mean = expected.mean(0, keepdim=True)
     noise = (parts * (held.noise.on(mean) ** 2) * measured.double()).expand_as(measured)

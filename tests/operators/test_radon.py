@@ -250,7 +250,7 @@ def test_a_distant_source_casts_parallel_rays():
 def test_subsets_of_views_are_rows(name):
     operator = PROJECTORS[name]
     x = randn(operator.in_shape, DOUBLE)
-    part = operator.rows([0, 3, 2])
+    part = operator.of_views([0, 3, 2])
     torch.testing.assert_close(part(x), operator(x)[..., [0, 3, 2], :])
     assert part.memory_limit == operator.memory_limit
 

@@ -96,7 +96,7 @@ class Projector(LinearOperator):
         """What a pixel weights each view with; x, y as for `shadow` -> (views, points)."""
 
     @abstractmethod
-    def rows(self, indices: Tensor | Sequence[int]) -> "Projector":
+    def of_views(self, indices: Tensor | Sequence[int]) -> "Projector":
         """The operator of some of the views, for ordered subsets."""
 
     @property

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
-from ...measurement.signal import RandnLike, rows
+from ...measurement.signal import RandnLike, per_chain
 from ...measurement.spectral import svd
 from ...measurement.whitening import Whitened
 
@@ -55,7 +55,7 @@ def coordinates(measurement: Measurement, x: Tensor) -> Coordinates:
         operators = operators[:1]
     found = [svd(operator) for operator in operators]
     values = torch.stack([one.values for one in found]).to(x.device, x.real.dtype)
-    values = rows(values, len(x))
+    values = per_chain(values, len(x))
     y = _each([one.from_measurement for one in found])(measurement.expanded(len(x)))
     level = _std(measurement, values) / values
     measured = (values > 0).expand(y.shape)
@@ -83,7 +83,7 @@ def _std(measurement: Measurement, like: Tensor) -> float | Tensor:
     std = measurement.noise.on(measurement.y)
     if not isinstance(std, Tensor):
         return std
-    return rows(std.flatten(), len(like)).reshape(-1, *(1,) * (like.ndim - 1))
+    return per_chain(std.flatten(), len(like)).reshape(-1, *(1,) * (like.ndim - 1))
 
 
 def _each(maps: list) -> Callable[[Tensor], Tensor]:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
-from ...measurement.signal import column, dot, rows
+from ...measurement.signal import column, dot, per_chain
 from .covariance import tangent
 
 # how far past the data along it a move may go, in lengths to their minimum: an integrator goes only
@@ -90,4 +90,4 @@ def curvature(measurement: Measurement, batch: int) -> tuple[Tensor, Tensor]:
     largest = torch.tensor([one.operator.norm() ** 2 for one in each], dtype=torch.float64)
     stds = [torch.as_tensor(one.noise.std, dtype=torch.float64).min() for one in each]
     least = torch.stack(stds) ** 2
-    return rows(largest, batch).expand(batch), rows(least, batch).expand(batch)
+    return per_chain(largest, batch).expand(batch), per_chain(least, batch).expand(batch)

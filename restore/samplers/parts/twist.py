@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
-from ...measurement.signal import column, conjugate_gradient, dot, rows
+from ...measurement.signal import column, conjugate_gradient, dot, per_chain
 from ...measurement.whitening import Whitened
 from ...priors.prior import Denoiser, Law, linearize
 from .clouds import refuse_no_density
@@ -108,7 +108,7 @@ def _dense(measurement: Measurement) -> Likelihood:
         a = fixed
         if a is None:
             a = _rows(measurement, lambda v: operator.vjp(denoised, v), batch)
-        a = rows(a, batch).to(denoised.dtype)
+        a = per_chain(a, batch).to(denoised.dtype)
         pulled = [pullback(row.expand_as(denoised)) for row in a.unbind(1)]
         flat = _real(a).flatten(2)
         gram = torch.stack([torch.einsum("bin,bn->bi", flat, _numbers(p)) for p in pulled], 2)

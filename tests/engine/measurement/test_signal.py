@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from restore.measurement.signal import ChainNoise, conjugate_gradient, dot, minimise, norm, rows
+from restore.measurement.signal import (
+    ChainNoise,
+    conjugate_gradient,
+    dot,
+    minimise,
+    norm,
+    per_chain,
+)
 
 
 def test_dot_is_the_real_inner_product():
@@ -97,9 +104,9 @@ def test_particles_draw_from_their_chain():
 
 
 def test_rows_repeat_each_observation_for_its_chains():
-    assert rows(torch.tensor([1, 2]), 6).tolist() == [1, 1, 1, 2, 2, 2]
+    assert per_chain(torch.tensor([1, 2]), 6).tolist() == [1, 1, 1, 2, 2, 2]
     with pytest.raises(ValueError, match="shared out"):
-        rows(torch.tensor([1, 2]), 3)
+        per_chain(torch.tensor([1, 2]), 3)
 
 
 def test_minimise_finds_each_chains_minimum():

@@ -11,7 +11,7 @@ from restore_operators.pixels.diagonal import Unitary
 from torch import Tensor
 
 
-class Rows(Unitary):
+class RowEigenbasis(Unitary):
     """c = V^H x, where A^H A = V diag(values) V^H; complex (frames, slice, y, x) -> the same.
 
     coils: (coil, slice or 1, y, x). gains: M^2, (frames or 1, slice or 1, y, x), of size 1 along

@@ -18,7 +18,7 @@ from restore.measurement.operator import LinearOperator
 from restore.measurement.signal import conjugate_gradient
 from restore.measurement.spectral import Spectral
 
-from .row_by_row import Rows, systems
+from .row_by_row import RowEigenbasis, systems
 
 CACHED = 2**17  # elements transformed in one go on a CPU: they stay in its cache
 LARGE = 2**27  # the same elsewhere, 1 GiB
@@ -109,7 +109,7 @@ class Sense(LinearOperator):
             return self.closed.solve_normal(b, shift)
         if not self.folded:
             return b / (self._like("power", b) * self._like("gains", b) + shift)
-        if (rows := self._rows(PAYS)) is not None:
+        if (rows := self._eigenbasis(PAYS)) is not None:
             return rows.solve(b, shift)
         return conjugate_gradient(
             lambda x: self._normal(x) + shift * x, b, start=start, max_steps=STEPS, what=self
@@ -118,7 +118,7 @@ class Sense(LinearOperator):
     def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         if self.closed is not None:
             return self.closed.tikhonov(y.reshape(-1, *self.in_shape), shift)
-        rows = self._rows(PAYS) if self.folded else None
+        rows = self._eigenbasis(PAYS) if self.folded else None
         if rows is None:
             return super()._tikhonov(y, shift)
         # in double precision: a small shift would blow up the rounding of what A does not see
@@ -129,8 +129,8 @@ class Sense(LinearOperator):
             return self.closed.norm()
         if not self.folded:
             return (self.power * self.gains).max().item() ** 0.5
-        if "rows" in self._moved:
-            return self._moved["rows"].values.max().item() ** 0.5
+        if "eigenbasis" in self._moved:
+            return self._moved["eigenbasis"].values.max().item() ** 0.5
         if "norm" not in self._moved:
             self._moved["norm"] = largest_value(self.normal, self.in_shape, steps)
         return self._moved["norm"]
@@ -142,7 +142,7 @@ class Sense(LinearOperator):
             return replace(
                 found, from_measurement=lambda y: found.from_measurement(y.view(-1, *self.in_shape))
             )
-        rows = self._rows(FEASIBLE) if self.folded else Identity(self.in_shape)
+        rows = self._eigenbasis(FEASIBLE) if self.folded else Identity(self.in_shape)
         if rows is None:
             return None
         squares = rows.values if self.folded else self.power * self.gains
@@ -156,14 +156,14 @@ class Sense(LinearOperator):
 
         return Spectral(values, rows.adjoint, rows, from_measurement)
 
-    def _rows(self, work: int) -> Rows | None:
+    def _eigenbasis(self, work: int) -> RowEigenbasis | None:
         """The decomposition by rows, made once, where there is one that takes no more work."""
-        if "rows" not in self._moved and len(self.folded) == 1:
+        if "eigenbasis" not in self._moved and len(self.folded) == 1:
             problem = (self.in_shape, self.coils, self.gains, self.folded[0])
             count, size = systems(*problem)
             if count * size**3 <= work and 16 * count * size**2 <= MEMORY:
-                self._moved["rows"] = Rows(*problem)
-        return self._moved.get("rows")
+                self._moved["eigenbasis"] = RowEigenbasis(*problem)
+        return self._moved.get("eigenbasis")
 
     def _blocks(self, x: Tensor) -> Blocks:
         """Batch, frame, slices and coils of what is transformed in one go."""
