@@ -3,16 +3,12 @@
 from importlib import import_module
 
 _ROOMS = {
-    "blur.along": ("AlongAxis", "thick_slices"),
+    "blur.along": (
+        "AlongAxis",
+        "thick_slices",
+    ),
     "blur.bilinear": ("BilinearBlur",),
     "blur.blur": ("Blur",),
-    "pixels.channels": ("ChannelsToComplex", "Take"),
-    "reconstruction.classical": ("cgls", "sirt", "total_variation", "wavelet_l1"),
-    "pixels.clipping": ("Clip", "Gamma"),
-    "pixels.diagonal": ("Identity",),
-    "tomography.fan": ("FanBeam",),
-    "tomography.filtered_backprojection": ("fbp",),
-    "transforms.fourier": ("Fourier",),
     "blur.kernels": (
         "bicubic_kernel",
         "box_kernel",
@@ -20,15 +16,43 @@ _ROOMS = {
         "gaussian_kernel",
         "motion_kernel",
     ),
-    "pixels.mask": ("Mask", "box_mask", "random_mask"),
-    "pixels.matrix": ("Matrix", "grey"),
-    "pixels.mosaic": ("Bayer",),
-    "transforms.nufft": ("NUFFT",),
-    "pixels.padding": ("Pad",),
-    "tomography.radon": ("Radon", "axis_offset"),
     "blur.resample": ("Downsample",),
-    "tomography.rotation_axis": ("centre_of_rotation",),
     "blur.separable": ("Separable",),
+    "pixels.channels": (
+        "ChannelsToComplex",
+        "Take",
+    ),
+    "pixels.clipping": (
+        "Clip",
+        "Gamma",
+    ),
+    "pixels.diagonal": ("Identity",),
+    "pixels.mask": (
+        "Mask",
+        "box_mask",
+        "random_mask",
+    ),
+    "pixels.matrix": (
+        "Matrix",
+        "grey",
+    ),
+    "pixels.mosaic": ("Bayer",),
+    "pixels.padding": ("Pad",),
+    "reconstruction.classical": (
+        "cgls",
+        "sirt",
+        "total_variation",
+        "wavelet_l1",
+    ),
+    "tomography.fan": ("FanBeam",),
+    "tomography.filtered_backprojection": ("fbp",),
+    "tomography.radon": (
+        "Radon",
+        "axis_offset",
+    ),
+    "tomography.rotation_axis": ("centre_of_rotation",),
+    "transforms.fourier": ("Fourier",),
+    "transforms.nufft": ("NUFFT",),
     "transforms.wavelet": ("Wavelet",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

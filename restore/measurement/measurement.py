@@ -138,7 +138,7 @@ class Measurement:
 
     @property
     def linear_gaussian(self) -> bool:
-        """Whether proximal steps and their samples are exact."""
+        """Whether the operator is linear and the noise Gaussian: proximal steps are then exact."""
         return isinstance(self.operator, LinearOperator) and isinstance(self.noise, Gaussian)
 
     @cached_property

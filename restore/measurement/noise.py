@@ -1,6 +1,6 @@
 """Noise models p(y | clean): how a clean measurement becomes the one on file.
 
-Here the base, Gaussian noise and photon counts; the others stand in `likelihoods`.
+Here the base, Gaussian noise and photon counts; the others stand in `not_gaussian`.
 """
 
 import math

@@ -53,7 +53,7 @@ def chords(operator) -> torch.Tensor:
 
 
 def without_matrix(operator):
-    """The same operator, its weights computed on the way."""
+    """A copy of the operator whose weights are computed on the way."""
     names = ("in_shape", "angles", "bins", "pitch", "offset", "pixel")
     fan = ("source_radius", "detector_radius", "curved")
     names += fan if isinstance(operator, FanBeam) else ()

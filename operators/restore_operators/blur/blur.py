@@ -65,7 +65,7 @@ class Blur(LinearOperator):
 
     @cached_property
     def miniature(self) -> "Blur":
-        """The same on an image a few kernels wide at most: its norm, iterated, is as good."""
+        """This blur on an image a few kernels wide at most; its iterated norm is as good."""
         channels, *size = self.in_shape
         spans = self.kernel.shape[-2:]
         sides = [min(n, max(64, 4 * span)) for n, span in zip(size, spans, strict=True)]
@@ -75,5 +75,5 @@ class Blur(LinearOperator):
 
     @cached_property
     def closed(self) -> LinearOperator | None:
-        """The same map in a form whose normal equations are closed, where there is one."""
+        """This blur in a form whose normal equations are closed; None where there is none."""
         return self.circular or separated(*self.window)

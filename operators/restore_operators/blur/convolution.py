@@ -53,7 +53,10 @@ class Window(LinearOperator):
 
 
 class FourierWindow(LinearOperator):
-    """The same for many taps, or a kernel a channel, by FFT; without a stride."""
+    """y[i, j] = sum_rc k[r, c] x[i + r, j + c] by FFT: for many taps, or a kernel a channel.
+
+    kernel: (height, width) or (channels, height, width); only whole windows.
+    """
 
     def __init__(self, in_shape: Sequence[int], kernel: Tensor):
         channels, *size = in_shape

@@ -246,12 +246,12 @@ def degraded(record: Record, operator: LinearOperator, y: Tensor) -> dict[str, R
 
 
 def estimate_noise(record: Record) -> float:
-    """From the picture itself; at least what its depth rounds away."""
+    """The noise's std, from the picture itself; at least what its depth rounds away."""
     return max(noise_std(record.signal), least_noise(record))
 
 
 def estimate_noise_of_mosaic(record: Record) -> float:
-    """The same from the four pictures of every second row and column, of one colour each."""
+    """The noise's std from the four pictures of every second row and column, of one colour each."""
     signal = record.signal[0]
     levels = [noise_std(signal[None, row::2, column::2]) for row in (0, 1) for column in (0, 1)]
     return max(float(np.sqrt(np.mean(np.square(levels)))), least_noise(record))

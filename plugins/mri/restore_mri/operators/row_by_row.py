@@ -41,7 +41,7 @@ class RowEigenbasis(Unitary):
         return self._rotated(self._like("vectors", y), y)
 
     def _rotated(self, matrices: Tensor, x: Tensor) -> Tensor:
-        """What shares a matrix stands side by side: one product for all of it."""
+        """Each row times its matrix; rows that share a matrix go through one product."""
         own = [i for i in (1, 2) if matrices.shape[i - 1] > 1]
         shared = [i for i in (1, 2) if i not in own]
         order = [*own, 3, 4, 0, *shared]
@@ -53,7 +53,7 @@ class RowEigenbasis(Unitary):
 
 
 def systems(in_shape: Sequence[int], coils: Tensor, gains: Tensor, axis: int) -> tuple[int, int]:
-    """How many matrices there are, and of what size."""
+    """The number of matrices to decompose, and their size."""
     shape = torch.broadcast_shapes(gains.shape, (1, *coils.shape[1:]))
     size = in_shape[axis]
     return int(torch.Size(shape).numel()) // size, size

@@ -136,7 +136,10 @@ class Sense(LinearOperator):
         return self._moved["norm"]
 
     def svd(self) -> Spectral | None:
-        """Of one coil with |S| = 1, a mask along one axis where that is feasible, and of none."""
+        """The decomposition for one coil with |S| = 1, for no mask, and for a mask along one axis.
+
+        None for other masks, and where one axis is too long to be decomposed.
+        """
         if self.closed is not None:
             found = self.closed.svd()
             return replace(
@@ -240,7 +243,7 @@ def _checked_mask(mask: Tensor | None, in_shape: Sequence[int]) -> Tensor:
 
 
 def _phases(in_shape: Sequence[int], axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """What a plain transform needs before and after it to be centred.
+    """The phases before and after a plain transform that centre it.
 
     exp(-2 pi i (k - c)(n - c) / N) = exp(2 pi i c (k - c) / N) exp(-2 pi i k n / N)
     exp(2 pi i c n / N), with c = N // 2. Real where all sizes are even.
