@@ -3,10 +3,7 @@
 from importlib import import_module
 
 _ROOMS = {
-    "blur.along": (
-        "AlongAxis",
-        "thick_slices",
-    ),
+    "blur.along": ("AlongAxis", "thick_slices"),
     "blur.bilinear": ("BilinearBlur",),
     "blur.blur": ("Blur",),
     "blur.kernels": (
@@ -18,38 +15,17 @@ _ROOMS = {
     ),
     "blur.resample": ("Downsample",),
     "blur.separable": ("Separable",),
-    "pixels.channels": (
-        "ChannelsToComplex",
-        "Take",
-    ),
-    "pixels.clipping": (
-        "Clip",
-        "Gamma",
-    ),
+    "pixels.channels": ("ChannelsToComplex", "Take"),
+    "pixels.clipping": ("Clip", "Gamma"),
     "pixels.diagonal": ("Identity",),
-    "pixels.mask": (
-        "Mask",
-        "box_mask",
-        "random_mask",
-    ),
-    "pixels.matrix": (
-        "Matrix",
-        "grey",
-    ),
+    "pixels.mask": ("Mask", "box_mask", "random_mask"),
+    "pixels.matrix": ("Matrix", "grey"),
     "pixels.mosaic": ("Bayer",),
     "pixels.padding": ("Pad",),
-    "reconstruction.classical": (
-        "cgls",
-        "sirt",
-        "total_variation",
-        "wavelet_l1",
-    ),
+    "reconstruction.classical": ("cgls", "sirt", "total_variation", "wavelet_l1"),
     "tomography.fan": ("FanBeam",),
     "tomography.filtered_backprojection": ("fbp",),
-    "tomography.radon": (
-        "Radon",
-        "axis_offset",
-    ),
+    "tomography.radon": ("Radon", "axis_offset"),
     "tomography.rotation_axis": ("centre_of_rotation",),
     "transforms.fourier": ("Fourier",),
     "transforms.nufft": ("NUFFT",),

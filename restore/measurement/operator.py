@@ -166,8 +166,7 @@ class Adjoint(LinearOperator):
 
     def __init__(self, operator: LinearOperator):
         super().__init__(operator.out_shape, operator.in_shape)
-        self.operator = operator
-        self.unitary = operator.unitary
+        self.operator, self.unitary = operator, operator.unitary
 
     def _forward(self, x: Tensor) -> Tensor:
         return self.operator.adjoint(x)
