@@ -1,12 +1,12 @@
 """Decoupled annealing posterior sampling: Zhang et al., CVPR 2025, arXiv:2407.01521."""
 
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels, memoryless
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.covariance import Covariance
 from ..parts.inner_samples import draw, draw_shaped, hmc, metropolis
 
 
-@memoryless
+@sampler(law=True, memoryless=True)
 def daps(
     denoise,
     measurement,
@@ -16,7 +16,7 @@ def daps(
     *,
     inner_steps: int = 50,
     covariance: Covariance | None = None,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1: sample x0 from p(y | x0) N(x0; D, r^2 I), then noise it to the next level.
 
@@ -40,10 +40,8 @@ def daps(
     return _anneal(inner, x, sigmas, randn_like)
 
 
-@memoryless
-def daps_hmc(
-    denoise, measurement, x, sigmas, randn_like, *, inner_steps: int = 20, variance: Law = UNIT
-):
+@sampler(law=True, memoryless=True)
+def daps_hmc(denoise, measurement, x, sigmas, randn_like, *, inner_steps: int = 20, variance: Law):
     """The same with Hamiltonian inner steps, for every likelihood with a score.
 
     inner_steps: of each level, a score each. variance: r^2(sigma); the driver gives the prior's
@@ -57,10 +55,8 @@ def daps_hmc(
     return _anneal(inner, x, sigmas, randn_like)
 
 
-@memoryless
-def daps_mh(
-    denoise, measurement, x, sigmas, randn_like, *, inner_steps: int = 50, variance: Law = UNIT
-):
+@sampler(law=True, memoryless=True)
+def daps_mh(denoise, measurement, x, sigmas, randn_like, *, inner_steps: int = 50, variance: Law):
     """The same with Metropolis-Hastings inner steps: operators are called, never derived.
 
     inner_steps: of each level, a forward call each. variance: r^2(sigma); the driver gives the

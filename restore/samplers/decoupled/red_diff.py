@@ -1,10 +1,11 @@
 """Regularisation by denoising diffusion: Mardani et al., ICLR 2024, arXiv:2305.04391."""
 
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.descent import Adam, uphill
 
 
+@sampler(law=True)
 def red_diff(
     denoise,
     measurement,
@@ -14,7 +15,7 @@ def red_diff(
     *,
     strength: float = 1.0,
     step_size: float = 0.1,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1: the mean mu of a narrow Gaussian q(x0 | y) by stochastic gradients.
 

@@ -1,19 +1,19 @@
 """The consistency step of CDDB: Chung, Kim & Ye, NeurIPS 2023, arXiv:2305.15086."""
 
 from ...measurement.measurement import Measurement
-from ...priors.prior import UNIT, Denoiser, Law, linearize
+from ...priors.prior import Denoiser, Law, linearize
 from ..guidance import guided
 from ..parts.safe_steps import shortened, steepest_step, widened
 
 
-@guided
+@guided(law=True)
 def cddb(
     denoise: Denoiser,
     measurement: Measurement,
     *,
     guidance: float = 1.0,
     deep: bool = False,
-    variance: Law = UNIT,
+    variance: Law,
 ) -> Denoiser:
     """One gradient step on the data from the estimate, D + alpha A^H (y - A D); equation 12.
 

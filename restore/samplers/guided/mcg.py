@@ -5,12 +5,12 @@ from torch import Tensor
 from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
 from ...priors.prior import linearize
-from ..base import Step, levels, memoryless
+from ..base import Step, levels, sampler
 from ..parts.kernels import ancestral_step
 from ..parts.safe_steps import shortened, widened
 
 
-@memoryless
+@sampler(memoryless=True)
 def mcg(denoise, measurement, x, sigmas, randn_like, *, guidance: float = 0.5):
     """Equations 14 and 15: the gradient step of DPS, then a projection on the noised measurement.
 

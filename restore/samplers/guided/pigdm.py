@@ -3,13 +3,13 @@
 import torch
 
 from ...measurement.measurement import Measurement
-from ...priors.prior import UNIT, Denoiser, Law, linearize
+from ...priors.prior import Denoiser, Law, linearize
 from ..guidance import guided
 from ..parts.safe_steps import shortened
 
 
-@guided
-def pigdm(denoise: Denoiser, measurement: Measurement, *, variance: Law = UNIT) -> Denoiser:
+@guided(law=True)
+def pigdm(denoise: Denoiser, measurement: Measurement, *, variance: Law) -> Denoiser:
     """Equation 7, p(x0 | x) ~ N(D, r^2 I): the score J^T A^H (r^2 A A^H + std^2)^-1 (y - A D).
 
     That is J^T (proximal(D, r^2) - D) / r^2, which serves any likelihood that has a proximal step.

@@ -9,7 +9,7 @@ from ..parts.safe_steps import shortened, widened
 PROBE = 0.1  # in units of sigma: how far off the second network call looks
 
 
-@guided
+@guided(draws=True)
 def stsl(
     denoise: Denoiser,
     measurement: Measurement,

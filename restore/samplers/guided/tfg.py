@@ -6,13 +6,13 @@ spread 1), and the two below.
 
 from torch import Tensor
 
-from ...priors.prior import UNIT, Law, linearize
-from ..base import Step, levels, memoryless
+from ...priors.prior import Law, linearize
+from ..base import Step, levels, sampler
 from ..parts.kernels import ancestral_step, jump
 from ..parts.safe_steps import shortened, steepest_step, widened
 
 
-@memoryless
+@sampler(law=True, memoryless=True)
 def tfg(
     denoise,
     measurement,
@@ -25,7 +25,7 @@ def tfg(
     spread: float = 0.0,
     iterations: int = 4,
     recurrences: int = 1,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1. By default the two kinds of guidance have half the weight each.
 
@@ -65,7 +65,7 @@ def tfg(
         yield Step(x, denoised, sigma)
 
 
-@memoryless
+@sampler(memoryless=True)
 def freedom(
     denoise,
     measurement,
@@ -92,7 +92,7 @@ def freedom(
     )
 
 
-@memoryless
+@sampler(law=True, memoryless=True)
 def mpgd(
     denoise,
     measurement,
@@ -102,7 +102,7 @@ def mpgd(
     *,
     refinement: float = 1.0,
     iterations: int = 1,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Manifold-preserving guidance without an autoencoder: He et al., ICLR 2024, arXiv:2311.16424.
 

@@ -1,10 +1,12 @@
 """Restart sampling: Xu et al., NeurIPS 2023, arXiv:2306.14878."""
 
-from ...priors.prior import UNIT, Law
+from ...priors.prior import Law
+from ..base import sampler
 from ..parts.kernels import jump
 from .integrators import heun
 
 
+@sampler(law=True)
 def restart(
     denoise,
     measurement,
@@ -15,7 +17,7 @@ def restart(
     repeats: int = 3,
     low: float = 0.1,
     high: float = 1.0,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1 with one interval: Heun steps down, noise back up, down again.
 

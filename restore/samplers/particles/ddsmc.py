@@ -1,11 +1,12 @@
 """Decoupled diffusion sequential Monte Carlo: Kelvinius, Zhao & Lindsten 2025, arXiv:2502.06379."""
 
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from ..parts.twist import misfit
 
 
+@sampler(law=True, particles="particles")
 def ddsmc(
     denoise,
     measurement,
@@ -15,7 +16,7 @@ def ddsmc(
     *,
     particles: int = 16,
     eta: float = 1.0,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1, for linear operators and Gaussian noise; no gradient through the network.
 

@@ -4,12 +4,13 @@ import torch
 from torch import Tensor
 
 from ...measurement.noise import Gaussian
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import cloud, pick, refuse_no_density
 from ..parts.kernels import ddim_step
 
 
+@sampler(law=True, particles="particles")
 def enkg(
     denoise,
     measurement,
@@ -18,7 +19,7 @@ def enkg(
     randn_like,
     *,
     particles: int = 64,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1: an ensemble runs down the probability-flow ODE and is pulled to y at each level.
 

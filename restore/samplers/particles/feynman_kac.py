@@ -1,13 +1,14 @@
 """Feynman-Kac correctors: Skreta et al., ICML 2025, arXiv:2503.02819."""
 
 from ...measurement.signal import dot
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from ..parts.kernels import reverse
 from ..parts.twist import misfit
 
 
+@sampler(law=True, particles="particles")
 def feynman_kac(
     denoise,
     measurement,
@@ -16,7 +17,7 @@ def feynman_kac(
     randn_like,
     *,
     particles: int = 32,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """The tilted law p_s(x) exp(r_s(x)), followed by a guided diffusion and its weights.
 

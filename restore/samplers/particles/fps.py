@@ -2,13 +2,14 @@
 
 from ...measurement.measurement import Measurement
 from ...measurement.signal import dot
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from ..parts.kernels import reverse
 from ..parts.twist import misfit
 
 
+@sampler(law=True, particles="particles")
 def fps(
     denoise,
     measurement,
@@ -17,7 +18,7 @@ def fps(
     randn_like,
     *,
     particles: int = 16,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 2: y is noised with the diffusion of a chain, y_t = y + A b_t, and x follows it.
 

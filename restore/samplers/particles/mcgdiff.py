@@ -3,13 +3,14 @@
 import torch
 from torch import Tensor
 
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from ..parts.coordinates import coordinates
 from ..parts.kernels import reverse
 
 
+@sampler(law=True, particles="particles")
 def mcgdiff(
     denoise,
     measurement,
@@ -19,7 +20,7 @@ def mcgdiff(
     *,
     particles: int = 32,
     kappa: float = 1e-4,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 2 (noisy inpainting in the singular basis); no gradient through the network.
 

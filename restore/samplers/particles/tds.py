@@ -5,13 +5,14 @@ from math import log
 import torch
 
 from ...measurement.signal import column
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import accept, by_chain, cloud, effective, log_mean, log_ratio, pick, resample
 from ..parts.kernels import ancestral_step
 from ..parts.twist import twist
 
 
+@sampler(law=True, particles="particles")
 def tds(
     denoise,
     measurement,
@@ -22,7 +23,7 @@ def tds(
     particles: int = 8,
     passes: int = 1,
     jacobian: bool = True,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1: particles guided by the twist h, weighted by p(x_t | x_s) h_t / (q h_s).
 

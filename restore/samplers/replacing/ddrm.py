@@ -2,11 +2,11 @@
 
 import torch
 
-from ..base import Step, levels, memoryless
+from ..base import Step, levels, sampler
 from ..parts.coordinates import coordinates
 
 
-@memoryless
+@sampler(memoryless=True)
 def ddrm(denoise, measurement, x, sigmas, randn_like, *, eta: float = 0.85, eta_b: float = 1.0):
     """Equations 7 and 8, on the coordinates of the operator's singular basis.
 

@@ -4,8 +4,8 @@ import torch
 
 from ...measurement.measurement import FLOOR, Measurement
 from ...measurement.signal import column, conjugate_gradient
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.kernels import renoise_step
 from ..parts.safe_steps import curvature
 
@@ -13,6 +13,7 @@ PENALTY = 1.0  # rho of ADMM, in units of the prior's weight 1 / r^2
 ROUNDS = 3  # of ADMM a level; the paper's one leaves the slopes of D in place
 
 
+@sampler(law=True)
 def dds(
     denoise,
     measurement,
@@ -24,7 +25,7 @@ def dds(
     krylov_steps: int = 5,
     tv: float = 1.0,
     tv_axis: int | None = None,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1: a few conjugate gradients from D towards (I + gamma A^H A) x = D + gamma A^H y.
 

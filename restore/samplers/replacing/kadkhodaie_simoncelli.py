@@ -1,12 +1,13 @@
 """The prior implicit in a denoiser: Kadkhodaie & Simoncelli, NeurIPS 2021, arXiv:2007.13640."""
 
 from ...measurement.signal import column, dot
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 
 
+@sampler(law=True)
 def kadkhodaie_simoncelli(
-    denoise, measurement, x, sigmas, randn_like, *, beta: float = 0.5, variance: Law = UNIT
+    denoise, measurement, x, sigmas, randn_like, *, beta: float = 0.5, variance: Law
 ):
     """Algorithm 2: up the gradient of the implicit prior, with the noise level read off the state.
 

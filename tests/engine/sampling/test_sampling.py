@@ -12,7 +12,7 @@ from restore.measurement.noise import Gaussian, Poisson
 from restore.priors.exact import gaussian
 from restore.priors.prior import Prior
 from restore.priors.schedules import karras
-from restore.samplers.base import Step
+from restore.samplers.base import Step, sampler
 from restore.samplers.integrators.integrators import ancestral, heun
 from restore.sampling import loop
 from restore.sampling.loop import iterate, sample
@@ -89,10 +89,11 @@ def test_calls_are_counted_per_chain():
     assert two.provenance["calls"] == 19
 
 
-def test_the_drivers_law_reaches_a_sampler_that_asks_for_one():
+def test_the_drivers_law_reaches_a_sampler_that_declares_it():
     seen = []
 
-    def curious(denoise, measurement, x, sigmas, randn_like, *, variance=None):
+    @sampler(law=True)
+    def curious(denoise, measurement, x, sigmas, randn_like, *, variance):
         seen.append(variance(1.0))
         yield Step(x, x, 1.0)
 
