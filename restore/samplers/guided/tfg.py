@@ -9,7 +9,7 @@ from torch import Tensor
 from ...priors.prior import Law, linearize
 from ..base import Step, levels, sampler
 from ..parts.kernels import ancestral_step, jump
-from ..parts.safe_steps import shortened, steepest_step, widened
+from ..parts.safe_steps import safe_step, steepest_step
 
 
 @sampler(law=True, memoryless=True)
@@ -46,9 +46,7 @@ def tfg(
         if guidance:
             denoised, pullback = linearize(denoise, x, sigma)
             point = denoised + spread * r2**0.5 * randn_like(x) if spread else denoised
-            score, width = widened(measurement, point)
-            move = sigma**2 * pullback(measurement.operator.vjp(point, score))
-            drift = guidance * shortened(measurement, point, move, score, width)
+            drift = guidance * safe_step(measurement, point, pullback, sigma)
         else:
             denoised, drift = denoise(x, sigma), 0.0
         if refinement:
