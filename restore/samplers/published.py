@@ -17,7 +17,7 @@ def published(paper: Sampler) -> Callable[[Sampler], Sampler]:
     """
 
     def with_step(safe: Sampler) -> Sampler:
-        def chosen(step: str) -> Sampler:
+        def algorithm_of(step: str) -> Sampler:
             if step not in ("safe", "paper"):
                 raise ValueError(f"step must be safe or paper, got '{step}'")
             return safe if step == "safe" else paper
@@ -32,14 +32,14 @@ def published(paper: Sampler) -> Callable[[Sampler], Sampler]:
             step: Literal["safe", "paper"] = "safe",
             **options,
         ):
-            algorithm = chosen(step)
+            algorithm = algorithm_of(step)
             lacking = options.keys() - _keywords(algorithm)
             if lacking:
                 raise ValueError(f"step={step} has no option {', '.join(sorted(lacking))}")
             return algorithm(denoise, measurement, x, sigmas, randn_like, **options)
 
         def contract(options):
-            return contract_of(chosen(options.get("step", "safe")), options)
+            return contract_of(algorithm_of(options.get("step", "safe")), options)
 
         fixed = list(inspect.signature(run).parameters.values())[:-1]
         options = _keywords(paper) | _keywords(safe)

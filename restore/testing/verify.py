@@ -67,10 +67,10 @@ def verify(
             continue
         count = chains or (300 if quick else 100 if name == "field" else 1000)
         exact = case.after.draw(count, seed + 1)
-        yield measured(case, case.after.draw(count, seed + 3), exact, name, FLOOR)
-        yield measured(case, case.before.draw(count, seed + 5), exact, name, IGNORE)
+        yield row_of(case, case.after.draw(count, seed + 3), exact, name, FLOOR)
+        yield row_of(case, case.before.draw(count, seed + 5), exact, name, IGNORE)
         for entry in entries:
-            yield tried(entry, case, exact, name, steps=steps, seed=seed)
+            yield try_sampler(entry, case, exact, name, steps=steps, seed=seed)
 
 
 def posterior_samplers() -> list[Entry]:
@@ -79,7 +79,7 @@ def posterior_samplers() -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.name)
 
 
-def tried(
+def try_sampler(
     entry: Entry, case: Case, exact: Tensor, name: str, *, steps: int | None, seed: int, **options
 ) -> Row:
     """One sampler, with options of its own, on one case; as many chains as exact draws."""
@@ -95,10 +95,10 @@ def tried(
         "stated": stated_calls(entry, sampler, options, steps or DEFAULT_STEPS),
         "seconds": time.perf_counter() - started,
     }
-    return measured(case, posterior.samples.flatten(1).double(), exact, name, entry.name, **facts)
+    return row_of(case, posterior.samples.flatten(1).double(), exact, name, entry.name, **facts)
 
 
-def measured(case: Case, samples: Tensor, exact: Tensor, name: str, sampler: str, **facts) -> Row:
+def row_of(case: Case, samples: Tensor, exact: Tensor, name: str, sampler: str, **facts) -> Row:
     """The row of these samples (count, n)."""
     axes = torch.cat([case.observed, case.unobserved], 1)
     away = (samples.mean(0) - case.after.mean) @ axes / case.after.variance(axes).sqrt()

@@ -21,7 +21,7 @@ def dcdp(denoise, measurement, x, sigmas, randn_like, *, fit_steps: int = 20, va
     and the variance 0.47 to 0.64 of the posterior's.
 
     fit_steps: tau, most gradient steps a level. variance: r^2(sigma), whose value at the first
-    level is the signal's variance; the driver gives the prior's own law.
+    level is the signal's variance; the prior's law.
     """
     wide = variance(sigmas[0].item())
     for sigma, sigma_next in levels(sigmas):

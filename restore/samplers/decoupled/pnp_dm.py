@@ -31,7 +31,7 @@ def pnp_dm(
     sweeps: iterations at each rho. substeps: levels of the reverse diffusion, picked from the
     schedule below rho; its variance is the best one for that few (Bao et al., arXiv:2201.06503).
     inner_steps: of Langevin dynamics where the measurement is not linear with Gaussian noise.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     table = sigmas.tolist()
     for index, (rho, rho_next) in enumerate(levels(sigmas)):

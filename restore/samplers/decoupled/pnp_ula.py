@@ -33,7 +33,7 @@ def pnp_ula(
     too large by about half of it in the stiffest direction.
     iterations: length of the chain. It forgets its start after about (std of the prior / level)^2
     / step_size of them, and more where the noise of the measurement is below the level.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     power, least = (value.to(x.device) for value in curvature(measurement, len(x)))
     if not (least > 0).all():

@@ -30,7 +30,7 @@ def sitcom(
 
     fit_steps: K, most network calls a level, each with a pullback. step_size: of Adam in v, in
     units that move D(v) by its own uncertainty r, sigma^2 / r.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     for sigma, sigma_next in levels(sigmas):
         v, adam, length = x, Adam(), step_size * sigma**2 / variance(sigma) ** 0.5

@@ -25,7 +25,7 @@ def cddb(
 
     guidance: a factor of alpha.
     deep: through the network as well, sigma^2 / r^2 J^T alpha A^H (y - A D); CDDB-deep.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
 
     def conditional(x, sigma):
@@ -35,7 +35,7 @@ def cddb(
             return denoised + guidance * steepest_step(measurement, denoised, r2)
         denoised, pullback = linearize(denoise, x, sigma)
         move = sigma**2 / r2 * pullback(steepest_step(measurement, denoised, r2))
-        score, spread = widened(measurement, denoised)
-        return denoised + guidance * shortened(measurement, denoised, move, score, spread)
+        ahead = shortened(measurement, denoised, move, *widened(measurement, denoised))
+        return denoised + guidance * ahead
 
     return conditional

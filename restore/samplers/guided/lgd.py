@@ -32,7 +32,7 @@ def lgd(
     A Gaussian problem gets 4 (small noise) to 0.8 (large) times its variance.
 
     samples: n, draws of n_i. guidance: weight of the gradient.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
 
     def conditional(x, sigma):

@@ -38,7 +38,7 @@ def tfg(
     steepest descent for the proximal problem with variance r^2.
     spread: gamma, the width of the draw around D at which the gradient is taken, in units of r.
     iterations: N_iter, steps of the refinement. recurrences: N_recur, times each level is run.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
 
     def estimate(x: Tensor, sigma: float) -> Tensor:
@@ -105,7 +105,7 @@ def mpgd(
     """Manifold-preserving guidance without an autoencoder: He et al., ICLR 2024, arXiv:2311.16424.
 
     refinement: weight of the step on the estimate. iterations: such steps a level.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     return tfg(
         denoise,

@@ -29,7 +29,7 @@ def analytic(denoise, measurement, x, sigmas, randn_like, *, variance: Law):
     Exact at any number of steps for white Gaussian signals. On a conditional denoiser the prior's
     variance is too large where y says much, and the last steps forget that only in part.
 
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     for sigma, sigma_next in levels(sigmas):
         denoised = denoise(x, sigma)
@@ -87,7 +87,8 @@ def dpm_solver(denoise, measurement, x, sigmas, randn_like):
 
 
 def dpm_solver_sde(denoise, measurement, x, sigmas, randn_like):
-    """SDE-DPM-Solver++(2M): the same with the noise of ancestral steps; ibid., appendix A."""
+    """SDE-DPM-Solver++(2M): second order, with the noise of ancestral steps; Lu et al. 2022,
+    arXiv:2211.01095, appendix A."""
     return _two_point(denoise, x, sigmas, randn_like, ancestral_step)
 
 

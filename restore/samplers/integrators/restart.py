@@ -26,7 +26,7 @@ def restart(
 
     repeats: K, how often the interval is run again.
     low, high: sigma_min and sigma_max of the interval, in units of the signal's std.
-    variance: r^2(sigma), whose value at the first level is that std^2; the driver gives it.
+    variance: r^2(sigma), whose value at the first level is that std^2; the prior's law.
     """
     std = variance(sigmas[0].item()) ** 0.5
     inside = ((sigmas >= low * std) & (sigmas <= high * std)).nonzero().flatten().tolist()

@@ -29,7 +29,7 @@ def enkg(
     forward calls of the operator; Gaussian noise.
 
     particles: J, the ensemble. It moves in its own span only, and is too narrow by about the number
-    of measured directions over J. variance: r^2(sigma); the driver gives the prior's own law.
+    of measured directions over J. variance: r^2(sigma), the prior's law.
     """
     if not isinstance(measurement.noise, Gaussian):
         raise TypeError(f"the Kalman update needs Gaussian noise, not {measurement.noise}")

@@ -48,9 +48,9 @@ def tds(
         for step, evidence in _pass(h, x, sigmas, randn_like, particles):
             if step.sigma == last:
                 if held is not None:
-                    taken = accept(evidence - held[1], randn_like)
-                    step = step._replace(x=torch.where(column(taken, x), step.x, held[0]))
-                    evidence = torch.where(taken, evidence, held[1])
+                    accepted = accept(evidence - held[1], randn_like)
+                    step = step._replace(x=torch.where(column(accepted, x), step.x, held[0]))
+                    evidence = torch.where(accepted, evidence, held[1])
                 held = step.x, evidence
             yield step
 

@@ -22,7 +22,7 @@ def kadkhodaie_simoncelli(
     standard deviations of a white Gaussian's and the variance at 0.7 to 0.85 of it (100 levels).
 
     beta: 1 injects no noise, 0.5 about as much as the reverse diffusion.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     table = sigmas.tolist()
     level = x.new_full((len(x),), table[0])

@@ -217,8 +217,8 @@ class Spectrum(LinearOperator):
 
 @pytest.mark.parametrize("name", SPECTRAL)
 def test_singular_coordinates_may_be_complex(name):
-    """The same problem with a dense decomposition, of real coordinates, has the same moments;
-    500 chains, within three of their Monte-Carlo errors, 0.13."""
+    """A dense decomposition, of real coordinates, gives the same moments; 500 chains, within three
+    of their Monte-Carlo errors, 0.13."""
     prior = gaussian(torch.zeros(2, 4), 1.0)
     own = simulate(Spectrum(torch.tensor([1.0, 0.0, 1.0, 1.0])), Gaussian(0.2), draw(1, 2, 4))
     matrix = torch.view_as_real(own.operator(torch.eye(8).reshape(8, 2, 4))).flatten(1).T
