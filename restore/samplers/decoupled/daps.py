@@ -28,12 +28,13 @@ def daps_paper(
     steps of a stated length.
 
     The length falls linearly over the levels to a hundredth, as in the authors' code; 1e-4 is for
-    images from -1 to 1, and must stay below 2 std^2. 100 inner steps are taken unless
-    told otherwise; they begin at x0 and are far too few to reach the law that they sample at high
-    levels, without which the samples would be too wide (2 times the variance where nothing was
-    measured). The likelihood is the measurement's: the published experiments took a std of 0.01
-    for noise of 0.05, which is `Gaussian(0.01)` here, and levels that end at 0.1: Langevin steps
+    images from -1 to 1, and must stay below 2 std^2. 100 inner steps are taken unless told
+    otherwise. The likelihood is the measurement's: the published experiments took a std of 0.01
+    for noise of 0.05, which is `Gaussian(0.01)` here, and levels from 100 to 0.1. Langevin steps
     longer than 2 sigma^2 diverge. There is no covariance model.
+
+    Samples of the inner law itself would be too wide, with twice the variance where nothing was
+    measured; the published steps begin at x0 and are far too short to get there.
 
     ode_steps: Euler steps of the ODE, a network call each; with step=paper.
     step_size: eta_0 of the Langevin steps; with step=paper.
@@ -80,7 +81,7 @@ def daps(
     there the inner sample is exact. covariance: a model of Cov[x0 | x] in place of r^2 I, for
     linear Gaussian measurements; with `covariance.jacobian` and its 40 pullbacks a level Gaussian
     priors of any shape are exact. variance: r^2(sigma), the prior's law.
-    step: safe, as above, or paper.
+    step: safe, the update above, or paper, the one that was published.
     """
 
     def inner(x, sigma):

@@ -41,7 +41,7 @@ def dps(denoise: Denoiser, measurement: Measurement, *, guidance: float = 1.0) -
     the data along it. A Gaussian problem gets 8 (small noise) to 0.7 (large) times its variance.
 
     guidance: weight of the gradient; 1 is the likelihood itself.
-    step: safe, as above, or paper.
+    step: safe, the update above, or paper, the one that was published.
     """
 
     def conditional(x, sigma):

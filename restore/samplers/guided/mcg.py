@@ -48,7 +48,7 @@ def mcg(denoise, measurement, x, sigmas, randn_like, *, guidance: float = 0.5):
     linear with Gaussian noise.
 
     guidance: weight of the gradient; 1 is the likelihood itself.
-    step: safe, as above, or paper.
+    step: safe, the update above, or paper, the one that was published.
     """
     _refuse_all_but_linear(measurement)
     for sigma, sigma_next in levels(sigmas):

@@ -41,7 +41,7 @@ def pigdm(denoise: Denoiser, measurement: Measurement, *, variance: Law) -> Deno
     far as the data of the proximal step ask for.
 
     variance: r^2(sigma), the prior's law.
-    step: safe, as above, or paper.
+    step: safe, the update above, or paper, the one that was published.
     """
 
     def conditional(x, sigma):

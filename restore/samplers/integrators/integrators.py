@@ -62,8 +62,11 @@ def heun(
 ):
     """Algorithm 2 of EDM: Karras et al. 2022, arXiv:2206.00364. Two calls a step.
 
+    The noise that a step puts back depends on how long the schedule is, so that a run is resumed
+    only as a whole.
+
     churn: S_churn, noise put back over the whole run; churn_min, churn_max: S_tmin and S_tmax, the
-    levels at which it is. Its share of a step depends on the schedule's length.
+    levels at which it is.
     """
     gamma = min(churn / (len(sigmas) - 1), 2**0.5 - 1)
     for sigma, sigma_next in levels(sigmas):
