@@ -94,7 +94,12 @@ def fingerprint(measurement, name, sigmas, seed, chains, options, init) -> str:
     digest = hashlib.sha256()
     for tensor in (measurement.y, sigmas, *([init] if init is not None else [])):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    chosen = {key: str(value) for key, value in sorted(options.items()) if not callable(value)}
-    facts = [str(measurement.operator), name, seed, chains, chosen]
+    given = {key: _name(value) for key, value in sorted(options.items())}
+    facts = [str(measurement.operator), name, seed, chains, given]
     digest.update(json.dumps(facts).encode())
     return digest.hexdigest()
+
+
+def _name(value: Any) -> str:
+    """A function by its name: its address is another in every process."""
+    return getattr(value, "__name__", type(value).__name__) if callable(value) else str(value)

@@ -170,6 +170,8 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         sample(copying(), PRIOR, load("dps"), seed=0, watch=[cut], checkpoint=path)
     with pytest.raises(ValueError, match="another run"):
         sample(copying(), PRIOR, load("dps"), seed=1, checkpoint=path)
+    with pytest.raises(ValueError, match="another run"):
+        sample(copying(), PRIOR, load("dps"), seed=0, integrator=heun, checkpoint=path)
 
 
 def test_what_is_wrong_with_a_call_is_said():
