@@ -12,7 +12,7 @@ def published(paper: Sampler) -> Callable[[Sampler], Sampler]:
     """The decorator of a sampler that can also run the update of its paper, the function `paper`.
 
     step="safe", the default, is the decorated sampler itself, step="paper" the other: two
-    algorithms under one name, which has the options and the docstrings of both. ValueError for an
+    algorithms under one name, which has the options and the docstrings of both. TypeError for an
     option that the chosen one lacks.
     """
 
@@ -35,7 +35,7 @@ def published(paper: Sampler) -> Callable[[Sampler], Sampler]:
             algorithm = algorithm_of(step)
             lacking = options.keys() - _keywords(algorithm)
             if lacking:
-                raise ValueError(f"step={step} has no option {', '.join(sorted(lacking))}")
+                raise TypeError(f"step={step} has no option {', '.join(sorted(lacking))}")
             return algorithm(denoise, measurement, x, sigmas, randn_like, **options)
 
         def contract(options):

@@ -213,7 +213,7 @@ def test_an_option_of_the_other_update_is_refused():
         ("pigdm", {"eta": 0.5}),
         ("daps", {"ode_steps": 3}),
     ):
-        with pytest.raises(ValueError, match=r"step=(paper|safe) has no option"):
+        with pytest.raises(TypeError, match=r"step=(paper|safe) has no option"):
             sample(copying(), WHITE_6, load(name), steps=3, **options)
     with pytest.raises(ValueError, match="safe or paper, got 'published'"):
         sample(copying(), WHITE_6, load("dps"), steps=3, step="published")
