@@ -38,9 +38,11 @@ PAPERS = [SAMPLERS / f"{named.replace('.', '/')}.py" for named in sorted(NAMED)]
 BELOW_SAMPLERS = {"priors.prior", "priors.schedules"} | {
     f"measurement.{name}" for name in ("measurement", "operator", "noise", "signal", "spectral")
 }
-SHARED = {"samplers.base", "samplers.guidance", "samplers.integrators.integrators"} | {
-    f"samplers.parts.{path.stem}" for path in (SAMPLERS / "parts").glob("[!_]*.py")
-}
+SHARED = (
+    {"samplers.integrators.integrators"}
+    | {f"samplers.{name}" for name in ("base", "guidance", "published")}
+    | {f"samplers.parts.{path.stem}" for path in (SAMPLERS / "parts").glob("[!_]*.py")}
+)
 FORBIDDEN = {"torchvision", "torchaudio", "piq", "gradio"}
 OPTIONAL = {"cases": {"sklearn"}}  # imported inside a function that says what is missing
 DOMAINS = {"image", "mri", "ct", "ultrasound", "speech", "dicom"}

@@ -24,7 +24,11 @@ def register_priors(register: Register) -> None:
 
 @specification
 def register_samplers(register: Register) -> None:
-    """Samplers; facts: exactness, needs, calls (network calls per step), paper."""
+    """Samplers; facts: exactness, needs, calls (network calls per step), paper.
+
+    What the driver may rely on is declared at the function, restore.samplers.base.sampler; what
+    it asks of a prior stands among its needs, too.
+    """
 
 
 @specification

@@ -1,8 +1,7 @@
 """sample and iterate: the one loop that runs every sampler."""
 
-import inspect
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from ..measurement.measurement import Measurement
 from ..measurement.signal import ChainNoise
 from ..priors.prior import Prior
 from ..priors.schedules import checked, karras, starting_at
-from ..samplers.base import Sampler, Step
+from ..samplers.base import Contract, Sampler, Step, contract_of, states_per_chain
 from .checkpoint import Checkpoint, fingerprint, precision_of
 from .devices import free_memory
 from .posterior import Posterior
@@ -120,12 +119,14 @@ class _Run:
         self.measurement = measurement.to(self.device, self.dtype)
         self.sampler, self.options = sampler, dict(options)
         self.name = getattr(sampler, "__name__", type(sampler).__name__)
-        if "variance" in _keywords(sampler):
+        contract = contract_of(sampler, options)
+        _refuse_unoffered(self.name, contract, prior)
+        self.memoryless = contract.memoryless
+        if contract.law:
             self.options.setdefault("variance", prior.variance)
         self.init, self.sigma_start = init, sigma_start
         if (init is None) != (sigma_start is None):
             raise ValueError("a warm start needs both init and sigma_start")
-        self.memoryless = getattr(sampler, "memoryless", False) and "integrator" not in options
 
     def schedule(self, steps: int | None, sigmas: Tensor | None) -> None:
         if sigmas is None:
@@ -144,8 +145,7 @@ class _Run:
         values = torch.Size(self.shape).numel()
         seen = min(values, self.prior.limit or values)
         each = self.prior.footprint * seen + 64 * values  # about 16 float32 copies of the state
-        own = _keywords(self.sampler).get("particles")
-        each *= self.options.get("particles", 1 if own is None else own.default)
+        each *= states_per_chain(self.sampler, self.options)
         fit = int(0.5 * free_memory(self.device) / each)
         return max(1, min(fit, chains * self.measurement.observations))
 
@@ -243,8 +243,13 @@ def _stalls(device: torch.device) -> bool:
     return device.type != "cpu"
 
 
-def _keywords(sampler: Sampler) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(sampler).parameters
+def _refuse_unoffered(name: str, contract: Contract, prior: Prior) -> None:
+    """TypeError where the sampler asks something of the prior that it does not offer."""
+    missing = [asked for asked in contract.asks if asked not in prior.offers]
+    if missing:
+        which = prior.card.get("name", "this prior")
+        offered = ", ".join(sorted(prior.offers)) or "nothing beyond its denoiser"
+        raise TypeError(f"{name} needs {', '.join(missing)}; {which} offers {offered}")
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from ..plugins.discovery import Catalog
 from ..plugins.hookspecs import KINDS
 from ..plugins.options import options_of
 from ..plugins.registry import Entry
+from ..samplers.base import contract_of
 
 # what the command line has flags for itself: no recipe may take these names
 TAKEN = {
@@ -86,6 +87,25 @@ def _sampler(entry: Entry, thing: Any) -> None:
     for parameter in parameters[len(SAMPLER) :]:
         assert parameter.kind is parameter.KEYWORD_ONLY, f"{_what(entry)}: {parameter} by keyword"
         assert parameter.default is not parameter.empty, f"{_what(entry)}: {parameter} no default"
+    _sampler_contract(entry, thing, [parameter.name for parameter in parameters])
+
+
+def _sampler_contract(entry: Entry, thing: Any, names: list[str]) -> None:
+    """What the sampler declares is what it takes, and what it asks of a prior is registered."""
+    contract = contract_of(thing)
+    for name, declared in (("variance", contract.law), ("integrator", contract.integrator)):
+        field = "law" if name == "variance" else name
+        assert declared or name not in names, (
+            f"{_what(entry)} takes '{name}' without @sampler({field}=True): nobody gives it"
+        )
+    if contract.particles is not None:
+        option = options_of(thing).get(contract.particles)
+        assert option is not None and option.type is int and option.default is not None, (
+            f"{_what(entry)}: '{contract.particles}' must be a whole number with a default"
+        )
+    needs = entry.facts.get("needs", ())
+    unsaid = [asked for asked in contract.asks if asked not in needs]
+    assert not unsaid, f"{_what(entry)} asks for {unsaid}, which its needs do not list"
 
 
 def _prior(entry: Entry, thing: Any) -> None:

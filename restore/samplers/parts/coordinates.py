@@ -56,13 +56,13 @@ def coordinates(measurement: Measurement, x: Tensor) -> Coordinates:
     found = [svd(operator) for operator in operators]
     values = torch.stack([one.values for one in found]).to(x.device, x.real.dtype)
     values = per_chain(values, len(x))
-    y = _each([one.from_measurement for one in found])(measurement.expanded(len(x)))
+    y = _per_observation([one.from_measurement for one in found])(measurement.expanded(len(x)))
     level = _std(measurement, values) / values
-    measured = (values > 0).expand(y.shape)
+    measured_mask = (values > 0).expand(y.shape)
     return Coordinates(
-        of=_each([one.from_signal for one in found]),
-        signal=_each([one.to_signal for one in found]),
-        y=torch.where(measured, y / values, 0),
+        of=_per_observation([one.from_signal for one in found]),
+        signal=_per_observation([one.to_signal for one in found]),
+        y=torch.where(measured_mask, y / values, 0),
         level=torch.where(values > 0, level, torch.inf),
     )
 
@@ -86,7 +86,7 @@ def _std(measurement: Measurement, like: Tensor) -> float | Tensor:
     return per_chain(std.flatten(), len(like)).reshape(-1, *(1,) * (like.ndim - 1))
 
 
-def _each(maps: list) -> Callable[[Tensor], Tensor]:
+def _per_observation(maps: list) -> Callable[[Tensor], Tensor]:
     """One map for all, or that of each observation on its own chains."""
     if len(maps) == 1:
         return maps[0]

@@ -28,7 +28,8 @@ def draw(
     *,
     steps: int = 50,
 ) -> Tensor:
-    """Exact for linear operators with Gaussian noise, otherwise `steps` of Langevin dynamics."""
+    """Samples of p(z | y), like the centre: exact for linear operators with Gaussian noise,
+    otherwise by `steps` of Langevin dynamics."""
     if measurement.linear_gaussian:
         return measurement.draw_proximal(centre, variance, randn_like)
     return langevin(measurement, centre, variance, randn_like, steps=steps)
@@ -37,7 +38,7 @@ def draw(
 def draw_shaped(
     measurement: Measurement, estimate: Estimate, randn_like: RandnLike, *, steps: int = 20
 ) -> Tensor:
-    """The same with N(D, C) of a covariance model in place of N(centre, variance I).
+    """Samples of p(z | y) ~ p(y | z) N(z; D, C), with D and C of a covariance model.
 
     A draw w of N(D, C) is moved to the data, C A^H (std^2 + A C A^H)^-1 (y + std n - A w). Exact
     when `steps` pullbacks each suffice for the root of C and for the solve; linear operators with
@@ -132,11 +133,11 @@ def metropolis(
         b = column(size.exp(), centre)
         trial = (1 - b**2).sqrt() * away + b * std * fresh
         tried = measurement.log_likelihood(centre + trial)
-        taken = torch.special.log_ndtr(chance) < tried - level  # log of a uniform number
-        away = torch.where(column(taken, away), trial, away)
-        level = torch.where(taken, tried, level)
+        accepted = torch.special.log_ndtr(chance) < tried - level  # log of a uniform number
+        away = torch.where(column(accepted, away), trial, away)
+        level = torch.where(accepted, tried, level)
         if 2 * index < steps:
-            size = (size + torch.where(taken, 0.75, -0.25)).clamp(max=0)
+            size = (size + torch.where(accepted, 0.75, -0.25)).clamp(max=0)
     return centre + away
 
 

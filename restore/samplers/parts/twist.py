@@ -64,7 +64,7 @@ def twist(
     return at
 
 
-def misfit(measurement: Measurement, x: Tensor, variance: float) -> tuple[Tensor, Tensor]:
+def energy(measurement: Measurement, x: Tensor, variance: float) -> tuple[Tensor, Tensor]:
     """r^H K^-1 r and A^H K^-1 r for r = y - A x, K = std^2 + variance A A^H, A linear.
 
     K^-1 is never formed: the proximal step z minimises |y - A z|^2 / std^2 + |z - x|^2 / variance,
@@ -89,7 +89,7 @@ def _isotropic(measurement: Measurement, variance: Law) -> Likelihood:
     """C = r^2 I: K is the same for all particles, so its determinant is left out."""
 
     def likelihood(denoised, pullback, sigma):
-        power, pull = misfit(measurement, denoised, variance(sigma))
+        power, pull = energy(measurement, denoised, variance(sigma))
         return pullback(pull), -0.5 * power
 
     return likelihood
@@ -99,7 +99,7 @@ def _dense(measurement: Measurement) -> Likelihood:
     """A C A^H built from the rows a_i of A: <a_i, C a_j> = sigma^2 <a_i, J^T a_j>."""
     operator, fixed = measurement.operator, None
     if measurement.linear_gaussian:
-        fixed = _rows(measurement, operator.adjoint, measurement.observations)
+        fixed = _matrix(measurement, operator.adjoint, measurement.observations)
 
     def likelihood(denoised, pullback, sigma):
         batch = len(denoised)
@@ -107,7 +107,7 @@ def _dense(measurement: Measurement) -> Likelihood:
         std = _std(measurement, residual)
         a = fixed
         if a is None:
-            a = _rows(measurement, lambda v: operator.vjp(denoised, v), batch)
+            a = _matrix(measurement, lambda v: operator.vjp(denoised, v), batch)
         a = per_chain(a, batch).to(denoised.dtype)
         pulled = [pullback(row.expand_as(denoised)) for row in a.unbind(1)]
         flat = _real(a).flatten(2)
@@ -132,8 +132,8 @@ def _solve(scaled: Tensor, white: Tensor) -> tuple[Tensor, Tensor]:
         scaled = torch.where(failed[:, None, None] > 0, positive, scaled)
         factor = torch.linalg.cholesky(eye + scaled)
     solved = torch.cholesky_solve(white[..., None], factor)[..., 0]
-    spread = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    return solved, -0.5 * (white * solved).sum(1) - spread
+    half_log_determinant = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return solved, -0.5 * (white * solved).sum(1) - half_log_determinant
 
 
 def _iterative(measurement: Measurement, variance: Law | None) -> Likelihood:
@@ -179,7 +179,7 @@ def _std(measurement: Measurement, residual: Tensor) -> Tensor:
     return _numbers(torch.complex(std, std) if residual.is_complex() else std)
 
 
-def _rows(measurement: Measurement, adjoint: Callable[[Tensor], Tensor], batch: int) -> Tensor:
+def _matrix(measurement: Measurement, adjoint: Callable[[Tensor], Tensor], batch: int) -> Tensor:
     """The rows of A as signals; (batch, numbers, *shape). A complex number has two."""
     y = measurement.y
     shape = y.shape[1:]

@@ -61,8 +61,8 @@ def _bridge(start, sigma: float, y, std, sigma_next: float, fresh):
     in sigma^2. A value without meaning unless sigma <= sigma_next <= std."""
     way = (std**2 - sigma**2).clamp(min=torch.finfo(y.real.dtype).tiny)
     share = torch.where(std > sigma, (sigma_next**2 - sigma**2) / way, 1.0)
-    spread = (share * (std**2 - sigma_next**2)).clamp(min=0).sqrt()
-    return start + share * (y - start) + spread * fresh
+    nu = (share * (std**2 - sigma_next**2)).clamp(min=0).sqrt()
+    return start + share * (y - start) + nu * fresh
 
 
 def _pasted(x, known, where, operator):

@@ -6,8 +6,6 @@ standard deviations, variance ratio where measured, where not) of the approximat
 that finds another number, better or worse, fails: then the method has changed.
 """
 
-import inspect
-
 import pytest
 import torch
 from direct import Counting, plain_noise, run
@@ -18,6 +16,7 @@ from restore.measurement.noise import Gaussian, Poisson
 from restore.measurement.operator import Operator
 from restore.priors.exact import gaussian
 from restore.priors.schedules import karras
+from restore.samplers.base import contract_of
 from restore.samplers.parts.covariance import jacobian
 from restore.samplers.parts.descent import Adam, fits, uphill
 from restore.testing.closed_forms import gaussian_posterior
@@ -279,9 +278,7 @@ def test_the_network_is_called_as_often_as_it_says(name, calls):
     counting = Counting(gaussian(torch.zeros(6), 1.0).denoise)
     sampler = load(name)
     x = 10 * torch.randn(2, 6, generator=torch.Generator().manual_seed(0))
-    law = (
-        {"variance": WHITE.variance} if "variance" in inspect.signature(sampler).parameters else {}
-    )
+    law = {"variance": WHITE.variance} if contract_of(sampler).law else {}
     with torch.no_grad():
         for _ in sampler(
             counting, copying().to("cpu"), x, karras(10.0, 0.1, 12), plain_noise(), **law

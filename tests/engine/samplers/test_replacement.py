@@ -6,8 +6,6 @@ standard deviations, variance ratio where measured, where not). A test that find
 better or worse, fails: then the method has changed.
 """
 
-import inspect
-
 import pytest
 import torch
 from direct import Complex, Counting, plain_noise, run
@@ -20,6 +18,7 @@ from restore.measurement.signal import dot
 from restore.measurement.spectral import Spectral
 from restore.priors.exact import gaussian
 from restore.priors.schedules import karras
+from restore.samplers.base import contract_of
 from restore.samplers.parts.coordinates import coordinates
 from restore.samplers.replacing.dds import _slope, _slope_adjoint
 from restore.samplers.replacing.kadkhodaie_simoncelli import kadkhodaie_simoncelli
@@ -217,8 +216,8 @@ class Spectrum(LinearOperator):
 
 @pytest.mark.parametrize("name", SPECTRAL)
 def test_singular_coordinates_may_be_complex(name):
-    """The same problem with a dense decomposition, of real coordinates, has the same moments;
-    500 chains, within three of their Monte-Carlo errors, 0.13."""
+    """A dense decomposition, of real coordinates, gives the same moments; 500 chains, within three
+    of their Monte-Carlo errors, 0.13."""
     prior = gaussian(torch.zeros(2, 4), 1.0)
     own = simulate(Spectrum(torch.tensor([1.0, 0.0, 1.0, 1.0])), Gaussian(0.2), draw(1, 2, 4))
     matrix = torch.view_as_real(own.operator(torch.eye(8).reshape(8, 2, 4))).flatten(1).T
@@ -335,9 +334,7 @@ def test_dds_refuses_an_axis_that_is_not_there_and_what_is_not_linear():
 def test_the_network_is_called_as_often_as_the_paper_says(name, calls):
     counting = Counting(gaussian(torch.zeros(6), 1.0).denoise)
     sampler = load(name)
-    law = (
-        {"variance": WHITE.variance} if "variance" in inspect.signature(sampler).parameters else {}
-    )
+    law = {"variance": WHITE.variance} if contract_of(sampler).law else {}
     x = 10 * draw(2, 6)
     for _ in sampler(counting, copying().to("cpu"), x, karras(10.0, 0.1, 12), plain_noise(), **law):
         pass
