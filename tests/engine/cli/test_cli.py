@@ -331,6 +331,11 @@ def test_a_broken_plugin_is_told_and_takes_nothing_down(tmp_path, monkeypatch):
     assert "!!  prior lost" in result.stdout and "ok  prior tiny" in result.stdout
 
 
+def test_doctor_shows_how_threads_wait(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    assert "ok  environment: OMP_WAIT_POLICY=passive" in restore("doctor").stdout
+
+
 def test_the_demo_is_the_image_plugin_s(monkeypatch):
     monkeypatch.setitem(sys.modules, "restore_image", None)
     monkeypatch.setitem(sys.modules, "restore_image.demo", None)
@@ -341,6 +346,9 @@ def test_the_demo_is_the_image_plugin_s(monkeypatch):
 
 LIGHT = [("--help",), ("list", "recipes"), ("list", "samplers"), ("plugins",), ("run", "--help"),
          ("--version",)]  # fmt: skip
+
+
+QUICK = [("--help",), ("list", "recipes"), ("list", "samplers"), ("list", "priors")]
 
 
 @pytest.mark.parametrize("words", LIGHT, ids=" ".join)
@@ -355,7 +363,7 @@ def test_help_and_lists_import_nothing_heavy(words):
                    stdout=subprocess.DEVNULL)  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [("--help",), ("list", "recipes")], ids=" ".join)
+@pytest.mark.parametrize("words", QUICK, ids=" ".join)
 def test_help_and_lists_take_less_than_150_ms_of_cpu(words):
     def seconds():
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
