@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..files.outputs import claim, finished, names, release
+from ..files.outputs import claim, finished, folder_names, release
 from .program import raising, say
 from .wording import FAILURE, INTERRUPTED, PARTIAL, ends_run, line, mistake
 
@@ -32,7 +32,7 @@ def each(
     resumed = claim(out, mark, sources, overwrite=overwrite)
     results: list[tuple[Path, dict[str, Any] | str]] = []
     try:
-        for source, name in zip(sources, names(sources)):
+        for source, name in zip(sources, folder_names(sources)):
             target = out / name
             try:
                 facts = finished(target, mark, source) if resumed else None

@@ -63,7 +63,7 @@ class Live:
 
 
 @contextmanager
-def shown(chains: int, *, quiet: bool) -> Iterator[Any]:
+def progress_for(chains: int, *, quiet: bool) -> Iterator[Any]:
     """What restore_file calls after every step, or None."""
     if quiet:
         yield None

@@ -28,12 +28,12 @@ def read(path: Path, recipe: Entry | None = None) -> Record:
     return record
 
 
-def taken(path: Path) -> bool:
+def has_reader(path: Path) -> bool:
     """Whether some reader takes a file of this name."""
     return any(_takes(entry, path) for entry in catalog().registry("readers"))
 
 
-def is_one(folder: Path, recipe: str) -> bool:
+def reads_whole_folder(folder: Path, recipe: str) -> bool:
     """Whether a folder is one input of the recipe, such as a series of slices."""
     return _of_folder(folder, catalog().entry("recipes", recipe)) is not None
 

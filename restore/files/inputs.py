@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
-def gathered(
+def input_files(
     given: Sequence[str],
-    taken: Callable[[Path], bool],
-    whole: Callable[[Path], bool] = lambda folder: False,
+    has_reader: Callable[[Path], bool],
+    is_whole: Callable[[Path], bool] = lambda folder: False,
 ) -> list[Path]:
     """The files that paths, folders and patterns mean, each once.
 
@@ -19,10 +19,10 @@ def gathered(
     found: dict[Path, None] = {}
     for one in given:
         path = Path(one)
-        if path.is_dir() and whole(path):
+        if path.is_dir() and is_whole(path):
             found[path] = None
         elif path.is_dir():
-            inside = [p for p in sorted(path.iterdir()) if p.is_file() and taken(p)]
+            inside = [p for p in sorted(path.iterdir()) if p.is_file() and has_reader(p)]
             inside = [p for p in inside if not p.name.startswith(".")]
             if not inside:
                 raise ValueError(f"the folder {path} holds no file that a reader takes")

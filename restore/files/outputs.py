@@ -13,7 +13,7 @@ UNFINISHED = ".restore-unfinished"  # lies in the output folder from a run's fir
 REPORT = "report.json"
 
 
-def names(sources: Sequence[Path]) -> list[str]:
+def folder_names(sources: Sequence[Path]) -> list[str]:
     """A folder name for each source: its stem, with as much of its path as tells it apart."""
     styles = (
         lambda p: p.stem,

@@ -17,8 +17,8 @@ from ..plugins.discovery import catalog
 from ..plugins.options import parsed
 from ..plugins.registry import Entry, unknown
 from ..sampling import by_name
-from ..sampling.auto import choose
-from .by_extension import find, read, suffix, taken
+from ..sampling.auto import choose_sampler
+from .by_extension import find, has_reader, read, suffix
 from .task import Recipe, Record, Task
 
 Metric = Callable[[Tensor, Tensor], float | None]
@@ -131,7 +131,7 @@ def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | 
 def _chosen(task: Task, settings: Settings) -> tuple[str, Task]:
     """The sampler that suits the problem, and the task with the reason among its facts."""
     prior = task.adapt(by_name.load_prior(settings.prior or task.prior))
-    name, reason = choose(task.measurement, prior)
+    name, reason = choose_sampler(task.measurement, prior)
     return name, replace(task, facts={**task.facts, "chosen": f"{name}: {reason}"})
 
 
@@ -163,7 +163,7 @@ def _reference(source: Path, given: Path) -> Path:
     """The file of a folder that has the source's stem, or is called as the folder it lies in."""
     if not given.is_dir():
         return given
-    files = [path for path in sorted(given.iterdir()) if path.is_file() and taken(path)]
+    files = [path for path in sorted(given.iterdir()) if path.is_file() and has_reader(path)]
     for stem in (source.stem, source.resolve().parent.name):
         for path in files:
             if path.stem == stem:

@@ -14,10 +14,10 @@ from ..plugins.discovery import catalog
 from ..priors.prior import Prior
 from ..samplers.base import Step
 from ..sampling import by_name
-from ..sampling.held_out import CHAINS, chosen
+from ..sampling.held_out import CHAINS, best_options
 from ..sampling.posterior import Posterior
 from ..sampling.watchers import Trace, Watcher
-from .coverage import predictive, spread
+from .coverage import predictive, sample_std
 from .outputs import REPORT, refuse_inputs
 from .problem import Problem, Settings, pose
 from .report import display, png
@@ -71,7 +71,7 @@ def restore_file(
     output = target / f"restored{problem.format}"
     facts = account(problem, settings, posterior, samples, shown, draws, output)
     if len(samples) > 1:
-        std = spread([record.signal for record in samples])
+        std = sample_std([record.signal for record in samples])
         shown["std"] = replace(shown["mean"], signal=std, kind="std")
     with atomic_folder(target) as folder:
         _write_records(folder, problem, shown, samples if settings.samples else [], facts)
@@ -138,7 +138,7 @@ def _held_out(
 
     own = problem.sampler == task.sampler
     tries = [t for t in task.tries if own and not t.keys() & settings.sampler_options.keys()]
-    best, factor = chosen(tries or [{}], samples, split)
+    best, factor = best_options(tries or [{}], samples, split)
     told = {f"{key}, by held-out data": value for key, value in best.items()}
     task = replace(task, facts={**task.facts, **told})
     return replace(problem, task=task, options={**problem.options, **best}), factor

@@ -17,7 +17,7 @@ from ..networks.parameterisations import from_edm
 from ..networks.training import Training, train
 from ..networks.unet import UNet, begin_from
 from ..priors.prior import Denoiser
-from .by_extension import read, taken
+from .by_extension import has_reader, read
 from .task import Record
 
 CHECKPOINT, CURVE, PLAN = "checkpoint.pt", "curve.csv", "training.json"
@@ -56,7 +56,7 @@ def read_records(*folders: Path) -> Iterator[Record]:
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is not a folder")
     below = (path for folder in folders for path in sorted(folder.rglob("*")))
-    paths = [path for path in below if path.is_file() and taken(path)]
+    paths = [path for path in below if path.is_file() and has_reader(path)]
     if not paths:
         names = ", ".join(map(str, folders))
         raise ValueError(f"the folder {names} holds no file that a reader takes")
@@ -96,7 +96,7 @@ def train_prior(
     mean = material.mean if mean is None else mean
     spread = material.spread if spread is None else spread
     if mean is None or spread is None:
-        centre, width = centre_and_spread(signals)
+        centre, width = mean_and_std(signals)
         mean, spread = centre if mean is None else mean, width if spread is None else spread
     network = _network(material.channels, widths, signals[0].ndim - 1, training.seed)
     if start is not None:
@@ -122,7 +122,7 @@ def train_prior(
     return _measure_and_save(folder, network, training, mean, spread, measured_on, card)
 
 
-def measure(
+def denoising_errors(
     denoise: Denoiser, signals: Sequence[Tensor], sigmas: Sequence[float], seed: int = 0
 ) -> dict[float, float]:
     """sigma -> mean square error of the denoiser on the middles of the first signals."""
@@ -140,7 +140,7 @@ def measure(
     return errors
 
 
-def centre_and_spread(signals: Sequence[Tensor]) -> tuple[float, float]:
+def mean_and_std(signals: Sequence[Tensor]) -> tuple[float, float]:
     """The mean and the standard deviation of all values, to three digits."""
     count = sum(signal.numel() for signal in signals)
     mean = sum(_float(signal).double().sum().item() for signal in signals) / count
@@ -162,7 +162,7 @@ def _measure_and_save(
 ) -> dict[float, float]:
     levels = torch.logspace(0, 1, LEVELS, base=training.sigma_max / training.sigma_min)
     denoise = from_edm(network, mean=mean, sigma_data=spread)
-    errors = measure(denoise, signals, (levels * training.sigma_min).tolist())
+    errors = denoising_errors(denoise, signals, (levels * training.sigma_min).tolist())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     made = {"made": date.today().isoformat(), "parameters": parameters}
     save_prior(

@@ -20,7 +20,7 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(measurement: Measurement, prior: Prior, device: str = "cpu") -> Choice:
+def choose_sampler(measurement: Measurement, prior: Prior, device: str = "cpu") -> Choice:
     """The default for the problem's class, and why.
 
     Black boxes come first (no derivative, no choice), then likelihoods that are not linear with

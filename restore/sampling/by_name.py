@@ -16,7 +16,7 @@ from ..priors.combined.tiled import tiled
 from ..priors.prior import Prior
 from ..samplers.base import Sampler, Step
 from . import loop
-from .auto import choose
+from .auto import choose_sampler
 from .posterior import Posterior
 
 
@@ -57,7 +57,7 @@ def sample(
     """
     if sampler != "auto":
         return loop.sample(measurement, prior, _sampler(sampler, arguments), **arguments)
-    name, reason = choose(measurement, prior, _device(arguments))
+    name, reason = choose_sampler(measurement, prior, _device(arguments))
     posterior = sample(measurement, prior, name, **arguments)
     return replace(posterior, provenance={**posterior.provenance, "chosen": f"{name}: {reason}"})
 
@@ -67,7 +67,7 @@ def iterate(
 ) -> Iterator[Step]:
     """The bare loop over Steps; arguments as in restore.sampling.loop.iterate."""
     if sampler == "auto":
-        sampler = choose(measurement, prior, _device(arguments)).name
+        sampler = choose_sampler(measurement, prior, _device(arguments)).name
     return loop.iterate(measurement, prior, _sampler(sampler, arguments), **arguments)
 
 

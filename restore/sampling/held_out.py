@@ -48,7 +48,7 @@ def width(samples: Tensor, split: Split) -> float:
     return max(1.0, (excess / ((1 + 1 / len(samples)) * seen.spread)) ** 0.5)
 
 
-def misfit(samples: Tensor, held: Measurement) -> float:
+def squared_error(samples: Tensor, held: Measurement) -> float:
     """|y - A mean|^2 of what was kept back, had the mean been that of many samples.
 
     Whichever option of a sampler makes it least is the best for this measurement; samples and
@@ -58,13 +58,13 @@ def misfit(samples: Tensor, held: Measurement) -> float:
     return seen.misfit - seen.spread / len(samples)
 
 
-def chosen(tries: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
+def best_options(tries: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
     """The options of the least misfit, and the width of their samples.
 
     run: options -> samples (chains, *shape) of p(x | split.kept).
     """
     runs = [run(options) for options in tries]
-    best = min(range(len(runs)), key=lambda i: misfit(runs[i], split.held))
+    best = min(range(len(runs)), key=lambda i: squared_error(runs[i], split.held))
     return tries[best], width(runs[best], split)
 
 

@@ -18,7 +18,7 @@ from ..samplers.base import Sampler, Step
 from .checkpoint import Checkpoint, fingerprint, precision_of
 from .devices import free_memory
 from .posterior import Posterior
-from .precision import Counted, choose
+from .precision import Counted, choose_precision
 from .watchers import Watcher
 
 DEFAULT_STEPS = 50
@@ -113,7 +113,7 @@ class _Run:
                 f"the operator takes {_sizes(self.shape)}"
             )
         self.prior, self.device = prior.to(device), torch.device(device)
-        self.precision = choose(precision, prior, self.shape, self.device)
+        self.precision = choose_precision(precision, prior, self.shape, self.device)
         self.dtype = torch.float64 if self.precision == "float64" else torch.float32
         self.denoise = Counted(prior, self.precision, self.device)
         self.measurement = measurement.to(self.device, self.dtype)

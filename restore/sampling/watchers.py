@@ -25,13 +25,13 @@ class Trace:
         self.rows: list[dict[str, float | None]] = []
 
     def __call__(self, step: Step, index: int, total: int) -> None:
-        row = {"sigma": step.sigma, "chi_square": misfit(self.measurement, step)}
+        row = {"sigma": step.sigma, "chi_square": mean_chi_square(self.measurement, step)}
         if step.ess is not None:
             row["ess"] = step.ess.mean().item()
         self.rows.append(row)
 
 
-def misfit(measurement: Measurement, step: Step) -> float | None:
+def mean_chi_square(measurement: Measurement, step: Step) -> float | None:
     """The mean chi-square of a step's denoised estimates."""
     noise = measurement.noise
     if not isinstance(noise, Gaussian) or (torch.as_tensor(noise.std) == 0).any():
@@ -44,7 +44,7 @@ def until_discrepancy(measurement: Measurement, factor: float = 1.0) -> Watcher:
     """Stop when the data are explained: |y - A(D)|^2 <= factor times the noise's (Morozov)."""
 
     def watcher(step: Step, index: int, total: int) -> bool:
-        value = misfit(measurement, step)
+        value = mean_chi_square(measurement, step)
         return value is not None and value <= factor
 
     return watcher

@@ -10,7 +10,7 @@ import click
 from ...sampling.devices import usable
 from ..batch import each
 from ..program import COMMAND, say
-from ..progress import shown
+from ..progress import progress_for
 from ..recipe_flags import Recipes, assignments, inputs_and_output
 from ..sentences import opening, sentence
 
@@ -107,7 +107,7 @@ class Asked:
     def one(self, source: Path, target: Path, checkpoint: Path) -> dict[str, Any]:
         from ...files.restoring import restore_file
 
-        with shown(self.settings.chains, quiet=self.quiet) as progress:
+        with progress_for(self.settings.chains, quiet=self.quiet) as progress:
             return restore_file(
                 source,
                 target,
@@ -151,8 +151,8 @@ def act(
     sets: Mapping[str, str],
     **more: Any,
 ) -> int:
-    from ...files.by_extension import is_one, taken
-    from ...files.inputs import gathered
+    from ...files.by_extension import has_reader, reads_whole_folder
+    from ...files.inputs import input_files
     from ...files.problem import Settings
 
     command = click.get_current_context().meta[COMMAND]
@@ -160,7 +160,7 @@ def act(
     settings = Settings(recipe, options, sampler_options=sets, command=command, **more)
     asked = Asked(settings, out, as_json=as_json, quiet=quiet)
     return each(
-        gathered(inputs, taken, lambda folder: is_one(folder, recipe)),
+        input_files(inputs, has_reader, lambda folder: reads_whole_folder(folder, recipe)),
         out,
         settings.mark,
         asked.one,

@@ -36,8 +36,8 @@ def act(
     noise: float | None,
     seed: int,
 ) -> int:
-    from ...files.by_extension import is_one, taken
-    from ...files.inputs import gathered
+    from ...files.by_extension import has_reader, reads_whole_folder
+    from ...files.inputs import input_files
     from ...files.problem import Settings
     from ...files.simulating import simulate_file
 
@@ -57,7 +57,7 @@ def act(
             level = "" if facts["noise"] is None else f", noise {facts['noise']:g}"
             click.echo(f"{', '.join(facts['output'])}: {facts['operator']}{level}")
 
-    sources = gathered(inputs, taken, lambda folder: is_one(folder, recipe))
+    sources = input_files(inputs, has_reader, lambda folder: reads_whole_folder(folder, recipe))
     return each(sources, out, settings.mark, one, overwrite=overwrite, tell=tell)
 
 

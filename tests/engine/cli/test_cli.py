@@ -399,7 +399,7 @@ def test_a_terminal_gets_a_line_that_moves(monkeypatch):
     screen = Terminal()
     monkeypatch.setattr(progress.sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
-    with progress.shown(4, quiet=False) as tell:
+    with progress.progress_for(4, quiet=False) as tell:
         for index in range(5):
             tell(4, index, 5, {"sigma": 1.0, "chi_square": 1.04})
     text = screen.getvalue()

@@ -14,8 +14,8 @@ from tiny_parts import Weights, prior
 
 from restore.files import outputs, restoring
 from restore.files.by_extension import read
-from restore.files.inputs import gathered
-from restore.files.outputs import names
+from restore.files.inputs import input_files
+from restore.files.outputs import folder_names
 from restore.files.problem import Settings
 from restore.files.restoring import restore_file
 from restore.files.simulating import simulate_file
@@ -167,18 +167,18 @@ def test_folders_patterns_and_files_are_gathered_once_each():
     def taken(p):
         return p.suffix == ".grid"
 
-    found = gathered(["more", "*.grid", "a.grid", "absent.grid"], taken)
+    found = input_files(["more", "*.grid", "a.grid", "absent.grid"], taken)
     assert [str(p) for p in found] == ["more/c.grid", "a.grid", "b.grid", "absent.grid"]
     with pytest.raises(FileNotFoundError, match=r"no file fits x\*.grid"):
-        gathered(["x*.grid"], taken)
+        input_files(["x*.grid"], taken)
     Path("empty").mkdir()
     with pytest.raises(ValueError, match="holds no file that a reader takes"):
-        gathered(["empty"], taken)
+        input_files(["empty"], taken)
 
 
 def test_no_two_inputs_share_an_output():
     many = ["a.grid", "a.npy", "x/b.grid", "y/b.grid", "x/B.npy", "q/x/b.grid", "c.grid"]
-    chosen = names([Path(name) for name in many])
+    chosen = folder_names([Path(name) for name in many])
     assert len({name.casefold() for name in chosen}) == len(many)
     assert chosen[:2] == ["a.grid", "a.npy"] and chosen[3] == "y-b" and chosen[-1] == "c"
 
