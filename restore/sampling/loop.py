@@ -16,7 +16,7 @@ from ..priors.prior import Prior
 from ..priors.schedules import checked, karras, starting_at
 from ..samplers.base import Sampler, Step
 from .checkpoint import Checkpoint, fingerprint, precision_of
-from .devices import free_memory
+from .devices import free_memory, usable
 from .posterior import Posterior
 from .precision import Counted, choose_precision
 from .watchers import Watcher
@@ -55,7 +55,7 @@ def sample(
     """
     if chains < 1:
         raise ValueError(f"need at least 1 chain, got {chains}")
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    device = usable(device)
     begun = precision_of(checkpoint) if precision == "auto" else None
     chosen = begun or precision
     run = _Run(measurement, prior, sampler, device, chosen, options, init, sigma_start)

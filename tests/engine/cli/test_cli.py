@@ -299,6 +299,52 @@ def test_simulate_writes_what_run_restores():
     assert "holds files already" in fails(1, "simulate", "fill", "a.grid", "-o", "sim")
 
 
+def test_simulate_says_the_same_to_machines():
+    result = restore("simulate", "fill", "a.grid", "x.grid", "-o", "sim", "--json")
+    assert result.exit_code == 3
+    done, failed = map(json.loads, result.stdout.splitlines())
+    assert done["output"] == ["sim/a/degraded.grid", "sim/a/keep.grid"]
+    assert failed == {"input": "x.grid", "error": "x.grid does not exist"}
+
+
+def test_a_folder_that_is_called_as_a_registered_prior_is_not_taken_for_it():
+    words = ("run", "calm", "a.grid", "--noise", "0.1", "-q")
+    expected = restore(*words, "-o", "plain")
+    Path("tiny").mkdir()
+    Path("lost").write_text("no prior either")
+    assert restore(*words, "-o", "out", "--prior", "tiny").exit_code == 0
+    assert expected.exit_code == 0
+    assert np.array_equal(np.load("out/a/mean.npy"), np.load("plain/a/mean.npy"))
+    assert "tiny" in fails(5, *words, "-o", "out2", "--prior", "./tiny")
+    assert "lost" in fails(5, *words, "-o", "out3", "--prior", "./lost")
+
+
+def test_auto_is_decided_once_where_the_run_will_be(monkeypatch):
+    from restore.sampling import auto, by_name
+
+    asked, loaded = [], []
+
+    def choose(measurement, prior, device):
+        asked.append((prior, device))
+        return auto.Choice("slow", "the test says so")
+
+    def prior():
+        loaded.append(original())
+        return loaded[-1]
+
+    original = tiny_parts.prior
+    monkeypatch.setattr(tiny_parts, "prior", prior)
+    monkeypatch.setattr(by_name, "choose_sampler", choose)
+    result = restore("run", "calm", "a.grid", "-o", "out", "--noise", "0.1", "--sampler", "auto",
+                     "--set", "rounds=2")  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert "sampler slow" in result.stderr and "chose slow: the test says so" in result.stderr
+    assert [device for _, device in asked] == ["cpu"] and len(loaded) == 1
+    report = json.loads(Path("out/a/report.json").read_text())
+    assert report["sampler"] == "slow" and report["facts"]["chosen"] == "slow: the test says so"
+    assert report["provenance"]["options"] == {"rounds": 2}
+
+
 def test_lists_are_for_people_and_for_machines():
     text = restore("list", "recipes").stdout
     assert text.splitlines()[0].split() == ["calm", "noise", "out", "of", "a", "grid", "tiny"]
@@ -365,15 +411,19 @@ def test_help_and_lists_import_nothing_heavy(words):
 
 @pytest.mark.parametrize("words", QUICK, ids=" ".join)
 def test_help_and_lists_take_less_than_150_ms_of_cpu(words):
-    def seconds():
+    def seconds(*command):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [sys.executable, "-m", "restore.cli", *words]
-        subprocess.run(command, check=True, env=environment(), stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, *command], check=True, env=environment(),
+                       stdout=subprocess.DEVNULL)  # fmt: skip
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
-    # one of several: another process on the core lengthens a run, nothing shortens it
-    assert any(seconds() < 0.15 for _ in range(20))
+    # One of several: another process on the core lengthens a run, nothing shortens it. Where the
+    # machine is busy, what cannot be spared (85 ms on an idle one) tells by how much.
+    bare = ("-c", "import click, importlib.metadata as m; m.entry_points(group='restore')")
+    assert any(
+        seconds("-m", "restore.cli", *words) < max(0.15, 1.5 * seconds(*bare)) for _ in range(9)
+    )
 
 
 def test_time_left_counts_all_chunks_of_the_chains(monkeypatch):
