@@ -58,15 +58,8 @@ def restore_file(
     posterior = _sampled(problem, settings.sampling, watch, checkpoint)
     if factor is not None:
         posterior = posterior.widened(factor)
-    present = problem.task.present
-    samples = [present(x) for x in posterior.samples]
-    shown = {"mean": present(posterior.mean), "sample": samples[0]}
-    answers = {"predicted": posterior.samples}
-    if settings.outputs.baseline is not None:
-        baseline = problem.task.baselines[settings.outputs.baseline]()
-        shown["baseline"] = present(baseline)
-        answers["baseline predicted"] = baseline[None]
-    draws = _draws(problem, answers)
+    samples = [problem.task.present(x) for x in posterior.samples]
+    shown, draws = _shown(problem, posterior, samples, settings.outputs.baseline)
     output = target / f"restored{problem.format}"
     facts = account(problem, settings, posterior, samples, shown, draws, output)
     if len(samples) > 1:
@@ -80,8 +73,21 @@ def restore_file(
     return facts
 
 
+def _shown(
+    problem: Problem, posterior: Posterior, samples: Sequence[Record], baseline: str | None
+) -> tuple[dict[str, Record], dict[str, list[Record]]]:
+    """What a file would hold of "mean", "sample", "baseline"; and draws of a noisy reference."""
+    shown = {"mean": problem.task.present(posterior.mean), "sample": samples[0]}
+    answers = {"predicted": posterior.samples}
+    if baseline is not None:
+        signal = problem.task.baselines[baseline]()
+        shown["baseline"] = problem.task.present(signal)
+        answers["baseline predicted"] = signal[None]
+    return shown, _draws(problem, answers)
+
+
 def _draws(problem: Problem, answers: Mapping[str, Tensor]) -> dict[str, list[Record]]:
-    """Of the task's own reference, by what it is predicted from, where it holds noise."""
+    """Draws of the task's own reference, by what predicts them; none where it holds no noise."""
     predict = problem.task.predict
     if predict is None or problem.reference is not problem.task.reference:
         return {}
@@ -169,7 +175,7 @@ def _write_records(
     samples: Sequence[Record],
     facts: Mapping[str, Any],
 ) -> None:
-    """What is restored, in its format; with it the baseline, and the std where the format can."""
+    """Write the mean in its format; with it the baseline, and the std where the format can."""
     write = catalog().load("writers", problem.writer.name)
     named = {"restored": shown["mean"]}
     if "baseline" in shown:
