@@ -39,6 +39,7 @@ def register_recipes(register: Register) -> None:
 def register_readers(register: Register) -> None:
     """Readers: path -> Record; facts: extensions, a tuple such as (".png",).
 
+    mark=(128, "DICM"): a file without extension that holds these letters there is one of its own.
     folder=True: one that reads a folder of such files as one record; "" is a name without any.
     """
 
