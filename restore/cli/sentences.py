@@ -1,4 +1,4 @@
-"""What restore run says of a file: before the long part, and after."""
+"""The sentences of restore run on a file: before the long part, and after."""
 
 from collections.abc import Mapping
 from typing import Any

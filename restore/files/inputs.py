@@ -1,4 +1,4 @@
-"""Which files the words of the command line mean."""
+"""The files that the words of a command line mean."""
 
 import glob
 from collections.abc import Callable, Sequence
@@ -12,9 +12,9 @@ def input_files(
 ) -> list[Path]:
     """The files that paths, folders and patterns mean, each once.
 
-    Of a folder those that are `taken` (ValueError if it has none), or itself where it is `whole`,
-    one input of many files; a pattern that fits nothing is
-    a FileNotFoundError, a plain path is left as it is.
+    A folder stands for the files in it that have a reader (ValueError if it has none), or for
+    itself where `is_whole`, as one input of many files. A pattern that fits nothing is a
+    FileNotFoundError; a plain path is left as it is.
     """
     found: dict[Path, None] = {}
     for one in given:

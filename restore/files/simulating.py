@@ -48,7 +48,7 @@ def simulate_file(source: Path, target: Path, settings: Settings) -> dict[str, A
 def _degraded(
     recipe: Recipe, record: Record, settings: Settings
 ) -> tuple[Mapping[str, Record], str, float | None]:
-    """What to write, the operator in words, and the noise where it is Gaussian."""
+    """The records to write, the operator in words, and the noise where it is Gaussian."""
     if recipe.simulate is not None:
         made = recipe.simulate(record, settings.noise, settings.sampling.seed, **settings.options)
         words = next(iter(made.values())).meta.get("operator", settings.recipe)

@@ -14,7 +14,7 @@ Register = Callable[..., None]
 
 @specification
 def register_operators(register: Register) -> None:
-    """Forward operators: a class or function that gives a restore.measurement.operator.Operator."""
+    """Forward operators: a class or function that gives a restore.Operator."""
 
 
 @specification
@@ -29,7 +29,7 @@ def register_samplers(register: Register) -> None:
 
 @specification
 def register_recipes(register: Register) -> None:
-    """Recipes: a restore.files.task.Recipe; its keyword options become flags of the command line.
+    """Recipes: a restore.Recipe; its keyword options become flags of the command line.
 
     facts: folders, the readers that take a whole folder as one input of it, such as ("series",).
     """
@@ -60,7 +60,7 @@ def register_metrics(register: Register) -> None:
 
 @specification
 def register_materials(register: Register) -> None:
-    """What priors are trained on: (folders, validation) -> restore.networks.material.Material."""
+    """Materials to train priors on: (folders, validation) -> restore.Material."""
 
 
 KINDS = (

@@ -13,11 +13,11 @@ Watcher = Callable[[Step, int, int], bool | None]
 
 
 class Trace:
-    """Noise level and data misfit after every step, in `rows`: dicts of sigma and chi_square.
+    """A watcher that records every step in `rows`: dicts of sigma and chi_square.
 
-    chi_square: mean over the chains of the denoised estimates', None where the noise is not
-    Gaussian. Samplers with particles add ess, the mean effective sample size of a chain.
-    One call of the operator a step.
+    chi_square: of the denoised estimates, averaged over the chains; None where the noise is not
+    Gaussian. Samplers with particles add ess, the mean effective sample size of a chain. It costs
+    one call of the operator a step.
     """
 
     def __init__(self, measurement: Measurement):
@@ -32,7 +32,7 @@ class Trace:
 
 
 def mean_chi_square(measurement: Measurement, step: Step) -> float | None:
-    """The mean chi-square of a step's denoised estimates."""
+    """The mean chi-square of a step's denoised estimates; None without Gaussian noise."""
     noise = measurement.noise
     if not isinstance(noise, Gaussian) or (torch.as_tensor(noise.std) == 0).any():
         return None
@@ -41,7 +41,7 @@ def mean_chi_square(measurement: Measurement, step: Step) -> float | None:
 
 
 def until_discrepancy(measurement: Measurement, factor: float = 1.0) -> Watcher:
-    """Stop when the data are explained: |y - A(D)|^2 <= factor times the noise's (Morozov)."""
+    """A watcher that stops when the data are explained: chi-square <= factor (Morozov)."""
 
     def watcher(step: Step, index: int, total: int) -> bool:
         value = mean_chi_square(measurement, step)

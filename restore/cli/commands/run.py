@@ -32,7 +32,6 @@ class Noise(click.ParamType):
 
 
 def flags() -> list[click.Parameter]:
-    at_least_one = click.IntRange(min=1)
     return [
         click.Option(
             ["--noise"],
@@ -40,6 +39,26 @@ def flags() -> list[click.Parameter]:
             metavar="STD|auto",
             help="Noise of the input, in units of its full range; auto estimates it.",
         ),
+        *_sampling(),
+        click.Option(
+            ["--reference"],
+            type=click.Path(path_type=Path),
+            help="The truth, to compare with: a file, or a folder of files of the same stem.",
+        ),
+        click.Option(["--samples"], is_flag=True, help="Write every sample, too."),
+        click.Option(
+            ["--baseline"], help="A classical answer to set beside; a wrong name lists them."
+        ),
+        click.Option(
+            ["--format"], metavar=".EXT", help="Of what is written; else the input's own."
+        ),
+        *_machine(),
+    ]
+
+
+def _sampling() -> list[click.Parameter]:
+    at_least_one = click.IntRange(min=1)
+    return [
         click.Option(
             ["--chains"], type=at_least_one, default=8, show_default=True, help="Samples to draw."
         ),
@@ -60,25 +79,12 @@ def flags() -> list[click.Parameter]:
             "as one of them is ./NAME.",
         ),
         click.Option(
-            ["--reference"],
-            type=click.Path(path_type=Path),
-            help="The truth, to compare with: a file, or a folder of files of the same stem.",
-        ),
-        click.Option(["--samples"], is_flag=True, help="Write every sample, too."),
-        click.Option(
             ["--held-out/--no-held-out"],
             default=True,
             show_default=True,
             help="Where the recipe can, keep a part of the measurement back and predict it by "
             "small runs: it tells how far the samples should spread, and which options are best.",
         ),
-        click.Option(
-            ["--baseline"], help="A classical answer to set beside; a wrong name lists them."
-        ),
-        click.Option(
-            ["--format"], metavar=".EXT", help="Of what is written; else the input's own."
-        ),
-        *_machine(),
     ]
 
 
