@@ -299,6 +299,17 @@ def test_simulate_writes_what_run_restores():
     assert "holds files already" in fails(1, "simulate", "fill", "a.grid", "-o", "sim")
 
 
+@pytest.mark.parametrize("solved_only", [False, True])
+def test_what_a_recipe_cannot_simulate_has_no_options(solved_only, monkeypatch):
+    from dataclasses import replace
+
+    if solved_only:
+        monkeypatch.setattr(tiny_parts, "fill", replace(tiny_parts.fill, observe=None))
+    facts = json.loads(restore("info", "recipe", "fill", "--json").stdout)
+    assert "options of run" in facts and ("options of simulate" in facts) != solved_only
+    assert restore("info", "recipe", "layers").exit_code == 0
+
+
 def test_simulate_says_the_same_to_machines():
     result = restore("simulate", "fill", "a.grid", "x.grid", "-o", "sim", "--json")
     assert result.exit_code == 3
