@@ -38,7 +38,7 @@ from restore.files.task import Record, Task
 from restore.measurement.measurement import Measurement
 from restore.plugins.discovery import catalog
 from restore.priors.combined.sliced import slicewise
-from restore.sampling.held_out import CHAINS, chosen
+from restore.sampling.held_out import CHAINS, best_options
 from restore.sampling.posterior import Posterior
 
 from .tables import publish, table
@@ -173,7 +173,7 @@ def sampled(task: Task, chains: int, steps: int) -> tuple[Posterior, float, floa
         )  # fmt: skip
 
     few = lambda options: run(split.kept, CHAINS, 1, options).samples  # noqa: E731
-    best, factor = chosen(task.tries, few, split)
+    best, factor = best_options(task.tries, few, split)
     return run(task.measurement, chains, 0, best).widened(factor), factor, best["trust"]
 
 

@@ -145,7 +145,7 @@ def test_every_path_that_contributing_names_exists():
 
 @pytest.mark.parametrize("path", sorted(ENGINE.rglob("*.py")), ids=name)
 def test_the_engine_knows_no_operator_no_domain_and_no_file_library(path):
-    allowed = {"restore", "torch", "numpy", "pluggy", "click", "rich", "safetensors"}
+    allowed = {"restore", "torch", "numpy", "pluggy", "packaging", "click", "rich", "safetensors"}
     inside = {target.split(".")[0] for target in imports(path, top_only=True)}
     allowed |= OPTIONAL.get(path.stem, set()) - inside
     met = {target.split(".")[0] for target in imports(path)} - allowed

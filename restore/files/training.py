@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ..networks.parameterisations import from_edm
 from ..networks.training import Training, train
 from ..networks.unet import UNet, begin_from
 from ..priors.prior import Denoiser
-from .by_extension import read, taken
+from .by_extension import has_reader, read
 from .task import Record
 
 CHECKPOINT, CURVE, PLAN = "checkpoint.pt", "curve.csv", "training.json"
@@ -48,7 +48,7 @@ def read_signals(*folders: Path, channels: str | None = None) -> list[Tensor]:
 
 
 def read_records(*folders: Path) -> Iterator[Record]:
-    """What lies in folders and below, of files that a reader takes, in the order of their names.
+    """The records of all files in folders, and below, that a reader takes; in order of name.
 
     FileNotFoundError for what is no folder; ValueError where there is nothing to read.
     """
@@ -56,7 +56,7 @@ def read_records(*folders: Path) -> Iterator[Record]:
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is not a folder")
     below = (path for folder in folders for path in sorted(folder.rglob("*")))
-    paths = [path for path in below if path.is_file() and taken(path)]
+    paths = [path for path in below if path.is_file() and has_reader(path)]
     if not paths:
         names = ", ".join(map(str, folders))
         raise ValueError(f"the folder {names} holds no file that a reader takes")
@@ -64,65 +64,81 @@ def read_records(*folders: Path) -> Iterator[Record]:
 
 
 def material(folders: Sequence[Path], validation: Path | None, channels: str | None) -> Material:
-    """What lies in the folders as it is: the material of `restore train denoiser`."""
+    """The signals of folders as they are: the material of `restore train denoiser`."""
     signals = read_signals(*folders, channels=channels)
     held = [] if validation is None else read_signals(validation, channels=channels)
     return Material(signals, held, channels=len(signals[0]))
 
 
+@dataclass(frozen=True)
+class PriorPlan:
+    """How a prior is trained, beside the steps of its training.
+
+    mean, sigma_data: what the preconditioning takes for the signals' centre and standard deviation;
+    None: the material's, or measured.
+    """
+
+    training: Training
+    widths: Sequence[int] = (32, 64, 128, 256)
+    start: Path | None = None  # a prior's folder to begin from, of any number of channels
+    mean: float | None = None
+    sigma_data: float | None = None
+    minutes: float | None = None  # None: to the last step
+    validate_every: int = 1000
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def suiting(self, material: Material) -> "PriorPlan":
+        """The plan with mean and sigma_data, as they were given or as the material has them."""
+        mean = material.mean if self.mean is None else self.mean
+        sigma_data = material.spread if self.sigma_data is None else self.sigma_data
+        if mean is None or sigma_data is None:
+            centre, width = mean_and_std(material.signals)
+            mean = centre if mean is None else mean
+            sigma_data = width if sigma_data is None else sigma_data
+        return replace(self, mean=mean, sigma_data=sigma_data)
+
+
 def train_prior(
     folder: Path,
     material: Material,
-    training: Training,
+    plan: PriorPlan,
     *,
-    widths: Sequence[int] = (32, 64, 128, 256),
-    start: Path | None = None,
-    mean: float | None = None,
-    spread: float | None = None,
-    card: Mapping[str, Any],
     device: str = "cpu",
-    minutes: float | None = None,
-    validate_every: int = 1000,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[float, float]:
     """Train a prior and save it in `folder`; its mean square error at each sigma.
 
-    start: a prior's folder to begin from, of any number of channels. mean, spread: what the
-    preconditioning takes for the signals' centre and standard deviation; else the material's, or
-    measured. A run that was cut off is gone on with: ValueError if it was of another network or
-    training.
+    A run that was cut off is gone on with: ValueError if it was of another network or training.
     """
-    signals, augment = material.signals, material.augment
-    mean = material.mean if mean is None else mean
-    spread = material.spread if spread is None else spread
-    if mean is None or spread is None:
-        centre, width = centre_and_spread(signals)
-        mean, spread = centre if mean is None else mean, width if spread is None else spread
-    network = _network(material.channels, widths, signals[0].ndim - 1, training.seed)
-    if start is not None:
-        begin_from(network, load_prior_folder(start).network)
-    plan = {**asdict(training), **network.config, "start": start and str(start)}
-    _keep_plan(folder, {**plan, "mean": mean, "spread": spread}, free=("steps", "start"))
+    plan = plan.suiting(material)
+    training, signals = plan.training, material.signals
+    network = _network(material.channels, plan.widths, signals[0].ndim - 1, training.seed)
+    if plan.start is not None:
+        begin_from(network, load_prior_folder(plan.start).network)
+    kept = {**asdict(training), **network.config, "start": plan.start and str(plan.start)}
+    kept |= {"mean": plan.mean, "spread": plan.sigma_data}
+    _keep_plan(folder, kept, free=("steps", "start"))
     network = train(
         network,
         signals,
         training,
-        mean=mean,
-        sigma_data=spread,
+        mean=plan.mean,
+        sigma_data=plan.sigma_data,
         validation=material.validation,
-        validate_every=validate_every,
+        validate_every=plan.validate_every,
         checkpoint=folder / CHECKPOINT,
         curve=folder / CURVE,
         device=device,
-        minutes=minutes,
-        augment=augment,
+        minutes=plan.minutes,
+        augment=material.augment,
         report=report,
     ).cpu()
-    measured_on = material.validation or _augmented(material, training)
-    return _measure_and_save(folder, network, training, mean, spread, measured_on, card)
+    return _measure_and_save(
+        folder, network, plan, material.validation or _augmented(material, training)
+    )
 
 
-def measure(
+def denoising_errors(
     denoise: Denoiser, signals: Sequence[Tensor], sigmas: Sequence[float], seed: int = 0
 ) -> dict[float, float]:
     """sigma -> mean square error of the denoiser on the middles of the first signals."""
@@ -140,7 +156,7 @@ def measure(
     return errors
 
 
-def centre_and_spread(signals: Sequence[Tensor]) -> tuple[float, float]:
+def mean_and_std(signals: Sequence[Tensor]) -> tuple[float, float]:
     """The mean and the standard deviation of all values, to three digits."""
     count = sum(signal.numel() for signal in signals)
     mean = sum(_float(signal).double().sum().item() for signal in signals) / count
@@ -152,28 +168,23 @@ def centre_and_spread(signals: Sequence[Tensor]) -> tuple[float, float]:
 
 
 def _measure_and_save(
-    folder: Path,
-    network: UNet,
-    training: Training,
-    mean: float,
-    spread: float,
-    signals: Sequence[Tensor],
-    card: Mapping[str, Any],
+    folder: Path, network: UNet, plan: PriorPlan, signals: Sequence[Tensor]
 ) -> dict[float, float]:
+    training = plan.training
     levels = torch.logspace(0, 1, LEVELS, base=training.sigma_max / training.sigma_min)
-    denoise = from_edm(network, mean=mean, sigma_data=spread)
-    errors = measure(denoise, signals, (levels * training.sigma_min).tolist())
+    denoise = from_edm(network, mean=plan.mean, sigma_data=plan.sigma_data)
+    errors = denoising_errors(denoise, signals, (levels * training.sigma_min).tolist())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     made = {"made": date.today().isoformat(), "parameters": parameters}
     save_prior(
         folder,
         network,
-        mean=mean,
-        sigma_data=spread,
+        mean=plan.mean,
+        sigma_data=plan.sigma_data,
         sigma_min=training.sigma_min,
         sigma_max=training.sigma_max,
         errors=errors,
-        card={**card, **made, "training": asdict(training)},
+        card={**plan.card, **made, "training": asdict(training)},
     )
     return errors
 

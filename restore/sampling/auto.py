@@ -1,4 +1,4 @@
-"""Which sampler suits a problem: by its operator, its noise, its size, and what the prior costs."""
+"""The sampler that suits a problem: by its operator, its noise, its size, and the prior's cost."""
 
 from typing import NamedTuple
 
@@ -20,8 +20,8 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(measurement: Measurement, prior: Prior, device: str = "cpu") -> Choice:
-    """The default for the problem's class, and why.
+def choose_sampler(measurement: Measurement, prior: Prior, device: str = "cpu") -> Choice:
+    """The default sampler for the problem's class, and why.
 
     Black boxes come first (no derivative, no choice), then likelihoods that are not linear with
     Gaussian noise, then linear ones by what the network's gradient costs.
@@ -70,6 +70,6 @@ def _copies(operator: LinearOperator) -> bool:
 
 
 def _affordable(prior: Prior, operator: Operator, device: str) -> bool:
-    """A tiled prior shows the network a part at a time, but a gradient keeps all parts."""
+    """Whether the network's gradient fits in memory: that of a tiled prior keeps all parts."""
     values = torch.Size(operator.in_shape).numel()
     return prior.footprint * values <= SHARE * free_memory(torch.device(device))

@@ -19,12 +19,12 @@ from ..measurement.noise import Gaussian
 Options = Mapping[str, Any]  # of a sampler
 Run = Callable[[Options], Tensor]
 CHAINS = 3  # of a run without what is kept back
-SURE = 3.0  # standard errors that the misfit must exceed the noise by, to tell anything
+SURE = 3.0  # standard errors that the error must exceed the noise by, to tell anything
 
 
 @dataclass(frozen=True)
 class Split:
-    """One measurement as two, of the same signal and with noises of their own."""
+    """One measurement as two, of one signal and with noises of their own."""
 
     kept: Measurement
     held: Measurement
@@ -40,45 +40,46 @@ def width(samples: Tensor, split: Split) -> float:
     that the kept data show to be assumed too large, by the chi-square of the mean, counts as less.
     ValueError for noise that is not Gaussian, several observations, or a single sample.
     """
-    seen = _seen(samples, split.held)
+    seen = _sums(samples, split.held)
     level = min(1.0, split.kept.chi_square(samples.mean(0, keepdim=True)).item())
-    excess = seen.misfit - level * seen.noise
-    if excess <= SURE * level * seen.doubt or seen.spread <= 0:
+    excess = seen.error - level * seen.noise
+    if excess <= SURE * level * seen.doubt or seen.variance <= 0:
         return 1.0
-    return max(1.0, (excess / ((1 + 1 / len(samples)) * seen.spread)) ** 0.5)
+    return max(1.0, (excess / ((1 + 1 / len(samples)) * seen.variance)) ** 0.5)
 
 
-def misfit(samples: Tensor, held: Measurement) -> float:
+def squared_error(samples: Tensor, held: Measurement) -> float:
     """|y - A mean|^2 of what was kept back, had the mean been that of many samples.
 
-    Whichever option of a sampler makes it least is the best for this measurement; samples and
-    errors as of `width`.
+    Whichever option of a sampler makes it least is the best for this measurement. samples: (chains,
+    *shape), of p(x | split.kept). ValueError for noise that is not Gaussian, several observations,
+    or a single sample.
     """
-    seen = _seen(samples, held)
-    return seen.misfit - seen.spread / len(samples)
+    seen = _sums(samples, held)
+    return seen.error - seen.variance / len(samples)
 
 
-def chosen(tries: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
-    """The options of the least misfit, and the width of their samples.
+def best_options(tries: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
+    """The options whose samples predict best what was kept back, and the width of those samples.
 
     run: options -> samples (chains, *shape) of p(x | split.kept).
     """
     runs = [run(options) for options in tries]
-    best = min(range(len(runs)), key=lambda i: misfit(runs[i], split.held))
+    best = min(range(len(runs)), key=lambda i: squared_error(runs[i], split.held))
     return tries[best], width(runs[best], split)
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """Over what was kept back, of both parts of complex numbers."""
+    """Sums over all that was kept back, both parts of complex numbers counted."""
 
-    misfit: float  # squares of y - A mean
-    spread: float  # variances of A x
+    error: float  # squares of y - A mean
+    variance: float  # of A x, over the samples
     noise: float  # variances of the noise
-    doubt: float  # the standard error of the misfit by the noise alone
+    doubt: float  # the standard error of `error` by the noise alone
 
 
-def _seen(samples: Tensor, held: Measurement) -> _Sums:
+def _sums(samples: Tensor, held: Measurement) -> _Sums:
     if not isinstance(held.noise, Gaussian) or held.observations > 1 or len(samples) < 2:
         raise ValueError("what is kept back is compared with two samples or more, as one Gaussian "
                          "observation")  # fmt: skip

@@ -16,9 +16,9 @@ from ..priors.prior import Prior
 from ..priors.schedules import checked, karras, starting_at
 from ..samplers.base import Contract, Sampler, Step, contract_of, states_per_chain
 from .checkpoint import Checkpoint, fingerprint, precision_of
-from .devices import free_memory
+from .devices import free_memory, usable
 from .posterior import Posterior
-from .precision import Counted, choose
+from .precision import Counted, choose_precision
 from .watchers import Watcher
 
 DEFAULT_STEPS = 50
@@ -55,7 +55,7 @@ def sample(
     """
     if chains < 1:
         raise ValueError(f"need at least 1 chain, got {chains}")
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    device = usable(device)
     begun = precision_of(checkpoint) if precision == "auto" else None
     chosen = begun or precision
     run = _Run(measurement, prior, sampler, device, chosen, options, init, sigma_start)
@@ -113,7 +113,7 @@ class _Run:
                 f"the operator takes {sizes(self.shape)}"
             )
         self.prior, self.device = prior.to(device), torch.device(device)
-        self.precision = choose(precision, prior, self.shape, self.device)
+        self.precision = choose_precision(precision, prior, self.shape, self.device)
         self.dtype = torch.float64 if self.precision == "float64" else torch.float32
         self.denoise = Counted(prior, self.precision, self.device)
         self.measurement = measurement.to(self.device, self.dtype)

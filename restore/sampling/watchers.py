@@ -11,11 +11,11 @@ Watcher = Callable[[Step, int, int], bool | None]
 
 
 class Trace:
-    """Noise level and data misfit after every step, in `rows`: dicts of sigma and chi_square.
+    """A watcher that records every step in `rows`: dicts of sigma and chi_square.
 
-    chi_square: mean over the chains of the denoised estimates', None where the noise is not
-    Gaussian. Samplers with particles add ess, the mean effective sample size of a chain.
-    One call of the operator a step.
+    chi_square: of the denoised estimates, averaged over the chains; None where the noise is not
+    Gaussian. Samplers with particles add ess, the mean effective sample size of a chain. It costs
+    one call of the operator a step.
     """
 
     def __init__(self, measurement: Measurement):
@@ -23,13 +23,13 @@ class Trace:
         self.rows: list[dict[str, float | None]] = []
 
     def __call__(self, step: Step, index: int, total: int) -> None:
-        row = {"sigma": step.sigma, "chi_square": misfit(self.measurement, step)}
+        row = {"sigma": step.sigma, "chi_square": mean_chi_square(self.measurement, step)}
         if step.ess is not None:
             row["ess"] = step.ess.mean().item()
         self.rows.append(row)
 
 
-def misfit(measurement: Measurement, step: Step) -> float | None:
+def mean_chi_square(measurement: Measurement, step: Step) -> float | None:
     """The mean chi-square of a step's denoised estimates; None without Gaussian noise."""
     if not isinstance(measurement.noise, Gaussian) or measurement.noise.noise_free:
         return None
@@ -38,10 +38,10 @@ def misfit(measurement: Measurement, step: Step) -> float | None:
 
 
 def until_discrepancy(measurement: Measurement, factor: float = 1.0) -> Watcher:
-    """Stop when the data are explained: |y - A(D)|^2 <= factor times the noise's (Morozov)."""
+    """A watcher that stops when the data are explained: chi-square <= factor (Morozov)."""
 
     def watcher(step: Step, index: int, total: int) -> bool:
-        value = misfit(measurement, step)
+        value = mean_chi_square(measurement, step)
         return value is not None and value <= factor
 
     return watcher

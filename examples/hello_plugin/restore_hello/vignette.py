@@ -3,10 +3,7 @@
 import torch
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, Task
-from restore.measurement.measurement import Measurement
-from restore.measurement.noise import Gaussian
-from restore.measurement.operator import LinearOperator
+from restore import Gaussian, LinearOperator, Measurement, Recipe, Record, Task
 
 
 class Vignette(LinearOperator):

@@ -65,7 +65,7 @@ class Geometry:
     def centred(
         cls, shape: tuple[int, int, int], spacing: tuple[float, float, float]
     ) -> "Geometry":
-        """Of (z, y, x) voxels about the origin, rows to the patient's left, columns to the back.
+        """A geometry of (z, y, x) voxels about the origin, rows to the left, columns to the back.
 
         For volumes whose size is known and whose place is not.
         """
@@ -76,7 +76,7 @@ class Geometry:
 
     @classmethod
     def from_lps(cls, affine: np.ndarray) -> "Geometry":
-        """Of an affine from voxel indices to LPS+ mm."""
+        """The geometry of an affine from voxel indices to LPS+ mm."""
         return cls(LPS @ affine)
 
     @property
@@ -108,7 +108,7 @@ class Geometry:
         return bool(off[:, 3].max() <= tolerance and off[:, :3].max() <= tolerance / 100)
 
     def cropped(self, z: int = 0, y: int = 0, x: int = 0) -> "Geometry":
-        """Of the part that begins at that voxel."""
+        """The geometry of the part that begins at that voxel."""
         shift = np.eye(4)
         shift[:3, 3] = x, y, z
         return Geometry(self.affine @ shift)

@@ -111,7 +111,7 @@ def train() -> None:
     "--sigma-median", type=float, default=0.1, show_default=True, help="Of the noise levels drawn."
 )
 @click.option("--mean", type=float, help="The signals' centre; else measured.")
-@click.option("--spread", type=float, help="Their standard deviation; else measured.")
+@click.option("sigma_data", "--spread", type=float, help="Their standard deviation; else measured.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--name", help="For the prior's card; else the folder's name.")
@@ -132,31 +132,22 @@ def denoiser(
 
     A run that was interrupted goes on when the same command is given again.
     """
-    from ...files.training import has_prior, train_prior
+    from ...files.training import PriorPlan, has_prior, train_prior
     from ...networks.training import Training
 
     if has_prior(out) and not overwrite:
         raise FileExistsError(f"{out} holds a prior already; choose another, or add --overwrite")
     device = usable(device)
     gathered = _material(material, folders, validation, channels)
-    signals, held = gathered.signals, gathered.validation
-    click.echo(f"{len(signals)} signals to train on, {len(held)} to validate with", err=True)
-    plan = {key: asked.pop(key) for key in PLAN}
+    count, held = len(gathered.signals), len(gathered.validation)
+    click.echo(f"{count} signals to train on, {held} to validate with", err=True)
+    training = Training(**{key: asked.pop(key) for key in PLAN})
     card = {"name": asked.pop("name") or out.name, "licence": asked.pop("licence")}
-    card |= {
-        "data": asked.pop("data") or ", ".join(folder.name for folder in folders),
-        "signals": len(signals),
-    }
+    data = asked.pop("data") or ", ".join(folder.name for folder in folders)
+    card |= {"data": data, "signals": count}
+    plan = PriorPlan(training, card=card, **asked)
     try:
-        errors = train_prior(
-            out,
-            gathered,
-            Training(**plan),
-            card=card,
-            device=device,
-            report=_report,
-            **asked,
-        )
+        errors = train_prior(out, gathered, plan, device=device, report=_report)
     except KeyboardInterrupt:
         say("interrupted; run the same command again to go on")
         return INTERRUPTED

@@ -1,6 +1,6 @@
 """Decoupled and splitting samplers: against the exact posterior, and against what they state.
 
-On the Gaussian acceptance problem (algorithms.md C.3.2; prior N(0, I_16), 8 of 16 directions
+On the Gaussian acceptance problem (prior N(0, I_16), 8 of 16 directions
 measured with singular values 1 to 0.2), 100 steps, MEASURED holds (mean error in posterior
 standard deviations, variance ratio where measured, where not) of the approximate ones. A test
 that finds another number, better or worse, fails: then the method has changed.

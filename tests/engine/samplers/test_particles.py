@@ -211,7 +211,7 @@ def test_a_non_differentiable_operator_is_enough_for_the_derivative_free():
 
 
 def test_twisted_particles_find_the_modes_of_a_mixture():
-    """Mean over 3 problems of 8 values: within 2x of the floor (algorithms.md C.3.1; 10 problems
+    """Mean over 3 problems of 8 values: within 2x of the floor (10 problems
     in benchmarks/posterior.py), and far below what ignores y, about 8."""
     found, floor = [], []
     for seed in range(3):

@@ -27,6 +27,24 @@ BAD = {
 }
 
 
+def test_the_names_of_the_command_line_s_own_flags_are_not_free(monkeypatch):
+    import tiny_parts
+
+    from restore.files.task import Recipe
+
+    def recipe(name):
+        namespace = {}
+        exec(f"def solve(record, noise, *, {name}: int = 1): ...", namespace)
+        return Recipe(namespace["solve"])
+
+    for name in ("held_out", "baseline", "format", "output", "json", "sets", "seed", "no_held_out"):
+        monkeypatch.setattr(tiny_parts, "calm", recipe(name))
+        with pytest.raises(AssertionError, match="command line's own"):
+            check_plugin("tiny_plugin")
+    monkeypatch.setattr(tiny_parts, "calm", recipe("trust"))
+    check_plugin("tiny_plugin")
+
+
 @pytest.mark.parametrize("module", ["restore.samplers.plugin", "tiny_plugin"])
 def test_plugins_that_keep_the_contract_pass(module):
     check_plugin(module)

@@ -30,7 +30,7 @@ def plane(header: Dataset, frame: int) -> Plane | None:
 
 
 def as_plane(position: object, orientation: object, spacing: object) -> Plane | None:
-    """Of three attributes; None where one is missing or empty."""
+    """The plane that three attributes give; None where one is missing or empty."""
     if not (position and orientation and spacing):
         return None
     numbers = (np.array([float(v) for v in values]) for values in (position, orientation, spacing))

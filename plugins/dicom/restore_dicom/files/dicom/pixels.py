@@ -43,7 +43,7 @@ class Encoding:
 
 
 def encoding(header: Dataset, transformation: Dataset) -> Encoding:
-    """Of a slice; transformation: what holds its RescaleSlope, the header or a frame's item."""
+    """How a slice's values are stored; transformation: the header or item with its RescaleSlope."""
     slope, intercept = rescale(transformation, header.get("Modality"))
     return Encoding(
         slope,
@@ -111,7 +111,7 @@ def padding(header: Dataset, stored: np.ndarray) -> np.ndarray:
 
 
 def _number(value: object, dtype: np.dtype) -> int | None:
-    """Of the pixels' signedness, whatever the attribute was written with."""
+    """An attribute's number as the pixels' type has it, whatever sign it was written with."""
     if value is None or value == "":
         return None
     if isinstance(value, bytes):
