@@ -1,6 +1,7 @@
 """The likelihood at an estimate of x0: gradients and steps whose lengths need no tuning."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -118,13 +119,26 @@ def steepest_step(measurement: Measurement, x: Tensor, variance: float) -> Tenso
     (Cauchy's step length), which serves every likelihood; (batch, *in_shape).
     """
     inverse = 0.0 if measurement.noise.noise_free else 1 / variance  # then it is least squares
-    score = measurement.with_density.score
+    score = _comparable(measurement, variance).score
     gradient = score(x)
     power = dot(gradient, gradient).clamp(min=1e-30)
     probe = (variance * x[0].numel() / power).sqrt()  # as far as x is off the truth
     change = gradient - score(x + column(probe, x) * gradient)
     curvature = (dot(gradient, change) / (probe * power)).clamp(min=1e-30)
     return gradient / (inverse + column(curvature, x))
+
+
+def _comparable(measurement: Measurement, variance: float) -> Measurement:
+    """The measurement, with noise in values that have none while others do.
+
+    One step has one length: values without noise would take all of it. Their std is a tenth of what
+    x itself leaves open of them, so that they are met to a hundredth, and the others move too.
+    """
+    noise = measurement.noise
+    if noise.has_density or noise.noise_free or not measurement.linear_gaussian:
+        return measurement.with_density
+    least = 0.1 * variance**0.5 * measurement.operator.norm()
+    return replace(measurement, noise=noise.at_least(least))
 
 
 def curvature(measurement: Measurement, batch: int) -> tuple[Tensor, Tensor]:
