@@ -38,7 +38,7 @@ from restore.files.task import Record, Task
 from restore.measurement.measurement import Measurement
 from restore.plugins.discovery import catalog
 from restore.priors.combined.sliced import slicewise
-from restore.sampling.held_out import CHAINS, chosen
+from restore.sampling.held_out import CHAINS, best_options
 from restore.sampling.posterior import Posterior
 
 from .tables import publish, table
@@ -126,13 +126,15 @@ def rivals(task: Task) -> Iterator[tuple[str, list[Tensor]]]:
 
 def compare(case: Case, mask: str, rate: float, chains: int, steps: int) -> list[list[str]]:
     task = mri.solve(case.record(), None, accelerate=rate, mask=mask, calibration=case.calibration)
-    truth = task.reference.signal if case.truth is None else case.truth()
+    truth = task.comparison.reference.signal if case.truth is None else case.truth()
     net = f"{mask} {rate:g} ({task.facts['acceleration']:.2f})"
     rows = []
 
     def add(name: str, answers: list[Tensor], inside: str = "", seconds: str = "") -> None:
         shown = [task.present(answer).signal for answer in answers]
-        filled = [expected(predictive(task.predict, [x])).signal for x in answers]
+        filled = [
+            expected(predictive(task.comparison.noisy_reference, [x])).signal for x in answers
+        ]
         cells = [*plain(case, shown, truth), *predicted(case, filled, truth)]
         rows.append([case.name, net, name, *cells, inside, seconds])
 
@@ -141,7 +143,7 @@ def compare(case: Case, mask: str, rate: float, chains: int, steps: int) -> list
     started = time.perf_counter()
     posterior, factor, trust = sampled(task, chains, steps)
     seconds = time.perf_counter() - started
-    draws = predictive(task.predict, posterior.samples)
+    draws = predictive(task.comparison.noisy_reference, posterior.samples)
     shown = [task.present(x) for x in posterior.samples] if case.truth else draws[:chains]
     inside = coverage(case, [record.signal for record in shown], truth)
     inside = f"{inside} (x{factor:.1f}, {trust:g})"
@@ -164,16 +166,16 @@ def coverage(case: Case, samples: list[Tensor], truth: Tensor) -> str:
 def sampled(task: Task, chains: int, steps: int) -> tuple[Posterior, float, float]:
     """As `restore run mri` does, with the width and the trust that held-out lines ask for."""
     prior = slicewise(slices())
-    split = task.split()
+    split = task.held_out_split()
 
     def run(measurement: Measurement, chains: int, seed: int, options: dict) -> Posterior:
         return restore.sample(
-            measurement, prior, task.sampler, chains=chains, seed=seed, precision="auto",
-            sigmas=task.schedule(steps), **options,
+            measurement, prior, task.sampler.name, chains=chains, seed=seed, precision="auto",
+            sigmas=task.sampler.schedule(steps), **options,
         )  # fmt: skip
 
     few = lambda options: run(split.kept, CHAINS, 1, options).samples  # noqa: E731
-    best, factor = chosen(task.tries, few, split)
+    best, factor = best_options(task.sampler.candidate_options, few, split)
     return run(task.measurement, chains, 0, best).widened(factor), factor, best["trust"]
 
 

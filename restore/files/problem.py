@@ -88,13 +88,13 @@ def pose(source: Path, settings: Settings) -> Problem:
     record = read(source, entry)
     noise, noise_source = _noise(record, recipe, settings)
     task = _solve(recipe, record, noise, settings)
-    sampler = settings.sampler or task.sampler
+    sampler = settings.sampler or task.sampler.name
     if sampler == "auto":
         sampler, task = _chosen(task, settings)
-    own = task.options if sampler == task.sampler else {}
+    own = task.sampler.options if sampler == task.sampler.name else {}
     given = parsed(catalog().load("samplers", sampler), settings.sampler_options, sampler)
-    if settings.baseline not in (None, *task.baselines):
-        raise UsageError(unknown("baseline", str(settings.baseline), task.baselines))
+    if settings.baseline not in (None, *task.comparison.baselines):
+        raise UsageError(unknown("baseline", str(settings.baseline), task.comparison.baselines))
     format = _format(source, task, settings)
     problem = Problem(
         source,
@@ -110,7 +110,8 @@ def pose(source: Path, settings: Settings) -> Problem:
     if settings.reference is not None:
         reference = read(_reference(problem.source, settings.reference), entry)
         return _compared(problem, reference, entry)
-    return problem if task.reference is None else _compared(problem, task.reference, entry)
+    reference = task.comparison.reference
+    return problem if reference is None else _compared(problem, reference, entry)
 
 
 def _format(source: Path, task: Task, settings: Settings) -> str:
@@ -130,9 +131,9 @@ def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | 
 
 def _chosen(task: Task, settings: Settings) -> tuple[str, Task]:
     """The sampler that suits the problem, and the task with the reason among its facts."""
-    prior = task.adapt(by_name.load_prior(settings.prior or task.prior))
+    prior = task.adapt_prior(by_name.load_prior(settings.prior or task.prior))
     name, reason = choose(task.measurement, prior)
-    return name, replace(task, facts={**task.facts, "chosen": f"{name}: {reason}"})
+    return name, task.with_facts({"chosen": f"{name}: {reason}"})
 
 
 def _solve(recipe: Recipe, record: Record, noise: float | None, settings: Settings) -> Task:

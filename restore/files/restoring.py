@@ -14,7 +14,7 @@ from ..plugins.discovery import catalog
 from ..priors.prior import Prior
 from ..samplers.base import Step
 from ..sampling import by_name
-from ..sampling.held_out import CHAINS, chosen
+from ..sampling.held_out import CHAINS, best_options
 from ..sampling.posterior import Posterior
 from ..sampling.watchers import Trace, Watcher
 from .coverage import predictive, spread
@@ -47,13 +47,13 @@ def restore_file(
     """
     refuse_inputs(target, [source])
     problem = pose(source, settings)
-    prior = problem.task.adapt(load_prior(problem.prior))
+    prior = problem.task.adapt_prior(load_prior(problem.prior))
     if say is not None:
         say(problem)
-    if problem.task.prepare is not None:
-        problem = replace(problem, task=problem.task.prepare(prior))
+    if problem.task.pose_with_prior is not None:
+        problem = replace(problem, task=problem.task.pose_with_prior(prior))
     factor = None
-    if settings.held_out and settings.chains > 1 and problem.task.split is not None:
+    if settings.held_out and settings.chains > 1 and problem.task.held_out_split is not None:
         problem, factor = _held_out(problem, prior, settings, progress)
     trace, watch = _watched(problem.task.measurement, progress)
     posterior = _sampled(problem, prior, settings, watch, checkpoint)
@@ -64,7 +64,7 @@ def restore_file(
     shown = {"mean": present(posterior.mean), "sample": samples[0]}
     answers = {"predicted": posterior.samples}
     if settings.baseline is not None:
-        baseline = problem.task.baselines[settings.baseline]()
+        baseline = problem.task.comparison.baselines[settings.baseline]()
         shown["baseline"] = present(baseline)
         answers["baseline predicted"] = baseline[None]
     draws = _draws(problem, answers)
@@ -83,10 +83,11 @@ def restore_file(
 
 def _draws(problem: Problem, answers: Mapping[str, Tensor]) -> dict[str, list[Record]]:
     """Of the task's own reference, by what it is predicted from, where it holds noise."""
-    predict = problem.task.predict
-    if predict is None or problem.reference is not problem.task.reference:
+    comparison = problem.task.comparison
+    noisy_reference = comparison.noisy_reference
+    if noisy_reference is None or problem.reference is not comparison.reference:
         return {}
-    return {name: predictive(predict, signals) for name, signals in answers.items()}
+    return {name: predictive(noisy_reference, signals) for name, signals in answers.items()}
 
 
 def _watched(measurement: Measurement, progress: Progress | None) -> tuple[Trace, list[Watcher]]:
@@ -104,11 +105,11 @@ def _watched(measurement: Measurement, progress: Progress | None) -> tuple[Trace
 def _sampled(
     problem: Problem, prior: Prior, settings: Settings, watch: list, checkpoint: Path | None
 ) -> Posterior:
-    task = problem.task
-    steps = task.steps if settings.steps is None else settings.steps
-    own = task.schedule if problem.sampler == task.sampler else None
+    choice = problem.task.sampler
+    steps = choice.steps if settings.steps is None else settings.steps
+    own = choice.schedule if problem.sampler == choice.name else None
     return by_name.sample(
-        task.measurement,
+        problem.task.measurement,
         prior,
         problem.sampler,
         chains=settings.chains,
@@ -116,8 +117,8 @@ def _sampled(
         seed=settings.seed,
         device=settings.device,
         precision=settings.precision,
-        init=task.init,
-        sigma_start=task.sigma_start,
+        init=choice.init,
+        sigma_start=choice.sigma_start,
         watch=watch,
         checkpoint=checkpoint,
         **problem.options,
@@ -128,7 +129,7 @@ def _held_out(
     problem: Problem, prior: Prior, settings: Settings, progress: Progress | None
 ) -> tuple[Problem, float]:
     """The best options and the width, of runs on a part of the measurement against the rest."""
-    task, split = problem.task, problem.task.split()
+    task, split = problem.task, problem.task.held_out_split()
     few = replace(settings, chains=min(CHAINS, settings.chains), seed=settings.seed + 1)
 
     def samples(options: Mapping[str, Any]) -> Tensor:
@@ -136,11 +137,10 @@ def _held_out(
         tried = replace(problem, task=part, options={**problem.options, **options})
         return _sampled(tried, prior, few, _watched(split.kept, progress)[1], None).samples
 
-    own = problem.sampler == task.sampler
-    tries = [t for t in task.tries if own and not t.keys() & settings.sampler_options.keys()]
-    best, factor = chosen(tries or [{}], samples, split)
-    told = {f"{key}, by held-out data": value for key, value in best.items()}
-    task = replace(task, facts={**task.facts, **told})
+    own = task.sampler.candidate_options if problem.sampler == task.sampler.name else ()
+    candidates = [o for o in own if not o.keys() & settings.sampler_options.keys()]
+    best, factor = best_options(candidates or [{}], samples, split)
+    task = task.with_facts({f"{key}, by held-out data": value for key, value in best.items()})
     return replace(problem, task=task, options={**problem.options, **best}), factor
 
 

@@ -58,14 +58,14 @@ def misfit(samples: Tensor, held: Measurement) -> float:
     return seen.misfit - seen.spread / len(samples)
 
 
-def chosen(tries: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
+def best_options(candidates: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
     """The options of the least misfit, and the width of their samples.
 
     run: options -> samples (chains, *shape) of p(x | split.kept).
     """
-    runs = [run(options) for options in tries]
+    runs = [run(options) for options in candidates]
     best = min(range(len(runs)), key=lambda i: misfit(runs[i], split.held))
-    return tries[best], width(runs[best], split)
+    return candidates[best], width(runs[best], split)
 
 
 @dataclass(frozen=True)

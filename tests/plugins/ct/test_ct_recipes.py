@@ -66,7 +66,7 @@ def test_every_baseline_is_a_slice(measured):
     task = recipes.solve_ct(read(source), None)
     truth = read(reference).signal
     errors = {}
-    for name, answer in task.baselines.items():
+    for name, answer in task.comparison.baselines.items():
         found = task.present(answer()).signal
         assert found.shape == truth.shape
         errors[name] = (found - truth).square().mean().sqrt().item()
@@ -122,7 +122,7 @@ def test_the_axis_of_rotation_is_found(axis):
     record = disc_scan(axis)
     task = recipes.solve_ct(record, 0.01)
     assert task.facts["axis of rotation, estimated"] == pytest.approx(axis, abs=0.3)
-    inside = task.before.signal[0, 0, 30:42, 32:44]  # within the disc: water
+    inside = task.comparison.input_shown.signal[0, 0, 30:42, 32:44]  # within the disc: water
     assert inside.mean() == pytest.approx(0, abs=30)
     given = recipes.solve_ct(record, 0.01, axis=axis)
     assert "axis of rotation, estimated" not in given.facts
@@ -154,7 +154,7 @@ def test_a_tooth_is_restored_on_its_true_axis():
     record = read(path, catalog().entry("recipes", "ct"))
     task = recipes.solve_ct(record, None, size=128, pixel=5.0)
     assert 294.5 < task.facts["axis of rotation, estimated"] < 297
-    scaled = task.before.signal
+    scaled = task.comparison.input_shown.signal
     assert (scaled.quantile(0.99) / task.facts["water per length"]).item() == pytest.approx(
         1, abs=0.1
     )

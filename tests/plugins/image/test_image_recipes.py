@@ -99,7 +99,7 @@ def test_a_posterior_under_an_exact_prior_explains_a_simulated_file(tmp_path):
     measured = formats.read_tiff(tmp_path / "measurement.tif")
     task = recipe.solve(measured, 0.1, mask=tmp_path / "mask.png")
     prior = restore.gaussian(torch.full((1, 8, 8), 0.5), 0.09 * torch.eye(64))
-    posterior = restore.sample(task.measurement, prior, task.sampler, chains=64, steps=200)
+    posterior = restore.sample(task.measurement, prior, task.sampler.name, chains=64, steps=200)
     seen = task.measurement.measured[0]
     assert posterior.std[seen].mean() == pytest.approx(0.1 * 0.9**0.5, rel=0.05)
     assert posterior.std[~seen].mean() == pytest.approx(0.3, rel=0.05)

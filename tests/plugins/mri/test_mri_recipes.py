@@ -18,7 +18,7 @@ from restore_mri.operators.noncartesian_sense import noncartesian_sense
 from restore_mri.recipes import active
 from restore_mri.recipes import denoise as magnitude
 from restore_mri.recipes.held_out import chosen, kept_back
-from restore_mri.recipes.mri import LEVELS, TRUSTS, mri, posed
+from restore_mri.recipes.mri import LEVELS, TRUSTS, mri, task_of
 from restore_mri.recipes.predicted import full_scan
 from restore_mri.recipes.scan import scan
 from restore_mri.recipes.show import channels
@@ -127,7 +127,7 @@ def test_a_phase_is_taken_off_and_given_back(full):
     assert free.phase is None and known.phase.abs().sub(1).abs().max() < 1e-5
     assert found.imag.square().sum() < 0.1 * found.real.square().sum()
     assert free.combined().imag.square().sum() > 0.5 * free.combined().real.square().sum()
-    seen = [posed(s).present(channels(s.combined())).signal for s in (free, known)]
+    seen = [task_of(s).present(channels(s.combined())).signal for s in (free, known)]
     torch.testing.assert_close(*seen, atol=1e-4 * known.scale, rtol=1e-4)
 
 
@@ -148,8 +148,8 @@ def test_a_noisy_reference_lies_among_its_draws(full):
     mask = masks.accelerate("random", SIZE, 3.0, calibration=12)
     scale = scan(given, 1.0, maps="espirit", mask=mask)[0].scale
     least, whole = scan(given, NOISE / scale, maps="espirit", mask=mask)
-    reference = posed(least).present(channels(whole.combined())).signal
-    predict = full_scan(least, whole, posed(least))
+    reference = task_of(least).present(channels(whole.combined())).signal
+    predict = full_scan(least, whole, task_of(least))
     truth = channels(image * least.phase.conj() / scale)
     draws = predictive(predict, [truth] * 8)
     assert len(draws) == DRAWS
@@ -276,7 +276,7 @@ def test_a_trajectory_is_gridded(full):
     y = y + NOISE * torch.randn(y.shape, dtype=y.dtype, generator=generator) * 2**0.5
     meta = {"trajectory": points, "shape": SIZE, "mask": None, "phase_axis": -1}
     task = mri.solve(Record(y, "kspace", None, meta), NOISE)
-    found = task.present(task.baselines["sense-cg"]()).signal
+    found = task.present(task.comparison.baselines["sense-cg"]()).signal
     assert (found.abs() - one.abs()).norm() / one.norm() < 0.15  # spokes thin out at the corners
     with pytest.raises(ValueError, match="--coils is for k-space on a grid"):
         mri.solve(Record(y, "kspace", None, meta), NOISE, coils=2)

@@ -16,7 +16,7 @@ from restore_operators.reconstruction import classical
 from restore_operators.tomography.projector import Projector
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.measurement.operator import LinearOperator
@@ -29,7 +29,7 @@ from ..operators import centred, projector
 from . import show
 from .simulate import simulate
 
-PRIOR, SAMPLER, STEPS = "ct-slices", "diffpir", 60
+PRIOR, STEPS = "ct-slices", 60
 Likelihood = Literal["gaussian", "transmission"]
 Volume = Literal["slices", "perpendicular"]
 EVERY = 5  # one view of so many is kept back, to tell the samples' spread by
@@ -72,18 +72,20 @@ def solve_ct(
         return _measured(part, water * projector(part, shape, pixel), likelihood, noise)
 
     present = _presented(scan, operator, water, units)
+    split = _kept_back(measured, operator.out_shape[-2])
     return Task(
         measurement,
         PRIOR,
-        SAMPLER,
+        SamplerChoice("diffpir", STEPS),
         present,
-        STEPS,
+        adapt_prior=slicewise if volume == "slices" else perpendicular,
+        held_out_split=split if likelihood == "gaussian" else None,
+        comparison=Comparison(
+            input_shown=present(first / water),
+            baselines=baselines(measurement, operator, water),
+            views=show.views if units == "HU" else None,
+        ),
         facts={**facts, "views": operator.out_shape[-2], "water per length": water},
-        adapt=slicewise if volume == "slices" else perpendicular,
-        before=present(first / water),
-        split=_kept_back(measured, operator.out_shape[-2]) if likelihood == "gaussian" else None,
-        views=show.views if units == "HU" else None,
-        baselines=baselines(measurement, operator, water),
         format=".h5",
     )
 

@@ -5,7 +5,7 @@ from restore_dicom.noise import noise_std
 from restore_operators import Identity
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.priors.combined.sliced import slicewise
@@ -40,12 +40,11 @@ def solve_denoise(record: Record, noise: float | None) -> Task:
     return Task(
         Measurement(y, Identity(y.shape), Gaussian(noise / 1000)),
         "ct-slices",
-        "stochastic-denoising",
+        SamplerChoice("stochastic-denoising", STEPS),
         present,
-        STEPS,
+        adapt_prior=slicewise,
+        comparison=Comparison(views=show.views),
         facts={"noise in HU": noise},
-        adapt=slicewise,
-        views=show.views,
     )
 
 

@@ -5,7 +5,6 @@ displayed, upright. Noise is white and Gaussian, in units of the full range.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +26,7 @@ from restore_operators import (
 )
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, Task
+from restore.files.task import Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.measurement.operator import LinearOperator
@@ -52,8 +51,7 @@ Pattern = Literal["rggb", "bggr", "grbg", "gbrg"]
 
 def solve_denoise(record: Record, noise: float | None) -> Task:
     """Take white noise out of a photograph, grey or colour."""
-    task = _task(record, observe_denoise(record), noise)
-    return replace(task, sampler="stochastic-denoising")
+    return _task(record, observe_denoise(record), noise, sampler="stochastic-denoising")
 
 
 def observe_denoise(record: Record) -> LinearOperator:
@@ -71,7 +69,9 @@ def solve_inpaint(record: Record, noise: float | None, *, mask: Path) -> Task:
     """
     operator = observe_inpaint(record, mask=mask)
     missing = 1 - operator.mask.mean().item()
-    return _task(record, operator, noise, y=operator.mask * record.signal, missing=missing)
+    return _task(
+        record, operator, noise, y=operator.mask * record.signal, facts={"missing": missing}
+    )
 
 
 def observe_inpaint(
@@ -118,8 +118,8 @@ def solve_deblur(
     kernel: gaussian:STD, motion:LENGTH,ANGLE, disc:RADIUS, or a picture or .npy of the kernel
     boundary: what the scene is taken to be beyond the edges of the picture
     """
-    task = _task(record, observe_deblur(record, kernel=kernel, boundary=boundary), noise)
-    return replace(task, sampler=BLURRED)
+    operator = observe_deblur(record, kernel=kernel, boundary=boundary)
+    return _task(record, operator, noise, sampler=BLURRED)
 
 
 def observe_deblur(
@@ -146,8 +146,11 @@ def solve_superresolve(
     """
     channels, height, width = record.signal.shape
     operator = _downsample((channels, height * factor, width * factor), factor, antialias)
-    task = _task(record, operator, noise, lambda signal: enlarged(record, signal, factor))
-    return replace(task, sampler=BLURRED)
+
+    def present(signal: Tensor) -> Record:
+        return enlarged(record, signal, factor)
+
+    return _task(record, operator, noise, sampler=BLURRED, present=present)
 
 
 def observe_superresolve(
@@ -261,10 +264,18 @@ def _task(
     record: Record,
     operator: LinearOperator,
     noise: float | None,
+    *,
+    sampler: str = SAMPLER,
     present: Callable[[Tensor], Record] | None = None,
     y: Tensor | None = None,
-    **facts: Any,
+    facts: Mapping[str, Any] | None = None,
 ) -> Task:
+    """The task of a picture.
+
+    y: what was measured; else all that the file holds. ValueError where no noise is given; of none
+    at all, half a step of the file's depth is taken.
+    """
+    facts = dict(facts or {})
     if noise is None:
         raise ValueError(
             f"the noise of {_name(record)} cannot be guessed; give its standard deviation in units "
@@ -277,7 +288,7 @@ def _task(
     measurement = Measurement(y, operator, Gaussian(noise))
     prior = PRIORS[operator.in_shape[0]]
     present = present or record.with_signal
-    return Task(measurement, prior, SAMPLER, present, STEPS, facts=facts)
+    return Task(measurement, prior, SamplerChoice(sampler, STEPS), present, facts=facts)
 
 
 def _coloured(record: Record) -> torch.Size:

@@ -38,14 +38,14 @@ class Plan:
 def acquired(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
     """The task of the lines that a prior's posterior asks for, one after the other."""
 
-    def prepare(prior: Prior) -> Task:
+    def pose_with_prior(prior: Prior) -> Task:
         chosen, order = greedy(scan, prior, plan, task)
         policies = {"greedy": chosen, **others(scan, plan)}
         facts = {}
         for name, lines in policies.items():
             posterior = _posterior(scan, lines, prior, plan, task, plan.seed)
             found = task.present(posterior.mean).signal.abs()
-            truth = task.reference.signal.abs()
+            truth = task.comparison.reference.signal.abs()
             error = (found - truth).square().sum() / truth.square().sum()
             facts[f"nmse of {name} lines"] = error.item()
         facts["order of the lines"] = order
@@ -53,12 +53,11 @@ def acquired(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
         return replace(
             task,
             measurement=part.measurement(),
-            split=lambda: kept_back(part),
-            facts={**task.facts, **facts},
-            prepare=None,
-        )
+            held_out_split=lambda: kept_back(part),
+            pose_with_prior=None,
+        ).with_facts(facts)
 
-    return prepare
+    return pose_with_prior
 
 
 def greedy(scan: Scan, prior: Prior, plan: Plan, task: Task) -> tuple[Tensor, list[int]]:
@@ -137,9 +136,9 @@ def _posterior(
     return sample(
         measured(scan, lines).measurement(),
         prior,
-        task.sampler,
+        task.sampler.name,
         chains=plan.chains,
-        sigmas=task.schedule(plan.steps),
+        sigmas=task.sampler.schedule(plan.steps),
         seed=seed,
-        **task.options,
+        **task.sampler.options,
     )

@@ -10,7 +10,7 @@ from restore_dicom.geometry import Geometry
 from restore_operators.reconstruction import classical
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.priors.combined.sliced import perpendicular, slicewise
 from restore.priors.schedules import geometric
@@ -23,7 +23,7 @@ from .predicted import full_scan
 from .scan import CALIBRATION, Scan, scan
 from .show import channels, magnitudes
 
-PRIOR, SAMPLER, STEPS = "mri-slices", "diffpir", 60
+PRIOR, STEPS = "mri-slices", 60
 # DiffPIR on k-space, tuned on held-out slices at noises of 0.005, 0.02 and 0.1: what was measured
 # tells more than levels above the first, and the steps are spent where aliases dissolve. How far to
 # trust the prior depends on how much of a scan it knows: held-out lines tell.
@@ -69,22 +69,18 @@ def solve_mri(
     if record.kind == "kspace" and record.meta.get("trajectory") is not None:
         _refuse_grid_options(record, accelerate, mask_file, coils)
         found = gridded(record, noise, maps=maps, calibration=calibration, phase=phase)
-        return posed(found, volume)
+        return task_of(found, volume)
     keep = _kept(record, accelerate, mask, mask_file, calibration, mask_seed)
     least, full = scan(
         record, noise, maps=maps, mask=keep, coils=coils, calibration=calibration, phase=phase
     )
-    task = posed(least, volume)
+    task = task_of(least, volume)
     if keep is None:
         return task
     reference = task.present(channels(full.combined()))
     share = least.mask.double().mean().item()
-    return replace(
-        task,
-        reference=reference,
-        predict=full_scan(least, full, task),
-        facts={**task.facts, "acceleration": 1 / share},
-    )
+    compared = task.compared_with(reference, full_scan(least, full, task))
+    return compared.with_facts({"acceleration": 1 / share})
 
 
 def solve_active(
@@ -117,20 +113,19 @@ def solve_active(
             f"of {full.lines} lines, {start} to start with and {budget} in all cannot be measured"
         )
     plan = Plan(budget, start, rounds, particles, STEPS // 2, mask_seed)
-    task = posed(full)
-    task = replace(
-        task,
-        measurement=measured(full, torch.ones(full.lines, dtype=torch.bool)).measurement(),
-        reference=task.present(channels(full.combined())),
-    )
-    return replace(task, prepare=acquired(full, plan, task))
+    task = task_of(full)
+    every = measured(full, torch.ones(full.lines, dtype=torch.bool))
+    task = replace(task, measurement=every.measurement())
+    task = task.compared_with(task.present(channels(full.combined())))
+    return replace(task, pose_with_prior=acquired(full, plan, task))
 
 
-def posed(scan: Scan, volume: Volume = "slices") -> Task:
+def task_of(scan: Scan, volume: Volume = "slices") -> Task:
     """The problem of a scan; signals are (2, slice, y, x) in units of its scale."""
     measurement = scan.measurement()
     operator = measurement.operator
     record, scale = scan.record, scan.scale
+    along_trajectory = record.meta.get("trajectory") is not None
     shown = (scan.maps != 0).any(1)  # elsewhere the prior would speak alone
     if scan.phase is not None:
         shown = shown * scan.phase
@@ -143,11 +138,21 @@ def posed(scan: Scan, volume: Volume = "slices") -> Task:
     return Task(
         measurement,
         PRIOR,
-        SAMPLER,
+        SamplerChoice(
+            "diffpir",
+            STEPS,
+            options={"trust": TRUST},
+            schedule=levels,
+            candidate_options=[{"trust": trust} for trust in TRUSTS],
+        ),
         present,
-        STEPS,
-        options={"trust": TRUST},
-        schedule=levels,
+        adapt_prior=slicewise if volume == "slices" else perpendicular,
+        held_out_split=None if along_trajectory else lambda: kept_back(scan),
+        comparison=Comparison(
+            input_shown=present(operator.adjoint(measurement.y)[0]),
+            baselines=baselines(measurement),
+            views=magnitudes(scale),
+        ),
         facts={
             "scale": scale,
             "noise in the file's units": scan.noise * scale,
@@ -158,12 +163,6 @@ def posed(scan: Scan, volume: Volume = "slices") -> Task:
             if record.meta.get("geometry")
             else "unknown; taken as 1 mm",
         },
-        adapt=slicewise if volume == "slices" else perpendicular,
-        before=present(operator.adjoint(measurement.y)[0]),
-        tries=[{"trust": trust} for trust in TRUSTS],
-        split=None if record.meta.get("trajectory") is not None else lambda: kept_back(scan),
-        views=magnitudes(scale),
-        baselines=baselines(measurement),
     )
 
 
