@@ -33,7 +33,7 @@ def expected(draws: Sequence[Record]) -> Record:
     return replace(draws[0], signal=(total / len(draws)).float())
 
 
-def spread(signals: Sequence[Tensor]) -> Tensor:
+def sample_std(signals: Sequence[Tensor]) -> Tensor:
     """The unbiased standard deviation of signals of one shape, in double precision.
 
     Of complex signals that of their magnitudes.
@@ -57,7 +57,7 @@ def covered(signals: Sequence[Tensor], truth: Tensor, share: float = 0.9) -> flo
         magnitude(truth),
     )
     quantile = _student(count - 1, (1 + share) / 2)
-    width = quantile * (1 + 1 / count) ** 0.5 * spread(signals)
+    width = quantile * (1 + 1 / count) ** 0.5 * sample_std(signals)
     mean = sum(signal.double() for signal in signals) / count
     return ((truth - mean).abs() <= width + 1e-12).double().mean().item()
 

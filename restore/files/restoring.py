@@ -17,7 +17,7 @@ from ..sampling import by_name
 from ..sampling.held_out import CHAINS, best_options
 from ..sampling.posterior import Posterior
 from ..sampling.watchers import Trace, Watcher
-from .coverage import predictive, spread
+from .coverage import predictive, sample_std
 from .outputs import REPORT, refuse_inputs
 from .problem import Problem, Settings, pose
 from .report import display, png
@@ -71,7 +71,7 @@ def restore_file(
     output = target / f"restored{problem.format}"
     facts = account(problem, settings, posterior, samples, shown, draws, output)
     if len(samples) > 1:
-        std = spread([record.signal for record in samples])
+        std = sample_std([record.signal for record in samples])
         shown["std"] = replace(shown["mean"], signal=std, kind="std")
     with atomic_folder(target) as folder:
         _write_records(folder, problem, shown, samples if settings.samples else [], facts)

@@ -78,7 +78,7 @@ def train_prior(
     widths: Sequence[int] = (32, 64, 128, 256),
     start: Path | None = None,
     mean: float | None = None,
-    spread: float | None = None,
+    sigma_data: float | None = None,
     card: Mapping[str, Any],
     device: str = "cpu",
     minutes: float | None = None,
@@ -87,28 +87,29 @@ def train_prior(
 ) -> dict[float, float]:
     """Train a prior and save it in `folder`; its mean square error at each sigma.
 
-    start: a prior's folder to begin from, of any number of channels. mean, spread: what the
+    start: a prior's folder to begin from, of any number of channels. mean, sigma_data: what the
     preconditioning takes for the signals' centre and standard deviation; else the material's, or
     measured. A run that was cut off is gone on with: ValueError if it was of another network or
     training.
     """
     signals, augment = material.signals, material.augment
     mean = material.mean if mean is None else mean
-    spread = material.spread if spread is None else spread
-    if mean is None or spread is None:
-        centre, width = centre_and_spread(signals)
-        mean, spread = centre if mean is None else mean, width if spread is None else spread
+    sigma_data = material.sigma_data if sigma_data is None else sigma_data
+    if mean is None or sigma_data is None:
+        found_mean, found_std = mean_and_std(signals)
+        mean = found_mean if mean is None else mean
+        sigma_data = found_std if sigma_data is None else sigma_data
     network = _network(material.channels, widths, signals[0].ndim - 1, training.seed)
     if start is not None:
         begin_from(network, load_prior_folder(start).network)
     plan = {**asdict(training), **network.config, "start": start and str(start)}
-    _keep_plan(folder, {**plan, "mean": mean, "spread": spread}, free=("steps", "start"))
+    _keep_plan(folder, {**plan, "mean": mean, "spread": sigma_data}, free=("steps", "start"))
     network = train(
         network,
         signals,
         training,
         mean=mean,
-        sigma_data=spread,
+        sigma_data=sigma_data,
         validation=material.validation,
         validate_every=validate_every,
         checkpoint=folder / CHECKPOINT,
@@ -119,7 +120,7 @@ def train_prior(
         report=report,
     ).cpu()
     measured_on = material.validation or _augmented(material, training)
-    return _measure_and_save(folder, network, training, mean, spread, measured_on, card)
+    return _measure_and_save(folder, network, training, mean, sigma_data, measured_on, card)
 
 
 def measure(
@@ -140,15 +141,15 @@ def measure(
     return errors
 
 
-def centre_and_spread(signals: Sequence[Tensor]) -> tuple[float, float]:
+def mean_and_std(signals: Sequence[Tensor]) -> tuple[float, float]:
     """The mean and the standard deviation of all values, to three digits."""
     count = sum(signal.numel() for signal in signals)
     mean = sum(_float(signal).double().sum().item() for signal in signals) / count
     power = sum((_float(signal) - mean).double().square().sum().item() for signal in signals)
-    spread = (power / count) ** 0.5
-    if spread == 0:
+    std = (power / count) ** 0.5
+    if std == 0:
         raise ValueError("all signals hold one and the same value; there is nothing to learn")
-    return float(f"{mean:.3g}"), float(f"{spread:.3g}")
+    return float(f"{mean:.3g}"), float(f"{std:.3g}")
 
 
 def _measure_and_save(
@@ -156,12 +157,12 @@ def _measure_and_save(
     network: UNet,
     training: Training,
     mean: float,
-    spread: float,
+    sigma_data: float,
     signals: Sequence[Tensor],
     card: Mapping[str, Any],
 ) -> dict[float, float]:
     levels = torch.logspace(0, 1, LEVELS, base=training.sigma_max / training.sigma_min)
-    denoise = from_edm(network, mean=mean, sigma_data=spread)
+    denoise = from_edm(network, mean=mean, sigma_data=sigma_data)
     errors = measure(denoise, signals, (levels * training.sigma_min).tolist())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     made = {"made": date.today().isoformat(), "parameters": parameters}
@@ -169,7 +170,7 @@ def _measure_and_save(
         folder,
         network,
         mean=mean,
-        sigma_data=spread,
+        sigma_data=sigma_data,
         sigma_min=training.sigma_min,
         sigma_max=training.sigma_max,
         errors=errors,

@@ -18,7 +18,7 @@ class Material:
     augment: Augment | None = None
     channels: int = 1  # of the network
     mean: float | None = None  # of the signals, None: measured
-    spread: float | None = None
+    sigma_data: float | None = None  # their standard deviation, None: measured
 
 
 class Patches:

@@ -19,7 +19,7 @@ from ..measurement.noise import Gaussian
 Options = Mapping[str, Any]  # of a sampler
 Run = Callable[[Options], Tensor]
 CHAINS = 3  # of a run without what is kept back
-SURE = 3.0  # standard errors that the misfit must exceed the noise by, to tell anything
+SURE = 3.0  # standard errors that the squared error must exceed the noise by, to tell anything
 
 
 @dataclass(frozen=True)
@@ -40,31 +40,31 @@ def width(samples: Tensor, split: Split) -> float:
     that the kept data show to be assumed too large, by the chi-square of the mean, counts as less.
     ValueError for noise that is not Gaussian, several observations, or a single sample.
     """
-    seen = _seen(samples, split.held)
+    sums = _sums(samples, split.held)
     level = min(1.0, split.kept.chi_square(samples.mean(0, keepdim=True)).item())
-    excess = seen.misfit - level * seen.noise
-    if excess <= SURE * level * seen.doubt or seen.spread <= 0:
+    excess = sums.squared_error - level * sums.noise
+    if excess <= SURE * level * sums.standard_error or sums.sample_variance <= 0:
         return 1.0
-    return max(1.0, (excess / ((1 + 1 / len(samples)) * seen.spread)) ** 0.5)
+    return max(1.0, (excess / ((1 + 1 / len(samples)) * sums.sample_variance)) ** 0.5)
 
 
-def misfit(samples: Tensor, held: Measurement) -> float:
+def squared_error(samples: Tensor, held: Measurement) -> float:
     """|y - A mean|^2 of what was kept back, had the mean been that of many samples.
 
     Whichever option of a sampler makes it least is the best for this measurement; samples and
     errors as of `width`.
     """
-    seen = _seen(samples, held)
-    return seen.misfit - seen.spread / len(samples)
+    sums = _sums(samples, held)
+    return sums.squared_error - sums.sample_variance / len(samples)
 
 
 def best_options(candidates: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
-    """The options of the least misfit, and the width of their samples.
+    """The options of the least squared error, and the width of their samples.
 
     run: options -> samples (chains, *shape) of p(x | split.kept).
     """
     runs = [run(options) for options in candidates]
-    best = min(range(len(runs)), key=lambda i: misfit(runs[i], split.held))
+    best = min(range(len(runs)), key=lambda i: squared_error(runs[i], split.held))
     return candidates[best], width(runs[best], split)
 
 
@@ -72,13 +72,13 @@ def best_options(candidates: Sequence[Options], run: Run, split: Split) -> tuple
 class _Sums:
     """Over what was kept back, of both parts of complex numbers."""
 
-    misfit: float  # squares of y - A mean
-    spread: float  # variances of A x
+    squared_error: float  # squares of y - A mean
+    sample_variance: float  # variances of A x
     noise: float  # variances of the noise
-    doubt: float  # the standard error of the misfit by the noise alone
+    standard_error: float  # of the squared error, by the noise alone
 
 
-def _seen(samples: Tensor, held: Measurement) -> _Sums:
+def _sums(samples: Tensor, held: Measurement) -> _Sums:
     if not isinstance(held.noise, Gaussian) or held.observations > 1 or len(samples) < 2:
         raise ValueError("what is kept back is compared with two samples or more, as one Gaussian "
                          "observation")  # fmt: skip
@@ -88,10 +88,10 @@ def _seen(samples: Tensor, held: Measurement) -> _Sums:
     mean = expected.mean(0, keepdim=True)
     noise = (parts * (held.noise.on(mean) ** 2) * measured.double()).expand_as(measured)
     off = ((held.y - mean).abs().double().square() * measured).sum().item()
-    spread = ((expected - mean).abs().double().square() * measured).sum().item()
+    variance = ((expected - mean).abs().double().square() * measured).sum().item()
     return _Sums(
         off,
-        spread / (len(samples) - 1),
+        variance / (len(samples) - 1),
         noise.sum().item(),
         (2 / parts * noise.square().sum().item()) ** 0.5,
     )

@@ -52,10 +52,10 @@ def log_gaussian(record: Record, operator: LinearOperator, std: float | None = N
     y, operator = _live(record, operator)
     if std is not None:
         return Measurement(y, operator, Gaussian(std))
-    seen = weights > 0
-    if not seen.any():
+    alive = weights > 0
+    if not alive.any():
         raise ValueError("no ray has a weight above 0")
-    level = torch.where(seen, weights, weights[seen].mean()).rsqrt()  # dead ones never count
+    level = torch.where(alive, weights, weights[alive].mean()).rsqrt()  # dead ones never count
     return Measurement(y, operator, Gaussian(level.reshape(1, *y.shape)))
 
 

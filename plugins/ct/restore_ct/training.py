@@ -35,7 +35,7 @@ def material(folders: Sequence[Path], validation: Path | None = None) -> Materia
         signals += parts * (COUNTED if hounsfield else 1)
     held = [] if validation is None else read_records(validation)
     kept = [part for r in held for part in slices(r.signal, generator, hounsfield=True)]
-    return Material(signals, kept, augment=augment, channels=1, mean=0.5, spread=0.55)
+    return Material(signals, kept, augment=augment, channels=1, mean=0.5, sigma_data=0.55)
 
 
 def slices(signal: Tensor, generator: torch.Generator, *, hounsfield: bool) -> list[Tensor]:

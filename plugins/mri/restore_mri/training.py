@@ -42,7 +42,7 @@ def material(folders: Sequence[Path], validation: Path | None = None) -> Materia
     parts = [part.float() for record in held for part in slices(record.signal)]
     generator = torch.Generator().manual_seed(1)
     checked = [with_phase(part[None], generator)[0] for part in parts]
-    return Material(signals, checked, augment=augment, channels=2, mean=0.0, spread=0.35)
+    return Material(signals, checked, augment=augment, channels=2, mean=0.0, sigma_data=0.35)
 
 
 def slices(signal: Tensor) -> list[Tensor]:

@@ -111,7 +111,7 @@ def train() -> None:
     "--sigma-median", type=float, default=0.1, show_default=True, help="Of the noise levels drawn."
 )
 @click.option("--mean", type=float, help="The signals' centre; else measured.")
-@click.option("--spread", type=float, help="Their standard deviation; else measured.")
+@click.option("sigma_data", "--spread", type=float, help="Their standard deviation; else measured.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--name", help="For the prior's card; else the folder's name.")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import grid, restore, tiny  # noqa: F401
 
-from restore.files.training import centre_and_spread, measure, read_signals
+from restore.files.training import mean_and_std, measure, read_signals
 from restore.networks import training
 from restore.sampling.by_name import load_prior
 
@@ -41,7 +41,7 @@ def test_a_trained_prior_is_loaded_and_restores(grids):
     assert (card["name"], card["licence"], card["data"]) == ("p", "CC0", "four grids")
     assert card["training"]["steps"] == 20 and card["signals"] == 4
     config = json.loads(Path("p/prior.json").read_text())
-    mean, spread = centre_and_spread(read_signals(Path("grids")))
+    mean, spread = mean_and_std(read_signals(Path("grids")))
     assert config["preconditioning"] == {"kind": "edm", "mean": mean, "sigma_data": spread}
     assert len(Path("p/curve.csv").read_text().splitlines()) == 3
     result = restore("run", "calm", "a.grid", "-o", "out", "--noise", "0.1", "--prior", "./p")
@@ -123,7 +123,7 @@ def test_eight_bits_are_kept_as_eight_bits():
     eight, other = read_signals(Path())
     assert eight.dtype == torch.uint8 and other.dtype == torch.float32
     assert torch.equal(eight[0], torch.arange(12, dtype=torch.uint8).reshape(3, 4))
-    assert centre_and_spread([eight]) == (
+    assert mean_and_std([eight]) == (
         pytest.approx(values.mean(), rel=5e-3), pytest.approx(values.std(), rel=5e-3),
     )  # fmt: skip
 
@@ -139,4 +139,4 @@ def test_the_measured_error_of_an_exact_denoiser_is_its_posterior_variance():
 
 def test_signals_of_one_value_are_refused():
     with pytest.raises(ValueError, match="nothing to learn"):
-        centre_and_spread([torch.ones(1, 4, 4)])
+        mean_and_std([torch.ones(1, 4, 4)])

@@ -6,7 +6,7 @@ from restore_operators import Mask
 
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
-from restore.sampling.held_out import Split, misfit, width
+from restore.sampling.held_out import Split, squared_error, width
 from restore.sampling.posterior import Posterior
 
 COUNT, SIZE = 6, 20_000  # a relative error of 1 / sqrt(2 * 20000) each: 1 %, tolerances take 5
@@ -87,5 +87,5 @@ def test_widening_keeps_the_mean(shape):
 def test_the_misfit_is_that_of_the_mean_of_many_samples():
     """y of variance 1 + 0.1^2 about the centre; the mean of 6 samples misses it by 1 / 6 more."""
     samples, split = problem(0.1, 1.0)
-    assert misfit(samples, split.held) / SIZE == pytest.approx(1.01, rel=0.05)
-    assert misfit(2 * samples, split.held) > 1.5 * misfit(samples, split.held)
+    assert squared_error(samples, split.held) / SIZE == pytest.approx(1.01, rel=0.05)
+    assert squared_error(2 * samples, split.held) > 1.5 * squared_error(samples, split.held)

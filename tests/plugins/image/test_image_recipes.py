@@ -125,7 +125,7 @@ def test_masks_in_any_mode(tmp_path, mode):
     mask = np.zeros((41, 53), np.uint8)
     mask[5:9] = 255
     Image.fromarray(mask).convert(mode).save(tmp_path / "m.png")
-    left = given.measured(tmp_path / "m.png", (41, 53))
+    left = given.measured_mask(tmp_path / "m.png", (41, 53))
     np.testing.assert_array_equal(left[0].numpy() == 0, mask > 0)
 
 

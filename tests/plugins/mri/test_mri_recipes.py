@@ -17,9 +17,9 @@ from restore_mri.masks import masks
 from restore_mri.operators.noncartesian_sense import noncartesian_sense
 from restore_mri.recipes import active
 from restore_mri.recipes import denoise as magnitude
-from restore_mri.recipes.held_out import chosen, kept_back
+from restore_mri.recipes.held_out import held_mask, kept_back
 from restore_mri.recipes.mri import LEVELS, TRUSTS, mri, task_of
-from restore_mri.recipes.predicted import full_scan
+from restore_mri.recipes.predicted import full_scan_draws
 from restore_mri.recipes.scan import scan
 from restore_mri.recipes.show import channels
 from restore_mri.training import LEAST, augment, coarser, recontrasted, slices, with_phase
@@ -149,9 +149,9 @@ def test_a_noisy_reference_lies_among_its_draws(full):
     scale = scan(given, 1.0, maps="espirit", mask=mask)[0].scale
     least, whole = scan(given, NOISE / scale, maps="espirit", mask=mask)
     reference = task_of(least).present(channels(whole.combined())).signal
-    predict = full_scan(least, whole, task_of(least))
+    draw = full_scan_draws(least, whole, task_of(least))
     truth = channels(image * least.phase.conj() / scale)
-    draws = predictive(predict, [truth] * 8)
+    draws = predictive(draw, [truth] * 8)
     assert len(draws) == DRAWS
     assert covered([d.signal for d in draws[:8]], reference) == pytest.approx(0.9, abs=0.03)
     error, one = (
@@ -163,7 +163,7 @@ def test_a_noisy_reference_lies_among_its_draws(full):
 @pytest.mark.parametrize("name", ["equispaced", "poisson"])
 def test_what_is_kept_back_lies_outside_the_middle(full, name):
     mask = masks.accelerate(name, SIZE, 3.0, calibration=12)
-    held = chosen(mask)
+    held = held_mask(mask)
     assert 0.1 < held.sum() / (mask.sum() - 12 * (SIZE[0] if name == "equispaced" else 12)) < 0.25
     assert not (held & ~mask).any() and not middle(held, (12, 12)).any()
     if name == "equispaced":
@@ -301,7 +301,7 @@ def test_lines_are_chosen_apart_and_once():
     entropy = torch.tensor([0, 1, 5, 5.1, 5, 1, 0, 2, 0.0] + [0.1] * 10)
     taken = torch.zeros(19, dtype=torch.bool)
     taken[0] = True
-    first, second, *rest = active.choose(entropy, taken, 18)
+    first, second, *rest = active.next_lines(entropy, taken, 18)
     assert first == 3 and second == 7  # not its neighbours, which count less for a round
     assert sorted([first, second, *rest]) == list(range(1, 19))
 

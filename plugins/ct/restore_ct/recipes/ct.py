@@ -59,20 +59,20 @@ def solve_ct(
     volume: slices, each for itself, or perpendicular: by slices along two axes in turn
     """
     facts: dict = {}
-    scan = _sparse(as_sinogram(record), every)
+    scan = _every(as_sinogram(record), every)
     scan = _on_axis(scan, axis, facts)
     shape = None if size is None else (size, size)
     operator = projector(scan, shape, pixel)
     first = fbp(scan.signal.reshape(1, *operator.out_shape), operator, "hann")[0]
     water, units = _water(scan, first, facts)
-    measurement = _measured(scan, water * operator, likelihood, noise)
+    measurement = _measurement(scan, water * operator, likelihood, noise)
 
-    def measured(views: Tensor) -> Measurement:
-        part = _views(scan, views)
-        return _measured(part, water * projector(part, shape, pixel), likelihood, noise)
+    def measurement_of(views: Tensor) -> Measurement:
+        part = _with_views(scan, views)
+        return _measurement(part, water * projector(part, shape, pixel), likelihood, noise)
 
     present = _presented(scan, operator, water, units)
-    split = _kept_back(measured, operator.out_shape[-2])
+    split = _kept_back(measurement_of, operator.out_shape[-2])
     return Task(
         measurement,
         PRIOR,
@@ -113,14 +113,14 @@ def estimate_noise(record: Record) -> float:
     return noise_std(signal[None], torch.ones(1, dtype=torch.bool))
 
 
-def _sparse(record: Record, every: int) -> Record:
+def _every(record: Record, every: int) -> Record:
     """One view of so many."""
     if not 1 <= every <= record.signal.shape[-2]:
         raise ValueError(f"of {record.signal.shape[-2]} views every {every}th cannot be used")
-    return record if every == 1 else _views(record, slice(None, None, every))
+    return record if every == 1 else _with_views(record, slice(None, None, every))
 
 
-def _views(record: Record, which: slice | Tensor) -> Record:
+def _with_views(record: Record, which: slice | Tensor) -> Record:
     """Some of the views; which: a slice of them, or (view,) bool."""
     meta = dict(record.meta)
     for name in ("weights", "live", "counts0"):
@@ -131,11 +131,13 @@ def _views(record: Record, which: slice | Tensor) -> Record:
     return replace(record, signal=record.signal[..., which, :], meta=meta)
 
 
-def _kept_back(measured: Callable[[Tensor], Measurement], views: int) -> Callable[[], Split] | None:
+def _kept_back(
+    measurement_of: Callable[[Tensor], Measurement], views: int
+) -> Callable[[], Split] | None:
     """One view of five, from the third on; None for fewer than five."""
     held = torch.zeros(views, dtype=torch.bool)
     held[EVERY // 2 :: EVERY] = True
-    return (lambda: Split(measured(~held), measured(held))) if views >= EVERY else None
+    return (lambda: Split(measurement_of(~held), measurement_of(held))) if views >= EVERY else None
 
 
 def _on_axis(record: Record, axis: float | None, facts: dict) -> Record:
@@ -160,7 +162,7 @@ def _water(scan: Record, first: Tensor, facts: dict) -> tuple[float, str]:
     return scale, "1/bin"
 
 
-def _measured(
+def _measurement(
     scan: Record, operator: LinearOperator, likelihood: Likelihood, noise: float | None
 ) -> Measurement:
     if likelihood == "transmission":

@@ -14,7 +14,7 @@ from ..files import formats
 KERNELS = {"gaussian": (gaussian_kernel, 1), "motion": (motion_kernel, 2), "disc": (disc_kernel, 1)}
 
 
-def measured(path: Path, size: tuple[int, int]) -> Tensor:
+def measured_mask(path: Path, size: tuple[int, int]) -> Tensor:
     """The mask in a picture of this (height, width): 1 where it is dark, 0 where white: missing.
 
     (1, height, width). The average of its colours counts, white from one half on.

@@ -46,7 +46,7 @@ def observe_inpaint(
         raise ValueError("give one of mask, missing and box, not several")
     size = (1, *record.signal.shape[1:])
     if mask is not None:
-        left = given.measured(Path(mask), size[1:])
+        left = given.measured_mask(Path(mask), size[1:])
     elif box is not None:
         left = box_mask(size, given.box(box))
     else:

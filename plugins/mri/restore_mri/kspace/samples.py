@@ -52,23 +52,23 @@ def checked(samples: np.ndarray | Tensor) -> Tensor:
     return samples
 
 
-def measured(samples: Tensor) -> Tensor | None:
+def measured_mask(samples: Tensor) -> Tensor | None:
     """Where some coil has a sample other than exactly zero; None where that is everywhere.
 
     (slice, coil, ky, kx) -> bool (ky, kx), or (slice, ky, kx) where the slices differ. A slice of
     nothing but zeros was measured where the others were.
     """
-    seen = (samples != 0).any(1)
-    seen[~seen.flatten(1).any(1)] = seen.any(0)
-    return None if (~seen).float().mean() < CHANCE else shared(seen)
+    sampled = (samples != 0).any(1)
+    sampled[~sampled.flatten(1).any(1)] = sampled.any(0)
+    return None if (~sampled).float().mean() < CHANCE else shared(sampled)
 
 
-def both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+def intersection(first: Tensor | None, second: Tensor | None) -> Tensor | None:
     """What two masks agree on; None, which means all, stays None."""
-    if one is None or other is None:
-        mask = other if one is None else one
+    if first is None or second is None:
+        mask = second if first is None else first
     else:
-        mask = one & other
+        mask = first & second
     if mask is None or mask.all():
         return None
     return shared(mask)

@@ -35,12 +35,12 @@ class Plan:
     seed: int
 
 
-def acquired(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
+def acquisition(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
     """The task of the lines that a prior's posterior asks for, one after the other."""
 
     def pose_with_prior(prior: Prior) -> Task:
-        chosen, order = greedy(scan, prior, plan, task)
-        policies = {"greedy": chosen, **others(scan, plan)}
+        chosen, order = greedy_lines(scan, prior, plan, task)
+        policies = {"greedy": chosen, **lines_fixed_beforehand(scan, plan)}
         facts = {}
         for name, lines in policies.items():
             posterior = _posterior(scan, lines, prior, plan, task, plan.seed)
@@ -49,7 +49,7 @@ def acquired(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
             error = (found - truth).square().sum() / truth.square().sum()
             facts[f"nmse of {name} lines"] = error.item()
         facts["order of the lines"] = order
-        part = measured(scan, chosen)
+        part = with_lines(scan, chosen)
         return replace(
             task,
             measurement=part.measurement(),
@@ -60,14 +60,14 @@ def acquired(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
     return pose_with_prior
 
 
-def greedy(scan: Scan, prior: Prior, plan: Plan, task: Task) -> tuple[Tensor, list[int]]:
+def greedy_lines(scan: Scan, prior: Prior, plan: Plan, task: Task) -> tuple[Tensor, list[int]]:
     """Which lines, (lines,) bool, and in which order they were chosen."""
-    lines = centre(scan.lines, plan.start)
+    lines = middle_lines(scan.line_count, plan.start)
     order: list[int] = []
     for number in range(plan.rounds):
         posterior = _posterior(scan, lines, prior, plan, task, plan.seed + number)
         due = -(-(plan.budget - int(lines.sum())) // (plan.rounds - number))
-        for line in choose(entropies(scan, posterior.samples), lines, due):
+        for line in next_lines(entropies(scan, posterior.samples), lines, due):
             lines[line] = True
             order.append(line)
     return lines, order
@@ -83,15 +83,15 @@ def entropies(scan: Scan, samples: Tensor) -> Tensor:
     variance = 0.0
     for coil in range(scan.maps.shape[1]):  # one at a time: memory
         k = to_kspace(scan.maps[:, coil : coil + 1] * image)
-        spread = (k - k.mean(0)).abs().square().sum(0) / (len(k) - 1)  # of both parts
-        gain = torch.log1p(spread / (2 * scan.noise**2))
+        sample_variance = (k - k.mean(0)).abs().square().sum(0) / (len(k) - 1)  # of both parts
+        gain = torch.log1p(sample_variance / (2 * scan.noise**2))
         variance = variance + gain.movedim(scan.phase_axis, 0).flatten(1).sum(1)
     return variance
 
 
-def choose(entropy: Tensor, taken: Tensor, count: int) -> list[int]:
+def next_lines(entropy: Tensor, measured: Tensor, count: int) -> list[int]:
     """So many lines, the most wanted first; each makes those near it less wanted."""
-    wanted = torch.where(taken, -torch.inf, entropy.double())
+    wanted = torch.where(measured, -torch.inf, entropy.double())
     at = torch.arange(len(entropy), dtype=torch.float64)
     found = []
     for _ in range(count):
@@ -103,10 +103,10 @@ def choose(entropy: Tensor, taken: Tensor, count: int) -> list[int]:
     return found
 
 
-def others(scan: Scan, plan: Plan) -> dict[str, Tensor]:
+def lines_fixed_beforehand(scan: Scan, plan: Plan) -> dict[str, Tensor]:
     """Lines of the same number, chosen before anything was measured."""
     generator = torch.Generator().manual_seed(plan.seed)
-    start = centre(scan.lines, plan.start)
+    start = middle_lines(scan.line_count, plan.start)
     free = (~start).nonzero().flatten()
     extra = plan.budget - plan.start
     drawn = free[torch.randperm(len(free), generator=generator)[:extra]]
@@ -117,14 +117,14 @@ def others(scan: Scan, plan: Plan) -> dict[str, Tensor]:
     }
 
 
-def centre(lines: int, count: int) -> Tensor:
+def middle_lines(lines: int, count: int) -> Tensor:
     """The middle lines, (lines,) bool."""
     first = lines // 2 - count // 2
     at = torch.arange(lines)
     return (at >= first) & (at < first + count)
 
 
-def measured(scan: Scan, lines: Tensor) -> Scan:
+def with_lines(scan: Scan, lines: Tensor) -> Scan:
     """With no more than the chosen lines."""
     mask = lines[:, None] if scan.phase_axis == -2 else lines[None]
     return scan.masked(mask.expand(scan.kspace.shape[-2:]))
@@ -134,7 +134,7 @@ def _posterior(
     scan: Scan, lines: Tensor, prior: Prior, plan: Plan, task: Task, seed: int
 ) -> Posterior:
     return sample(
-        measured(scan, lines).measurement(),
+        with_lines(scan, lines).measurement(),
         prior,
         task.sampler.name,
         chains=plan.chains,

@@ -20,11 +20,11 @@ def kept_back(scan: Scan) -> Split:
     mask = scan.mask
     if mask is None:
         mask = torch.ones(scan.kspace.shape[-2:], dtype=torch.bool)
-    held = chosen(mask)
+    held = held_mask(mask)
     return Split(scan.masked(mask & ~held).measurement(), scan.masked(held).measurement())
 
 
-def chosen(mask: Tensor) -> Tensor:
+def held_mask(mask: Tensor) -> Tensor:
     """What of a mask, (ky, kx) or (slice, ky, kx), is kept back; bool, in the order of k-space."""
     outside = mask.clone()
     try:

@@ -16,10 +16,10 @@ from restore.priors.combined.sliced import perpendicular, slicewise
 from restore.priors.schedules import geometric
 
 from ..masks import masks
-from .active import Plan, acquired, measured
+from .active import Plan, acquisition, with_lines
 from .gridded_scan import gridded
 from .held_out import kept_back
-from .predicted import full_scan
+from .predicted import full_scan_draws
 from .scan import CALIBRATION, Scan, scan
 from .show import channels, magnitudes
 
@@ -79,7 +79,7 @@ def solve_mri(
         return task
     reference = task.present(channels(full.combined()))
     share = least.mask.double().mean().item()
-    compared = task.compared_with(reference, full_scan(least, full, task))
+    compared = task.compared_with(reference, full_scan_draws(least, full, task))
     return compared.with_facts({"acceleration": 1 / share})
 
 
@@ -108,16 +108,17 @@ def solve_active(
     coils: compress to so many virtual coils
     """
     full, _ = scan(record, noise, maps=maps, coils=coils, calibration=calibration)
-    if not 1 <= start < budget <= full.lines:
+    if not 1 <= start < budget <= full.line_count:
         raise ValueError(
-            f"of {full.lines} lines, {start} to start with and {budget} in all cannot be measured"
+            f"of {full.line_count} lines, {start} to start with and {budget} in all cannot be "
+            "measured"
         )
     plan = Plan(budget, start, rounds, particles, STEPS // 2, mask_seed)
     task = task_of(full)
-    every = measured(full, torch.ones(full.lines, dtype=torch.bool))
+    every = with_lines(full, torch.ones(full.line_count, dtype=torch.bool))
     task = replace(task, measurement=every.measurement())
     task = task.compared_with(task.present(channels(full.combined())))
-    return replace(task, pose_with_prior=acquired(full, plan, task))
+    return replace(task, pose_with_prior=acquisition(full, plan, task))
 
 
 def task_of(scan: Scan, volume: Volume = "slices") -> Task:
@@ -126,12 +127,12 @@ def task_of(scan: Scan, volume: Volume = "slices") -> Task:
     operator = measurement.operator
     record, scale = scan.record, scan.scale
     along_trajectory = record.meta.get("trajectory") is not None
-    shown = (scan.maps != 0).any(1)  # elsewhere the prior would speak alone
+    visible = (scan.maps != 0).any(1)  # elsewhere the prior would speak alone
     if scan.phase is not None:
-        shown = shown * scan.phase
+        visible = visible * scan.phase
 
     def present(signal: Tensor) -> Record:
-        image = _cropped(scale * shown * torch.complex(*signal.chunk(2)), record)
+        image = _cropped(scale * visible * torch.complex(*signal.chunk(2)), record)
         geometry = record.meta.get("geometry") or Geometry.centred(image.shape[1:], UNKNOWN)
         return Record(image, "volume", record.source, {**record.meta, "geometry": geometry})
 

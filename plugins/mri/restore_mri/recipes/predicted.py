@@ -12,7 +12,7 @@ from .scan import Scan, over_coils
 from .show import channels
 
 
-def full_scan(least: Scan, full: Scan, task: Task) -> NoisyReference:
+def full_scan_draws(least: Scan, full: Scan, task: Task) -> NoisyReference:
     """Draws of the coil-combined image of all data: the samples of `least` stand as they are.
 
     The others are S x and noise. (2, slice, y, x) in units of the scale -> what `task` presents.

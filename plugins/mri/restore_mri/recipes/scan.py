@@ -44,7 +44,7 @@ class Scan:
         return self.record.meta.get("phase_axis") or -1
 
     @property
-    def lines(self) -> int:
+    def line_count(self) -> int:
         """How many there are of the phase-encoded axis."""
         return self.kspace.shape[self.phase_axis]
 
@@ -68,7 +68,7 @@ class Scan:
         """The coil-combined image of what was measured, complex; (1, slice, y, x)."""
         return matched_filter(self.kspace, self.maps)[None]
 
-    def without(self, phase: Tensor) -> "Scan":
+    def without_phase(self, phase: Tensor) -> "Scan":
         """The same scan, of images without a smooth phase."""
         return replace(self, maps=self.maps * phase[:, None], phase=phase)
 
@@ -116,7 +116,7 @@ def scan(
     ready = {"noise": std, "scale": scale}
     pair = tuple(replace(s, kspace=s.kspace / scale, **ready) for s in (least, full))
     known = _phase(least, calibration) if phase == "calibration" else None
-    return pair if known is None else tuple(s.without(known) for s in pair)
+    return pair if known is None else tuple(s.without_phase(known) for s in pair)
 
 
 def _phase(scan: Scan, calibration: int) -> Tensor | None:
@@ -142,15 +142,15 @@ def _unexplained(scan: Scan) -> float:
     there are not more measured numbers than unknown ones to tell by.
     """
     slices, _, *size = scan.kspace.shape
-    measured = (scan.kspace != 0).sum().item()
+    known = (scan.kspace != 0).sum().item()
     unknown = (scan.maps != 0).any(1).sum().item() * (slices if len(scan.maps) == 1 else 1)
-    if measured < REDUNDANT * unknown:
+    if known < REDUNDANT * unknown:
         return 0.0
     operator = Sense((1, slices, *size), scan.maps, scan.mask)
     image = cgls(scan.kspace[None], operator, STEPS)
     residual = (scan.kspace - operator(image)[0])[scan.kspace != 0]
     power = residual.abs().double().square().sum().item() / 2
-    return (power / (measured - unknown)) ** 0.5
+    return (power / (known - unknown)) ** 0.5
 
 
 def _maps(scan: Scan, kind: str, calibration: int) -> Tensor:

@@ -5,17 +5,17 @@ from pydicom import Dataset
 
 from ...geometry import Plane
 
-SHARED, EACH = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 
 
 def is_enhanced(header: Dataset) -> bool:
-    return bool(header.get(SHARED) or header.get(EACH))
+    return bool(header.get(SHARED) or header.get(PER_FRAME))
 
 
 def group(header: Dataset, frame: int, name: str) -> Dataset:
     """The first item of a functional group, the frame's own or the shared; empty if neither."""
-    each, shared = header.get(EACH) or [], header.get(SHARED) or []
-    for holder in (*each[frame : frame + 1], *shared[:1]):
+    per_frame, shared = header.get(PER_FRAME) or [], header.get(SHARED) or []
+    for holder in (*per_frame[frame : frame + 1], *shared[:1]):
         if holder.get(name):
             return holder[name].value[0]
     return Dataset()

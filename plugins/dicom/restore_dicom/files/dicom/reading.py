@@ -106,11 +106,10 @@ def _frames(header: Dataset, stored: np.ndarray) -> tuple[str, list[Slice], Geom
     """Frames of one object, sorted in space where the object says how they lie."""
     name = "PixelValueTransformationSequence"
     enhanced = frames.is_enhanced(header)
-    each = [frames.group(header, i, name) if enhanced else header for i in range(len(stored))]
+    holders = [frames.group(header, i, name) if enhanced else header for i in range(len(stored))]
+    codes = [encoding(header, holder) for holder in holders]
     slices = [
-        Slice(
-            f"frame {i + 1}", header, pixels, encoding(header, each[i]), frames.plane(header, i), i
-        )
+        Slice(f"frame {i + 1}", header, pixels, codes[i], frames.plane(header, i), i)
         for i, pixels in enumerate(stored)
     ]
     if all(s.plane for s in slices):
