@@ -155,7 +155,7 @@ def compare(case: Case, mask: str, rate: float, chains: int, steps: int) -> list
 
 
 def coverage(case: Case, samples: list[Tensor], truth: Tensor) -> str:
-    """Of all pixels, and where the truth is known also of those that are not black in it."""
+    """The coverage of all pixels; where the truth is known, also of those not black in it."""
     whole = f"{covered(samples, truth):.2f}"
     if case.truth is None:
         return whole
@@ -164,7 +164,7 @@ def coverage(case: Case, samples: list[Tensor], truth: Tensor) -> str:
 
 
 def sampled(task: Task, chains: int, steps: int) -> tuple[Posterior, float, float]:
-    """As `restore run mri` does, with the width and the trust that held-out lines ask for."""
+    """The posterior that `restore run mri` draws, with its width and trust from held-out lines."""
     prior = slicewise(slices())
     split = task.held_out_split()
 
@@ -180,7 +180,7 @@ def sampled(task: Task, chains: int, steps: int) -> tuple[Posterior, float, floa
 
 
 def plain(case: Case, images: list[Tensor], truth: Tensor) -> list[str]:
-    """Of the image with the least error: complex, but where the truth has a phase of its own."""
+    """Figures of the image of least error: complex, but where the truth has a phase of its own."""
     error = metrics.complex_nmse if case.truth is None else metrics.nmse_fastmri_volume
     best = min(images, key=lambda image: error(image, truth))
     shown = [f"{measure(best, truth):.4g}" for measure in FIGURES.values()]

@@ -20,7 +20,7 @@ DRAWS = 64  # of the reference in all
 def predictive(
     noisy_reference: NoisyReference, signals: Iterable[Tensor], seed: int = 0
 ) -> list[Record]:
-    """Draws of the reference, as many of each signal, the first ones of one signal each."""
+    """Draws of a noisy reference, as many for each signal, one each before the second round."""
     signals = list(signals)
     generator = torch.Generator().manual_seed(seed)
     rounds = -(-DRAWS // len(signals))
@@ -28,15 +28,15 @@ def predictive(
 
 
 def expected(draws: Sequence[Record]) -> Record:
-    """The mean of draws; of complex ones that of their magnitudes, a magnitude."""
+    """The mean of draws as one record; complex draws count by their magnitudes."""
     total = sum(magnitude(draw.signal).double() for draw in draws)
     return replace(draws[0], signal=(total / len(draws)).float())
 
 
 def sample_std(signals: Sequence[Tensor]) -> Tensor:
-    """The unbiased standard deviation of signals of one shape, in double precision.
+    """The unbiased standard deviation over signals of one shape, in double precision.
 
-    Of complex signals that of their magnitudes.
+    Complex signals count by their magnitudes.
     """
     signals = [magnitude(signal) for signal in signals]
     mean = sum(signal.double() for signal in signals) / len(signals)
@@ -63,7 +63,7 @@ def covered(signals: Sequence[Tensor], truth: Tensor, share: float = 0.9) -> flo
 
 
 def magnitude(signal: Tensor) -> Tensor:
-    """Of what is complex; what is real is itself."""
+    """The magnitudes of a complex signal; a real signal as it is."""
     return signal.abs() if signal.is_complex() else signal
 
 

@@ -15,7 +15,7 @@ from ..sampling.held_out import Split
 
 @dataclass(frozen=True)
 class Record:
-    """What a reader found in a file, and what a writer needs to write the like of it."""
+    """A file's contents: its signal, and what a writer needs to write the like of it."""
 
     signal: Tensor  # (channels, *size), float32, in the domain's units (images: 0 to 1)
     kind: str  # "image", "kspace", "speech", ...: what the signal is
@@ -23,7 +23,7 @@ class Record:
     meta: Mapping[str, Any] = field(default_factory=dict)  # the reader's own; kept for the writer
 
     def with_signal(self, signal: Tensor) -> "Record":
-        """The same file with another signal in it."""
+        """The record with another signal in it."""
         return replace(self, signal=signal)
 
 
@@ -42,7 +42,7 @@ class SamplerChoice:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the report sets beside the answer, and how all of it is seen."""
+    """The records that the report sets beside the answer, and how all of them are seen."""
 
     input_shown: Record | None = None  # what to show as the input; None: the file's own signal
     reference: Record | None = None  # the truth, where the file itself holds it

@@ -48,7 +48,7 @@ def read_signals(*folders: Path, channels: str | None = None) -> list[Tensor]:
 
 
 def read_records(*folders: Path) -> Iterator[Record]:
-    """What lies in folders and below, of files that a reader takes, in the order of their names.
+    """Records of all files in folders and below that a reader takes, in the order of their names.
 
     FileNotFoundError for what is no folder; ValueError where there is nothing to read.
     """
@@ -64,7 +64,7 @@ def read_records(*folders: Path) -> Iterator[Record]:
 
 
 def material(folders: Sequence[Path], validation: Path | None, channels: str | None) -> Material:
-    """What lies in the folders as it is: the material of `restore train denoiser`."""
+    """The signals in the folders as they are: the material of `restore train denoiser`."""
     signals = read_signals(*folders, channels=channels)
     held = [] if validation is None else read_signals(validation, channels=channels)
     return Material(signals, held, channels=len(signals[0]))

@@ -11,7 +11,7 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]  # (batch, channels, *patc
 
 @dataclass(frozen=True)
 class Material:
-    """What a domain trains a prior on; gathered from folders of its files."""
+    """The signals that a domain trains a prior on, gathered from folders of its files."""
 
     signals: Sequence[Tensor]  # (channels, *size) each
     validation: Sequence[Tensor] = ()  # as the network will see them

@@ -21,7 +21,7 @@ from .parameterisations import from_edm
 
 @dataclass(frozen=True)
 class Training:
-    """What a training run is made of; sizes in samples of the signal, sigma in its units."""
+    """The plan of a training run; sizes in samples of the signal, sigma in its units."""
 
     steps: int = 20_000
     batch: int = 16

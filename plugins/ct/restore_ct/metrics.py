@@ -101,7 +101,7 @@ psnr_bone, ssim_bone = (_window(m, "bone") for m in (psnr_window, ssim_window))
 
 
 def _volumes(estimate: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """(z, y, x) float64 each."""
+    """Estimate and reference, (z, y, x) float64; ValueError for unequal sizes, and no volume."""
     if estimate.shape != reference.shape:
         sizes = ["x".join(map(str, volume.shape)) for volume in (estimate, reference)]
         raise ValueError(
@@ -114,12 +114,13 @@ def _volumes(estimate: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _compared_mask(reference: Tensor, valid: Tensor | None) -> Tensor:
-    """What is compared, bool (z, y, x)."""
+    """The voxels that are compared, bool (z, y, x): valid ones in the field of view."""
     mask = field_of_view(reference.shape).expand(reference.shape[-3:])
     return mask if valid is None else mask & valid.cpu().reshape(mask.shape)
 
 
 def _mean_square(estimate: Tensor, reference: Tensor, mask: Tensor) -> float | None:
+    """The mean square error where the mask is true; None where it is nowhere."""
     if not mask.any():
         return None
     return (estimate - reference)[mask].square().mean().item()

@@ -76,7 +76,10 @@ def transmission(record: Record, operator: LinearOperator) -> Measurement:
 
 
 def _live(record: Record, operator: LinearOperator) -> tuple[torch.Tensor, LinearOperator]:
-    """The line integrals of the operator's shape, 0 where the detector is dead; and what agrees."""
+    """Line integrals and their operator, both 0 where the detector is dead.
+
+    ValueError for a sinogram that is not of the operator's shape.
+    """
     signal, out = record.signal, operator.out_shape
     if signal.numel() != math.prod(out) or signal.shape[-2:] != out[-2:]:
         raise ValueError(f"the sinogram is {sizes(signal.shape)}, the projector's {sizes(out)}")

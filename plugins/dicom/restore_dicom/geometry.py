@@ -65,7 +65,9 @@ class Geometry:
     def centred(
         cls, shape: tuple[int, int, int], spacing: tuple[float, float, float]
     ) -> "Geometry":
-        """Of (z, y, x) voxels about the origin, rows to the patient's left, columns to the back.
+        """The geometry of (z, y, x) voxels about the origin.
+
+        Rows run to the patient's left, columns to the back.
 
         For volumes whose size is known and whose place is not.
         """
@@ -76,7 +78,7 @@ class Geometry:
 
     @classmethod
     def from_lps(cls, affine: np.ndarray) -> "Geometry":
-        """Of an affine from voxel indices to LPS+ mm."""
+        """The geometry of an affine from voxel indices to LPS+ mm."""
         return cls(LPS @ affine)
 
     @property
@@ -108,13 +110,13 @@ class Geometry:
         return bool(off[:, 3].max() <= tolerance and off[:, :3].max() <= tolerance / 100)
 
     def cropped(self, z: int = 0, y: int = 0, x: int = 0) -> "Geometry":
-        """Of the part that begins at that voxel."""
+        """The geometry of the part of a volume that begins at a voxel."""
         shift = np.eye(4)
         shift[:3, 3] = x, y, z
         return Geometry(self.affine @ shift)
 
     def resampled(self, z: float = 1.0, y: float = 1.0, x: float = 1.0) -> "Geometry":
-        """With that many times the voxels along each axis, over the same field of view."""
+        """The geometry of so many times the voxels along each axis, over one field of view."""
         factors = np.array([x, y, z])
         finer = np.diag([*(1 / factors), 1.0])
         finer[:3, 3] = (1 / factors - 1) / 2  # voxels are boxes: their outer faces stay

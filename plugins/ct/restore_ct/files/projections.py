@@ -221,7 +221,9 @@ def _rows_in_plane(
 
 
 def _angles(facts: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, list[str]]:
-    """Of the views, as FanBeam counts them: the source at rho (sin, -cos), y upwards.
+    """Angles of the views as FanBeam counts them, (view,), and what was converted, in words.
+
+    FanBeam's source stands at rho (sin, -cos), y upwards.
 
     The format's source stands at rho (-sin phi, cos phi) and its columns run along
     (cos phi, sin phi), in axes whose x points to the left of the picture that DICOM shows.

@@ -108,20 +108,20 @@ def baselines(
 
 
 def estimate_noise(record: Record) -> float:
-    """Of line integrals, from the details of the sinogram."""
+    """The std of the noise of line integrals, from the details of the sinogram."""
     signal = as_sinogram(record).signal
     return noise_std(signal[None], torch.ones(1, dtype=torch.bool))
 
 
 def _every(record: Record, every: int) -> Record:
-    """One view of so many."""
+    """A scan of one view of `every`; ValueError where that leaves none."""
     if not 1 <= every <= record.signal.shape[-2]:
         raise ValueError(f"of {record.signal.shape[-2]} views every {every}th cannot be used")
     return record if every == 1 else _with_views(record, slice(None, None, every))
 
 
 def _with_views(record: Record, which: slice | Tensor) -> Record:
-    """Some of the views; which: a slice of them, or (view,) bool."""
+    """A scan of some of the views; which: a slice of them, or (view,) bool."""
     meta = dict(record.meta)
     for name in ("weights", "live", "counts0"):
         value = meta.get(name)
@@ -134,13 +134,17 @@ def _with_views(record: Record, which: slice | Tensor) -> Record:
 def _kept_back(
     measurement_of: Callable[[Tensor], Measurement], views: int
 ) -> Callable[[], Split] | None:
-    """One view of five, from the third on; None for fewer than five."""
+    """A split that keeps back one view of five, from the third on; None for fewer than five.
+
+    measurement_of: the views to use, (view,) bool -> their measurement.
+    """
     held = torch.zeros(views, dtype=torch.bool)
     held[EVERY // 2 :: EVERY] = True
     return (lambda: Split(measurement_of(~held), measurement_of(held))) if views >= EVERY else None
 
 
 def _on_axis(record: Record, axis: float | None, facts: dict) -> Record:
+    """A scan on its axis of rotation: the one given, the file's, or an estimate, told in facts."""
     if axis is not None:
         return centred(record, axis)
     if record.meta["centre"] is not None or record.meta["beam"] != "parallel":
@@ -165,6 +169,10 @@ def _water(scan: Record, first: Tensor, facts: dict) -> tuple[float, str]:
 def _measurement(
     scan: Record, operator: LinearOperator, likelihood: Likelihood, noise: float | None
 ) -> Measurement:
+    """The line integrals of a scan with their noise, or its counts with their own law.
+
+    ValueError for noise beside the counts' law, and where nothing tells how noisy the rays are.
+    """
     if likelihood == "transmission":
         if noise is not None:
             raise ValueError("the law of the counts has its own noise; leave --noise out")
@@ -180,6 +188,7 @@ def _measurement(
 def _presented(
     scan: Record, operator: Projector, water: float, units: str
 ) -> Callable[[Tensor], Record]:
+    """Attenuation in units of water's, (1, slice, y, x) -> a volume in HU, or in 1/bin."""
     height, width = operator.in_shape[-2:]
     pixel = operator.pixel
     affine = np.diag([-pixel, -pixel, pixel, 1.0])

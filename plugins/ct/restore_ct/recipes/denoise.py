@@ -60,7 +60,7 @@ def simulate_denoise(record: Record, noise: float | None, seed: int) -> dict[str
 
 
 def estimate_noise(record: Record) -> float:
-    """In HU, from the details of soft tissue."""
+    """The std of the noise in HU, from the details of soft tissue."""
     _check(record)
     low, high = TISSUE
     tissue = (record.signal > low) & (record.signal < high)

@@ -158,7 +158,7 @@ def _parts(volume: Tensor) -> Tensor:
 
 
 def _line_integrals(fine: Tensor, angles: Tensor, bins: int, mm: float, finer: int) -> Tensor:
-    """What the photons say without noise, -log of the share that arrives; (slice, view, bin)."""
+    """-log of the share of photons that arrives, without noise; (slice, view, bin)."""
     pitch = mm / finer
     radon = Radon(fine.shape[-2:], angles, finer * bins, pitch=pitch, pixel=pitch)
     arriving = torch.cat([torch.exp(-radon(part)) for part in fine.split(AT_ONCE)])

@@ -26,9 +26,9 @@ def volume(
 
 
 def voxels(record: Record, path: Path) -> np.ndarray:
-    """The signal of a volume to be written, (z, y, x) float32; ValueError if it is none.
+    """The values of a volume to be written, (z, y, x) float32; of a complex one the magnitudes.
 
-    Of complex signals the magnitude.
+    ValueError for a record that is no volume, or holds values that are not finite.
     """
     shape = "x".join(map(str, record.signal.shape))
     if record.signal.ndim != 4 or len(record.signal) != 1:

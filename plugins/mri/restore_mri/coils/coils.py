@@ -73,7 +73,7 @@ def noise_std(kspace: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def air_std(kspace: Tensor, whole: Tensor, axis: int) -> Tensor:
-    """From the quietest tenth of the pixels along the lines of an axis; (coil,).
+    """Std of the noise by coil, from the quietest tenth of the pixels along an axis; (coil,).
 
     The median of |Re| and |Im| at each pixel over all lines, over 0.6745; of these, the tenth
     part. An object that fills more than 9 / 10 of the axis, and its blur beside it, bias it
@@ -87,7 +87,7 @@ def air_std(kspace: Tensor, whole: Tensor, axis: int) -> Tensor:
 
 
 def periphery_std(kspace: Tensor, mask: Tensor) -> Tensor:
-    """From the tenth of the measured samples that are farthest from the middle; (coil,).
+    """Std of the noise by coil, from the tenth of the samples farthest from the middle; (coil,).
 
     The median of |Re| and |Im|, over 0.6745. Signal there biases it upwards: several times over in
     small matrices of little noise. A lowpass filter of the scanner biases it downwards.

@@ -56,7 +56,7 @@ def _energy(samples: Tensor, seen: Callable[[Tensor], Tensor] = lambda x: x) -> 
 
 
 def _split(energy: Tensor) -> float:
-    """How much more of a profile lies at both of its ends than in its middle."""
+    """The energy at both ends of a profile over that in its middle; the lesser end counts twice."""
     n, eighth = len(energy), len(energy) // 8
     edges = 2 * min(energy[:eighth].sum(), energy[-eighth:].sum())
     return float(edges / energy[n // 2 - eighth : n // 2 + eighth].sum())

@@ -32,7 +32,7 @@ def crop_field(samples: Tensor, axis: int, size: int) -> Tensor:
 
 
 def first_kept(n: int, size: int) -> int:
-    """Where the middle `size` of n pixels begin: the index n // 2 becomes size // 2."""
+    """The index at which the middle `size` of n pixels begin: n // 2 becomes size // 2."""
     return n // 2 - size // 2
 
 
@@ -53,7 +53,7 @@ def checked(samples: np.ndarray | Tensor) -> Tensor:
 
 
 def measured_mask(samples: Tensor) -> Tensor | None:
-    """Where some coil has a sample other than exactly zero; None where that is everywhere.
+    """The mask of samples that are not exactly zero in all coils; None where that is everywhere.
 
     (slice, coil, ky, kx) -> bool (ky, kx), or (slice, ky, kx) where the slices differ. A slice of
     nothing but zeros was measured where the others were.
@@ -64,7 +64,7 @@ def measured_mask(samples: Tensor) -> Tensor | None:
 
 
 def intersection(first: Tensor | None, second: Tensor | None) -> Tensor | None:
-    """What two masks agree on; None, which means all, stays None."""
+    """The mask of what two masks both keep; None means all."""
     if first is None or second is None:
         mask = second if first is None else first
     else:
@@ -75,9 +75,10 @@ def intersection(first: Tensor | None, second: Tensor | None) -> Tensor | None:
 
 
 def shared(mask: Tensor) -> Tensor:
-    """(slice, ky, kx) -> (ky, kx) where all slices have the same."""
+    """A mask (slice, ky, kx) as (ky, kx) where it is the same in all slices."""
     return mask[0] if mask.ndim == 3 and (mask == mask[:1]).all() else mask
 
 
 def sizes(shape: Sequence[int]) -> str:
+    """A shape in words: 2x3x4."""
     return "x".join(str(int(n)) for n in shape) or "a single number"

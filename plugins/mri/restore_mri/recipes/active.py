@@ -25,7 +25,7 @@ REACH = 3.0  # lines over which a line chosen makes its neighbours less wanted
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of an acquisition, in lines of the phase-encoded axis."""
+    """An acquisition as it is asked for, in lines of the phase-encoded axis."""
 
     budget: int
     start: int  # in the middle, measured before the first choice
@@ -36,7 +36,7 @@ class Plan:
 
 
 def acquisition(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
-    """The task of the lines that a prior's posterior asks for, one after the other."""
+    """prior -> the task of the lines that its posterior asks for, one after the other."""
 
     def pose_with_prior(prior: Prior) -> Task:
         chosen, order = greedy_lines(scan, prior, plan, task)
@@ -61,7 +61,7 @@ def acquisition(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
 
 
 def greedy_lines(scan: Scan, prior: Prior, plan: Plan, task: Task) -> tuple[Tensor, list[int]]:
-    """Which lines, (lines,) bool, and in which order they were chosen."""
+    """The lines that greedy entropy chooses, (lines,) bool, and their order."""
     lines = middle_lines(scan.line_count, plan.start)
     order: list[int] = []
     for number in range(plan.rounds):
@@ -74,7 +74,7 @@ def greedy_lines(scan: Scan, prior: Prior, plan: Plan, task: Task) -> tuple[Tens
 
 
 def entropies(scan: Scan, samples: Tensor) -> Tensor:
-    """Of each line, 1/2 sum log(1 + var / noise^2) over what its measurement holds; (lines,).
+    """The entropy that each line would take away, sum log(1 + var / (2 noise^2)); (lines,).
 
     samples: (chains, 2, z, y, x). The information that the line gives about the image if what it
     holds were independent and Gaussian.
@@ -90,7 +90,10 @@ def entropies(scan: Scan, samples: Tensor) -> Tensor:
 
 
 def next_lines(entropy: Tensor, measured: Tensor, count: int) -> list[int]:
-    """So many lines, the most wanted first; each makes those near it less wanted."""
+    """The `count` lines of most entropy; each makes those near it less wanted.
+
+    entropy: (lines,); measured: (lines,) bool, never chosen again.
+    """
     wanted = torch.where(measured, -torch.inf, entropy.double())
     at = torch.arange(len(entropy), dtype=torch.float64)
     found = []
@@ -104,7 +107,7 @@ def next_lines(entropy: Tensor, measured: Tensor, count: int) -> list[int]:
 
 
 def lines_fixed_beforehand(scan: Scan, plan: Plan) -> dict[str, Tensor]:
-    """Lines of the same number, chosen before anything was measured."""
+    """Lines as many as the plan's, chosen before anything is measured, by the policy's name."""
     generator = torch.Generator().manual_seed(plan.seed)
     start = middle_lines(scan.line_count, plan.start)
     free = (~start).nonzero().flatten()
@@ -125,7 +128,7 @@ def middle_lines(lines: int, count: int) -> Tensor:
 
 
 def with_lines(scan: Scan, lines: Tensor) -> Scan:
-    """With no more than the chosen lines."""
+    """The scan with no more than the chosen lines, (lines,) bool."""
     mask = lines[:, None] if scan.phase_axis == -2 else lines[None]
     return scan.masked(mask.expand(scan.kspace.shape[-2:]))
 

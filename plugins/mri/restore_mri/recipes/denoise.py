@@ -65,7 +65,7 @@ def simulate_denoise(record: Record, noise: float | None, seed: int) -> dict[str
 
 
 def estimate_noise(record: Record) -> float:
-    """From the details of what is brighter than background, as a share of the scale."""
+    """The std of the noise as a share of the scale, from the details of what is no background."""
     scale = scale_of(record)
     return noise_std(record.signal, valid_of(record) & (record.signal > TISSUE * scale)) / scale
 

@@ -186,7 +186,7 @@ def baselines(measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
 
 
 def _kept(record: Record, accelerate, name, file, calibration, seed) -> Tensor | None:
-    """The samples to keep of a full scan, (ky, kx) bool; None: all."""
+    """The samples to keep of a full scan, (ky, kx) bool; None: all. ValueError for no k-space."""
     if accelerate is None and file is None:
         return None
     if record.kind != "kspace":
@@ -207,7 +207,7 @@ def _refuse_grid_options(record: Record, accelerate, file, coils) -> None:
 
 
 def _cropped(image: Tensor, record: Record) -> Tensor:
-    """To the size of the file's own reconstruction."""
+    """The middle of an image, of the size of the file's own reconstruction."""
     crop = record.meta.get("crop")
     if crop is None:
         return image

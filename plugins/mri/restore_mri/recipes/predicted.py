@@ -13,9 +13,10 @@ from .show import channels
 
 
 def full_scan_draws(least: Scan, full: Scan, task: Task) -> NoisyReference:
-    """Draws of the coil-combined image of all data: the samples of `least` stand as they are.
+    """Draws of the coil-combined image of all data, as `task` presents it.
 
-    The others are S x and noise. (2, slice, y, x) in units of the scale -> what `task` presents.
+    The samples of `least` stand as they are; the others are S x and noise, for a signal x of
+    (2, slice, y, x) in units of the scale.
     """
     operator = full.operator()
     kept = over_coils(least.mask)

@@ -114,7 +114,7 @@ def origin(header: Dataset, how: Derivation, frame: int | None) -> Dataset:
 
 
 def file_meta(dataset: Dataset) -> FileMetaDataset:
-    """Of a new object, uncompressed."""
+    """The file meta information of a new object, uncompressed."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID

@@ -143,7 +143,7 @@ def _measures(geometry: Geometry | None, first: Slice) -> Dataset:
 
 
 def _frame(source: Source, z: int, how: Derivation) -> Dataset:
-    """Where a frame lies and what it was made from."""
+    """A frame's functional groups: its place, and the slice it was made from."""
     original = source.slices[z]
     content = item(StackID="1", InStackPositionNumber=z + 1, DimensionIndexValues=[z + 1])
     frame = original.frame if source.layout == FRAMES else None

@@ -22,7 +22,7 @@ def group(header: Dataset, frame: int, name: str) -> Dataset:
 
 
 def plane(header: Dataset, frame: int) -> Plane | None:
-    """Where a frame lies, or None where the object does not say."""
+    """The plane that a frame lies in; None where the object does not say."""
     position = group(header, frame, "PlanePositionSequence").get("ImagePositionPatient")
     turn = group(header, frame, "PlaneOrientationSequence").get("ImageOrientationPatient")
     spacing = group(header, frame, "PixelMeasuresSequence").get("PixelSpacing")
@@ -30,7 +30,10 @@ def plane(header: Dataset, frame: int) -> Plane | None:
 
 
 def as_plane(position: object, orientation: object, spacing: object) -> Plane | None:
-    """Of three attributes; None where one is missing or empty."""
+    """The plane that three attributes describe; None where one is missing or empty.
+
+    ValueError for attributes that are broken.
+    """
     if not (position and orientation and spacing):
         return None
     numbers = (np.array([float(v) for v in values]) for values in (position, orientation, spacing))

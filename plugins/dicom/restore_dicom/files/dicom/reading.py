@@ -52,7 +52,7 @@ def opened(path: Path) -> Dataset:
 
 
 def without_pixels(dataset: Dataset) -> Dataset:
-    """The same object, its pixels dropped."""
+    """The object, from which the pixels are deleted."""
     for name in PIXELS:
         if name in dataset:
             delattr(dataset, name)
@@ -60,7 +60,7 @@ def without_pixels(dataset: Dataset) -> Dataset:
 
 
 def plane(header: Dataset) -> Plane | None:
-    """Where a classic slice lies, or None where it does not say."""
+    """The plane that a classic slice lies in; None where it does not say."""
     names = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
     return frames.as_plane(*(header.get(name) for name in names))
 
@@ -71,7 +71,7 @@ def classic(name: str, header: Dataset, stored: np.ndarray) -> Slice:
 
 
 def geometry_of(slices: Sequence[Slice], measures: Dataset) -> Geometry | None:
-    """Of slices in order; None where one does not say where it lies."""
+    """The geometry of slices in order; None where one does not say where it lies."""
     planes = [s.plane for s in slices]
     return stacked(planes, thickness(measures)) if all(planes) else None
 
@@ -85,7 +85,7 @@ def thickness(measures: Dataset) -> float:
 
 
 def record(source: Source, geometry: Geometry | None, path: Path) -> Record:
-    """Of slices in order, with `valid` where some pixels are padding."""
+    """A record of kind volume of slices in order, with `valid` where some pixels are padding."""
     header = source.slices[0].header
     values = np.stack([s.encoding.values(s.stored).astype(np.float32) for s in source.slices])
     padded = np.stack([s.padded for s in source.slices])
