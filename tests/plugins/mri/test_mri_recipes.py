@@ -11,6 +11,7 @@ import pydicom.data
 import pytest
 import torch
 from mri_scan import coils, picture, transform
+from restore_dicom.training import LEAST
 from restore_mri import priors
 from restore_mri.kspace.calibration import middle
 from restore_mri.masks import masks
@@ -19,10 +20,10 @@ from restore_mri.recipes import active
 from restore_mri.recipes import denoise as magnitude
 from restore_mri.recipes.held_out import held_mask, kept_back
 from restore_mri.recipes.mri import LEVELS, TRUSTS, mri, task_of
-from restore_mri.recipes.predicted import full_scan_draws
+from restore_mri.recipes.noisy_reference import full_scan_draws
 from restore_mri.recipes.scan import scan
 from restore_mri.recipes.show import channels
-from restore_mri.training import LEAST, augment, coarser, recontrasted, slices, with_phase
+from restore_mri.training import augment, coarser, recontrasted, slices, with_phase
 
 from restore.files.coverage import DRAWS, covered, expected, predictive
 from restore.files.problem import Settings

@@ -1,6 +1,7 @@
 """ct-denoise: noise out of slices in Hounsfield units."""
 
 import torch
+from restore_dicom.files.volume import valid_voxels
 from restore_dicom.noise import noise_std
 from restore_operators import Identity
 from torch import Tensor
@@ -30,7 +31,7 @@ def solve_denoise(record: Record, noise: float | None) -> Task:
         )
     if noise == 0:
         raise ValueError("the noise of a measurement must be positive")
-    valid = valid_of(record)
+    valid = valid_voxels(record)
     y = attenuation(torch.where(valid, record.signal, -1000.0), 1.0)
 
     def present(signal: Tensor) -> Record:
@@ -55,7 +56,7 @@ def simulate_denoise(record: Record, noise: float | None, seed: int) -> dict[str
     generator = torch.Generator().manual_seed(seed)
     noisy = record.signal + noise * torch.randn(record.signal.shape, generator=generator)
     meta = {**record.meta, "operator": f"white noise of {noise:g} HU"}
-    noisy = torch.where(valid_of(record), noisy, record.signal)
+    noisy = torch.where(valid_voxels(record), noisy, record.signal)
     return {"measurement": Record(noisy, record.kind, record.source, meta)}
 
 
@@ -64,12 +65,7 @@ def estimate_noise(record: Record) -> float:
     _check(record)
     low, high = TISSUE
     tissue = (record.signal > low) & (record.signal < high)
-    return noise_std(record.signal, valid_of(record) & tissue)
-
-
-def valid_of(record: Record) -> Tensor:
-    valid = record.meta.get("valid")
-    return torch.ones_like(record.signal, dtype=torch.bool) if valid is None else valid
+    return noise_std(record.signal, valid_voxels(record) & tissue)
 
 
 def _check(record: Record) -> None:
@@ -81,7 +77,7 @@ def _check(record: Record) -> None:
             f"{record.source} is of modality {modality} in units {units}; ct-denoise takes CT in "
             "Hounsfield units"
         )
-    if units != "HU" and record.signal[valid_of(record)].min() > -200:
+    if units != "HU" and record.signal[valid_voxels(record)].min() > -200:
         raise ValueError(
             f"{record.source} has no value below -200: these are no Hounsfield units of a slice "
             "with air around it"

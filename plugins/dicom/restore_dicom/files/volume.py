@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from restore.files.task import Record
 
@@ -23,6 +24,12 @@ def volume(
         raise ValueError(f"{broken} of its values are not finite (NaN or infinity)")
     meta = {"modality": None, "units": "1", **meta}
     return Record(signal, "volume", path, {"format": format, "geometry": geometry, **meta})
+
+
+def valid_voxels(record: Record) -> Tensor:
+    """Where a volume holds values, bool of its signal's shape; False where it holds padding."""
+    valid = record.meta.get("valid")
+    return torch.ones_like(record.signal, dtype=torch.bool) if valid is None else valid
 
 
 def voxels(record: Record, path: Path) -> np.ndarray:

@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from restore.files.task import Task
+from restore.files.task import Recipe, Record, Task
 from restore.priors.prior import Prior
 from restore.sampling.by_name import sample
 from restore.sampling.posterior import Posterior
 
 from ..kspace.samples import to_kspace
 from .held_out import kept_back
-from .scan import Scan
+from .mri import STEPS, task_of
+from .scan import CALIBRATION, Scan, scan
+from .show import channels
 
 REACH = 3.0  # lines over which a line chosen makes its neighbours less wanted
 
@@ -33,6 +35,44 @@ class Plan:
     chains: int
     steps: int
     seed: int
+
+
+def solve_active(
+    record: Record,
+    noise: float | None,
+    *,
+    budget: int,
+    start: int = 16,
+    rounds: int = 6,
+    particles: int = 8,
+    calibration: int = CALIBRATION,
+    mask_seed: int = 0,
+    maps: str = "espirit",
+    coils: int | None = None,
+) -> Task:
+    """Choose the lines of a full scan one after the other, where the posterior is unsure.
+
+    budget: lines to measure in all
+    start: lines of the middle that are measured first
+    rounds: times that new lines are chosen
+    particles: samples that each choice is made by
+    calibration: lines of the middle that coil maps are made of
+    mask_seed: of the random lines that are compared with
+    maps: espirit, low-frequency, or a file of coil maps (slice, coil, y, x)
+    coils: compress to so many virtual coils
+    """
+    full, _ = scan(record, noise, maps=maps, coils=coils, calibration=calibration)
+    if not 1 <= start < budget <= full.line_count:
+        raise ValueError(
+            f"of {full.line_count} lines, {start} to start with and {budget} in all cannot be "
+            "measured"
+        )
+    plan = Plan(budget, start, rounds, particles, STEPS // 2, mask_seed)
+    task = task_of(full)
+    every = with_lines(full, torch.ones(full.line_count, dtype=torch.bool))
+    task = replace(task, measurement=every.measurement())
+    task = task.compared_with(task.present(channels(full.combined())))
+    return replace(task, pose_with_prior=acquisition(full, plan, task))
 
 
 def acquisition(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
@@ -145,3 +185,6 @@ def _posterior(
         seed=seed,
         **task.sampler.options,
     )
+
+
+active = Recipe(solve_active)

@@ -1,7 +1,6 @@
-"""mri: k-space becomes images; mri-active: it also chooses which lines to measure."""
+"""mri: k-space becomes images."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,10 +15,9 @@ from restore.priors.combined.sliced import perpendicular, slicewise
 from restore.priors.schedules import geometric
 
 from ..masks import masks
-from .active import Plan, acquisition, with_lines
 from .gridded_scan import gridded
 from .held_out import kept_back
-from .predicted import full_scan_draws
+from .noisy_reference import full_scan_draws
 from .scan import CALIBRATION, Scan, scan
 from .show import channels, magnitudes
 
@@ -81,44 +79,6 @@ def solve_mri(
     share = least.mask.double().mean().item()
     compared = task.compared_with(reference, full_scan_draws(least, full, task))
     return compared.with_facts({"acceleration": 1 / share})
-
-
-def solve_active(
-    record: Record,
-    noise: float | None,
-    *,
-    budget: int,
-    start: int = 16,
-    rounds: int = 6,
-    particles: int = 8,
-    calibration: int = CALIBRATION,
-    mask_seed: int = 0,
-    maps: str = "espirit",
-    coils: int | None = None,
-) -> Task:
-    """Choose the lines of a full scan one after the other, where the posterior is unsure.
-
-    budget: lines to measure in all
-    start: lines of the middle that are measured first
-    rounds: times that new lines are chosen
-    particles: samples that each choice is made by
-    calibration: lines of the middle that coil maps are made of
-    mask_seed: of the random lines that are compared with
-    maps: espirit, low-frequency, or a file of coil maps (slice, coil, y, x)
-    coils: compress to so many virtual coils
-    """
-    full, _ = scan(record, noise, maps=maps, coils=coils, calibration=calibration)
-    if not 1 <= start < budget <= full.line_count:
-        raise ValueError(
-            f"of {full.line_count} lines, {start} to start with and {budget} in all cannot be "
-            "measured"
-        )
-    plan = Plan(budget, start, rounds, particles, STEPS // 2, mask_seed)
-    task = task_of(full)
-    every = with_lines(full, torch.ones(full.line_count, dtype=torch.bool))
-    task = replace(task, measurement=every.measurement())
-    task = task.compared_with(task.present(channels(full.combined())))
-    return replace(task, pose_with_prior=acquisition(full, plan, task))
 
 
 def task_of(scan: Scan, volume: Volume = "slices") -> Task:
@@ -218,4 +178,3 @@ def _cropped(image: Tensor, record: Record) -> Tensor:
 
 
 mri = Recipe(solve_mri)
-active = Recipe(solve_active)
