@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import h5py
+import nibabel
 import numpy as np
 import pydicom
 import pydicom.data
@@ -170,6 +171,14 @@ def test_slices_are_denoised_into_derived_objects(tmp_path, untrained):
     assert made.ImagePositionPatient == before.ImagePositionPatient
     assert 1 < facts["noise"] * 1000 < 40  # HU, of a clinical slice
     assert json.loads((tmp_path / "o/report.json").read_text())["facts"]["noise in HU"] > 1
+
+
+def test_slices_whose_file_names_no_units_are_seen_through_the_windows(tmp_path, untrained):
+    values = np.random.default_rng(0).normal(0, 20, (64, 64, 2)).astype(np.float32)
+    values[:8] = -1000  # air
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "a.nii")
+    run(tmp_path / "a.nii", tmp_path / "o", "ct-denoise", noise=20.0, prior=untrained)
+    assert "restored (lung -1350..150)" in (tmp_path / "o/report.html").read_text()
 
 
 def test_a_series_is_one_input_and_becomes_a_series(tmp_path, untrained):

@@ -1,5 +1,7 @@
 """ct-denoise: noise out of slices in Hounsfield units."""
 
+from dataclasses import replace
+
 import torch
 from restore_dicom.files.volume import valid_voxels
 from restore_dicom.noise import noise_std
@@ -44,7 +46,7 @@ def solve_denoise(record: Record, noise: float | None) -> Task:
         SamplerChoice("stochastic-denoising", STEPS),
         present,
         adapt_prior=slicewise,
-        comparison=Comparison(views=show.views),
+        comparison=Comparison(views=lambda volume: show.views(_in_hounsfield(volume))),
         facts={"noise in HU": noise},
     )
 
@@ -68,7 +70,13 @@ def estimate_noise(record: Record) -> float:
     return noise_std(record.signal, valid_voxels(record) & tissue)
 
 
+def _in_hounsfield(record: Record) -> Record:
+    """The record in the Hounsfield units that `_check` found; NIfTI and MHA name no unit."""
+    return replace(record, meta={**record.meta, "units": "HU"})
+
+
 def _check(record: Record) -> None:
+    """ValueError for what is no CT in Hounsfield units."""
     if record.kind != "volume":
         raise ValueError(f"{record.source} holds {record.kind}; ct-denoise takes slices")
     units, modality = record.meta.get("units"), record.meta.get("modality")
