@@ -1,8 +1,8 @@
 """A folder of files becomes a prior in a folder: read, train, measure, save."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ..atomic import write_text
 from ..networks.folder import CONFIG, load_prior_folder, save_prior
 from ..networks.material import Material, Patches
 from ..networks.parameterisations import from_edm
-from ..networks.training import Training, train
+from ..networks.training import Session, Training, train
 from ..networks.unet import UNet, begin_from
 from ..priors.prior import Denoiser
 from .by_extension import read, taken
@@ -77,50 +77,38 @@ def train_prior(
     *,
     widths: Sequence[int] = (32, 64, 128, 256),
     start: Path | None = None,
-    mean: float | None = None,
-    sigma_data: float | None = None,
+    session: Session,
     card: Mapping[str, Any],
-    device: str = "cpu",
-    minutes: float | None = None,
-    validate_every: int = 1000,
-    report: Callable[[str], None] = lambda line: None,
 ) -> dict[float, float]:
     """Train a prior and save it in `folder`; its mean square error at each sigma.
 
-    start: a prior's folder to begin from, of any number of channels. mean, sigma_data: what the
-    preconditioning takes for the signals' centre and standard deviation; else the material's, or
-    measured. A run that was cut off is gone on with: ValueError if it was of another network or
-    training.
+    The material's mean and sigma_data are measured where it has none. start: a prior's folder to
+    begin from, of any number of channels. session: its checkpoint and curve lie in `folder`. A run
+    that was cut off is gone on with: ValueError if it was of another network or training.
     """
-    signals, augment = material.signals, material.augment
-    mean = material.mean if mean is None else mean
-    sigma_data = material.sigma_data if sigma_data is None else sigma_data
-    if mean is None or sigma_data is None:
-        found_mean, found_std = mean_and_std(signals)
-        mean = found_mean if mean is None else mean
-        sigma_data = found_std if sigma_data is None else sigma_data
-    network = _network(material.channels, widths, signals[0].ndim - 1, training.seed)
+    material = _centred(material)
+    dims = material.signals[0].ndim - 1
+    network = _network(material.channels, widths, dims, training.seed)
     if start is not None:
         begin_from(network, load_prior_folder(start).network)
-    plan = {**asdict(training), **network.config, "start": start and str(start)}
-    _keep_plan(folder, {**plan, "mean": mean, "spread": sigma_data}, free=("steps", "start"))
-    network = train(
-        network,
-        signals,
-        training,
-        mean=mean,
-        sigma_data=sigma_data,
-        validation=material.validation,
-        validate_every=validate_every,
-        checkpoint=folder / CHECKPOINT,
-        curve=folder / CURVE,
-        device=device,
-        minutes=minutes,
-        augment=augment,
-        report=report,
-    ).cpu()
-    measured_on = material.validation or _augmented(material, training)
-    return _measure_and_save(folder, network, training, mean, sigma_data, measured_on, card)
+    plan = {**training.facts, **network.config, "start": start and str(start)}
+    plan |= {"mean": material.mean, "spread": material.sigma_data}
+    _keep_plan(folder, plan, free=("steps", "start"))
+    session = replace(session, checkpoint=folder / CHECKPOINT, curve=folder / CURVE)
+    network = train(network, material, training, session).cpu()
+    return _measure_and_save(folder, network, material, training, card)
+
+
+def _centred(material: Material) -> Material:
+    """The material with a mean and a standard deviation, measured where it had none."""
+    if material.mean is not None and material.sigma_data is not None:
+        return material
+    mean, std = mean_and_std(material.signals)
+    return replace(
+        material,
+        mean=mean if material.mean is None else material.mean,
+        sigma_data=std if material.sigma_data is None else material.sigma_data,
+    )
 
 
 def measure(
@@ -155,15 +143,17 @@ def mean_and_std(signals: Sequence[Tensor]) -> tuple[float, float]:
 def _measure_and_save(
     folder: Path,
     network: UNet,
+    material: Material,
     training: Training,
-    mean: float,
-    sigma_data: float,
-    signals: Sequence[Tensor],
     card: Mapping[str, Any],
 ) -> dict[float, float]:
-    levels = torch.logspace(0, 1, LEVELS, base=training.sigma_max / training.sigma_min)
+    """Save the prior with its errors, sigma -> mean square error, and give them."""
+    low, high = training.levels.sigma_min, training.levels.sigma_max
+    mean, sigma_data = material.mean, material.sigma_data
     denoise = from_edm(network, mean=mean, sigma_data=sigma_data)
-    errors = measure(denoise, signals, (levels * training.sigma_min).tolist())
+    signals = material.validation or _augmented(material, training)
+    sigmas = torch.logspace(0, 1, LEVELS, base=high / low) * low
+    errors = measure(denoise, signals, sigmas.tolist())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     made = {"made": date.today().isoformat(), "parameters": parameters}
     save_prior(
@@ -171,10 +161,10 @@ def _measure_and_save(
         network,
         mean=mean,
         sigma_data=sigma_data,
-        sigma_min=training.sigma_min,
-        sigma_max=training.sigma_max,
+        sigma_min=low,
+        sigma_max=high,
         errors=errors,
-        card={**card, **made, "training": asdict(training)},
+        card={**card, **made, "training": training.facts},
     )
     return errors
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from ...sampling.devices import usable
 from ..program import say
 from ..wording import INTERRUPTED
 
-PLAN = ("steps", "batch", "patch", "learning_rate", "seed", "sigma_max", "sigma_median")
+PLAN = ("steps", "batch", "patch", "learning_rate", "seed")
+LEVELS = ("sigma_max", "sigma_median")
+SESSION = ("minutes", "validate_every")
 
 
 class Widths(click.ParamType):
@@ -133,7 +136,7 @@ def denoiser(
     A run that was interrupted goes on when the same command is given again.
     """
     from ...files.training import has_prior, train_prior
-    from ...networks.training import Training
+    from ...networks.training import NoiseLevels, Session, Training
 
     if has_prior(out) and not overwrite:
         raise FileExistsError(f"{out} holds a prior already; choose another, or add --overwrite")
@@ -141,7 +144,11 @@ def denoiser(
     gathered = _material(material, folders, validation, channels)
     signals, held = gathered.signals, gathered.validation
     click.echo(f"{len(signals)} signals to train on, {len(held)} to validate with", err=True)
-    plan = {key: asked.pop(key) for key in PLAN}
+    plan, levels, session = (
+        {key: asked.pop(key) for key in keys} for keys in (PLAN, LEVELS, SESSION)
+    )
+    known = {key: asked.pop(key) for key in ("mean", "sigma_data")}
+    gathered = replace(gathered, **{k: v for k, v in known.items() if v is not None})
     card = {"name": asked.pop("name") or out.name, "licence": asked.pop("licence")}
     card |= {
         "data": asked.pop("data") or ", ".join(folder.name for folder in folders),
@@ -151,10 +158,9 @@ def denoiser(
         errors = train_prior(
             out,
             gathered,
-            Training(**plan),
+            Training(**plan, levels=NoiseLevels(**levels)),
+            session=Session(device=device, report=_report, **session),
             card=card,
-            device=device,
-            report=_report,
             **asked,
         )
     except KeyboardInterrupt:
