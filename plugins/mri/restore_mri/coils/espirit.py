@@ -34,8 +34,8 @@ def espirit(
     """
     data = calibration_data(kspace, mask, largest=calibration, least=kernel + 1)
     maps = [
-        _maps(one.to(torch.complex128), kspace.shape[-2:], kernel, threshold, crop, reference)
-        for one in data
+        _maps(plane.to(torch.complex128), kspace.shape[-2:], kernel, threshold, crop, reference)
+        for plane in data
     ]
     return torch.stack(maps).to(torch.complex64)
 
