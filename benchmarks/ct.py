@@ -20,7 +20,7 @@ from restore_ct.physics import attenuation
 from restore_ct.priors import slices
 from restore_ct.recipes.ct import ct
 from restore_ct.scan import scan
-from restore_dicom import volumes
+from restore_dicom.files.dicom.reading import read_dicom
 from restore_operators import Radon
 from restore_operators.reconstruction import classical
 from torch import Tensor
@@ -63,7 +63,7 @@ SETTINGS = (
 
 def scanned(setting: Setting) -> tuple[Record, Tensor]:
     """The measurement, to be reconstructed at half the resolution, and the truth there, in HU."""
-    record = volumes.read(DATA / "pydicom_J2K_pixelrep_mismatch.dcm")
+    record = read_dicom(DATA / "pydicom_J2K_pixelrep_mismatch.dcm")
     outside = ~record.meta["valid"] if "valid" in record.meta else record.signal < -1500
     fine = torch.where(outside, -1000.0, record.signal).clamp(-1000, 3000)
     truth, pixel = avg_pool2d(fine, 2), 2 * record.meta["geometry"].spacing[1]

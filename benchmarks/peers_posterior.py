@@ -13,7 +13,7 @@ from torch import Tensor
 from restore.measurement.measurement import Measurement
 from restore.priors.prior import Prior
 from restore.testing.cases import Case
-from restore.testing.verify import Row, measured
+from restore.testing.verify import Row, row_of
 
 FAILURES = (RuntimeError, ValueError, TypeError, AttributeError)
 NAMES = ("DPS", "DDRM", "DiffPIR", "PiGDM", "MomentMatching")
@@ -35,7 +35,7 @@ def attempt(name: str, steps: int) -> Callable[[Case, Tensor, int], Row]:
             samples = peer.run(name, len(exact), seed)
         except FAILURES as error:
             return Row("", label, reason=f"{type(error).__name__}: {error}".splitlines()[0])
-        return measured(case, samples.flatten(1).double(), exact, "", label)
+        return row_of(case, samples.flatten(1).double(), exact, "", label)
 
     return run
 

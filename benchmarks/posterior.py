@@ -22,7 +22,7 @@ from restore.priors.exact import gaussian
 from restore.samplers.parts.covariance import jacobian
 from restore.sampling.loop import sample
 from restore.testing.cases import Case, mixture_case
-from restore.testing.verify import FLOOR, IGNORE, Row, measured, posterior_samplers, tried
+from restore.testing.verify import FLOOR, IGNORE, Row, posterior_samplers, row_of, try_sampler
 
 from . import peers_posterior
 from .tables import publish, table
@@ -68,8 +68,8 @@ def _attempts(given) -> dict[str, tuple[Attempt, int]]:
     """label -> what runs it, and on how many problems."""
     every = given.problems
     attempts: dict[str, tuple[Attempt, int]] = {
-        FLOOR: (lambda c, e, s: measured(c, c.after.draw(len(e), s + 3), e, "", FLOOR), every),
-        IGNORE: (lambda c, e, s: measured(c, c.before.draw(len(e), s + 5), e, "", IGNORE), every),
+        FLOOR: (lambda c, e, s: row_of(c, c.after.draw(len(e), s + 3), e, "", FLOOR), every),
+        IGNORE: (lambda c, e, s: row_of(c, c.before.draw(len(e), s + 5), e, "", IGNORE), every),
     }
     for label, (name, options) in TARGETS.items():
         attempts[label] = _ours(name, options, given.steps), every
@@ -86,7 +86,7 @@ def _attempts(given) -> dict[str, tuple[Attempt, int]]:
 
 def _ours(name: str, options: dict, steps: int) -> Attempt:
     entry = catalog().entry("samplers", name)
-    return lambda case, exact, seed: tried(
+    return lambda case, exact, seed: try_sampler(
         entry, case, exact, "", steps=steps, seed=seed, **options
     )
 

@@ -49,7 +49,7 @@ FAMILIES = (
         "`particles=1` and `passes=8` it does so in the memory of a guided sampler. `fps` and "
         "`feynman-kac`, without a gradient through the network, come nearer with more particles, "
         "but slowly where the posterior has several modes (`benchmarks/results/posterior.md`).",
-        "tds ddsmc mcgdiff fps feynman-kac diversity",
+        "tds ddsmc mcgdiff fps feynman-kac",
     ),
     (
         "Without derivatives",
@@ -63,9 +63,8 @@ def main() -> None:
     entries = {entry.name: entry for entry in catalog().registry("samplers")}
     lines = [HEAD]
     for title, when, names in FAMILIES:
-        present = [name for name in names.split() if name in entries]
-        lines += [f"## {title}", "", when, "", *(_overview(entries, present)), ""]
-        for name in present:
+        lines += [f"## {title}", "", when, "", *_overview(entries, names.split()), ""]
+        for name in names.split():
             lines += _section(entries.pop(name))
     if entries:
         raise SystemExit(f"no family holds {', '.join(sorted(entries))}")
@@ -76,7 +75,9 @@ HEAD = """# The samplers
 
 Written by `docs/make_samplers.py` from the registry and the docstrings. Exactness is held by the
 tests and shown by `restore verify`. Calls are network calls a step and chain; names in them are
-options. Options that name a law r^2(sigma) are filled from the prior.
+options. Where a sampler takes the prior's law r^2(sigma), the driver fills it in. A sampler with
+the option `step` also runs the update as its paper has it, `--set step=paper`: to repeat published
+results, with their bias.
 """
 
 

@@ -7,7 +7,6 @@ from restore_ct.phantoms import phantoms
 from restore_operators import Radon, fbp
 
 import restore
-from restore.measurement.not_gaussian import Transmission
 
 WATER = 0.0192  # 1/mm
 
@@ -18,7 +17,7 @@ def main() -> None:
     angles = torch.arange(20, dtype=torch.float64) * math.pi / 20
     radon = Radon((1, size, size), angles, pitch=pixel, pixel=pixel)
     operator = WATER * radon
-    law = Transmission(1e4)  # photons on each ray
+    law = restore.Transmission(1e4)  # photons on each ray
     y = restore.simulate(operator, law, body, seed=0).y
     measurement = restore.Measurement(y, operator, law.gaussian(y))
 

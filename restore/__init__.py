@@ -1,18 +1,26 @@
 """restore: samples from the posterior p(x | y) of any signal, with any prior and any operator.
 
-The names below are the public face; each is imported when it is first asked for.
+The names below are the public face, for those who use restore and those who write plugins for it;
+each is imported when it is first asked for.
 """
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
+if "torch" not in sys.modules:  # OpenMP reads it once, as torch is loaded
+    # threads that wait sleep, so that two runs on one machine do not stand in each other's way
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 _FACE = {
+    # y = A(x) + noise
     "Measurement": "measurement.measurement",
     "simulate": "measurement.measurement",
     "stack": "measurement.measurement",
+    "NoiseModel": "measurement.noise",
     "Gaussian": "measurement.noise",
     "Poisson": "measurement.noise",
-    "NoiseModel": "measurement.noise",
     "Transmission": "measurement.not_gaussian",
     "Rician": "measurement.not_gaussian",
     "Speckle": "measurement.not_gaussian",
@@ -21,33 +29,57 @@ _FACE = {
     "Clipped": "measurement.not_gaussian",
     "Operator": "measurement.operator",
     "LinearOperator": "measurement.operator",
-    "Posterior": "sampling.posterior",
+    # p(x)
     "Prior": "priors.prior",
     "linearize": "priors.prior",
     "gaussian": "priors.exact",
     "mixture": "priors.exact",
     "dataset": "priors.exact",
+    "adapted": "priors.adapted",
+    "complex_valued": "priors.combined.complex_valued",
+    "conditioned": "priors.combined.conditioned",
+    "diverse": "priors.combined.diverse",
     "joint": "priors.combined.joint",
     "normalised": "priors.combined.normalised",
     "perpendicular": "priors.combined.sliced",
-    "conditioned": "priors.combined.conditioned",
-    "adapted": "priors.adapted",
-    "complex_valued": "priors.combined.complex_valued",
-    "diverse": "priors.combined.diverse",
     "sliced": "priors.combined.sliced",
     "tiled": "priors.combined.tiled",
+    # a network as a denoiser
+    "from_blind": "networks.parameterisations",
+    "from_edm": "networks.parameterisations",
+    "from_eps": "networks.parameterisations",
+    "from_flow": "networks.parameterisations",
+    "from_v": "networks.parameterisations",
+    "from_x0": "networks.parameterisations",
+    # p(x | y)
+    "Step": "samplers.base",
+    "levels": "samplers.base",
+    "sampler": "samplers.base",
+    "guided": "samplers.guidance",
+    "published": "samplers.published",
     "sample": "sampling.by_name",
     "iterate": "sampling.by_name",
     "load_prior": "sampling.by_name",
     "load_operator": "sampling.by_name",
     "load_sampler": "sampling.by_name",
+    "Posterior": "sampling.posterior",
     "Trace": "sampling.watchers",
     "until_discrepancy": "sampling.watchers",
+    # a plugin
+    "hook": "plugins.hookspecs",
+    "Material": "networks.material",
+    "Recipe": "files.task",
+    "Record": "files.task",
+    "SamplerChoice": "files.task",
+    "Comparison": "files.task",
+    "Split": "sampling.held_out",
+    "Task": "files.task",
 }
 
 __all__ = sorted(_FACE)
 
 if TYPE_CHECKING:
+    from .files.task import Comparison, Recipe, Record, SamplerChoice, Task
     from .measurement.measurement import Measurement, simulate, stack
     from .measurement.noise import Gaussian, NoiseModel, Poisson
     from .measurement.not_gaussian import (
@@ -59,6 +91,16 @@ if TYPE_CHECKING:
         Transmission,
     )
     from .measurement.operator import LinearOperator, Operator
+    from .networks.material import Material
+    from .networks.parameterisations import (
+        from_blind,
+        from_edm,
+        from_eps,
+        from_flow,
+        from_v,
+        from_x0,
+    )
+    from .plugins.hookspecs import hook
     from .priors.adapted import adapted
     from .priors.combined.complex_valued import complex_valued
     from .priors.combined.conditioned import conditioned
@@ -69,7 +111,11 @@ if TYPE_CHECKING:
     from .priors.combined.tiled import tiled
     from .priors.exact import dataset, gaussian, mixture
     from .priors.prior import Prior, linearize
+    from .samplers.base import Step, levels, sampler
+    from .samplers.guidance import guided
+    from .samplers.published import published
     from .sampling.by_name import iterate, load_operator, load_prior, load_sampler, sample
+    from .sampling.held_out import Split
     from .sampling.posterior import Posterior
     from .sampling.watchers import Trace, until_discrepancy
 

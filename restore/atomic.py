@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+PARTIAL = ".partial"  # the end of the name of what is not whole yet
+
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """The path of a file to write that takes the place of `target` at the end, or is removed."""
-    partial = target.with_name(target.name + ".partial")
+    partial = target.with_name(target.name + PARTIAL)
     try:
         yield partial
         partial.replace(target)
@@ -28,7 +30,7 @@ def atomic_file(target: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
     """A folder to write in that takes the place of `target` at the end, or leaves nothing."""
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".{target.name}{PARTIAL}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)

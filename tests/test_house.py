@@ -38,9 +38,11 @@ PAPERS = [SAMPLERS / f"{named.replace('.', '/')}.py" for named in sorted(NAMED)]
 BELOW_SAMPLERS = {"priors.prior", "priors.schedules"} | {
     f"measurement.{name}" for name in ("measurement", "operator", "noise", "signal", "spectral")
 }
-SHARED = {"samplers.base", "samplers.guidance", "samplers.integrators.integrators"} | {
-    f"samplers.parts.{path.stem}" for path in (SAMPLERS / "parts").glob("[!_]*.py")
-}
+SHARED = (
+    {"samplers.integrators.integrators"}
+    | {f"samplers.{name}" for name in ("base", "guidance", "published")}
+    | {f"samplers.parts.{path.stem}" for path in (SAMPLERS / "parts").glob("[!_]*.py")}
+)
 FORBIDDEN = {"torchvision", "torchaudio", "piq", "gradio"}
 OPTIONAL = {"cases": {"sklearn"}}  # imported inside a function that says what is missing
 DOMAINS = {"image", "mri", "ct", "ultrasound", "speech", "dicom"}
@@ -143,7 +145,7 @@ def test_every_path_that_contributing_names_exists():
 
 @pytest.mark.parametrize("path", sorted(ENGINE.rglob("*.py")), ids=name)
 def test_the_engine_knows_no_operator_no_domain_and_no_file_library(path):
-    allowed = {"restore", "torch", "numpy", "pluggy", "click", "rich", "safetensors"}
+    allowed = {"restore", "torch", "numpy", "pluggy", "packaging", "click", "rich", "safetensors"}
     inside = {target.split(".")[0] for target in imports(path, top_only=True)}
     allowed |= OPTIONAL.get(path.stem, set()) - inside
     met = {target.split(".")[0] for target in imports(path)} - allowed

@@ -63,8 +63,8 @@ class Live:
 
 
 @contextmanager
-def shown(chains: int, *, quiet: bool) -> Iterator[Any]:
-    """What restore_file calls after every step, or None."""
+def progress_for(chains: int, *, quiet: bool) -> Iterator[Any]:
+    """A function that shows progress, for restore_file to call after every step; None if quiet."""
     if quiet:
         yield None
     elif not sys.stderr.isatty():

@@ -9,6 +9,7 @@ import click
 from ..errors import UsageError
 from ..plugins.discovery import catalog
 from ..plugins.options import Option, options_of, prose
+from .batch import RunFlags
 
 TYPES = {Path: click.Path(path_type=Path), float: float, int: int, str: str}
 
@@ -16,8 +17,9 @@ TYPES = {Path: click.Path(path_type=Path), float: float, int: int, str: str}
 class Recipes(click.Group):
     """restore run RECIPE ..., restore simulate RECIPE ...
 
-    of: the recipe's functions; the keyword-only options of the first it has become flags. act:
-    called with the recipe's name, its options and all other flags; common: makes those others.
+    of: the recipe's functions; the keyword-only options of the first it has become flags. execute:
+    called with the recipe's name, its options, the RunFlags, and the flags that `common` makes by
+    keyword.
     """
 
     def __init__(
@@ -25,13 +27,13 @@ class Recipes(click.Group):
         name: str,
         *,
         of: Sequence[str],
-        act: Callable[..., int],
+        execute: Callable[..., int],
         common: Callable[[], list],
         help: str,
     ):
         usage = "RECIPE INPUT... -o OUT [OPTIONS]"
         super().__init__(name, help=help, subcommand_metavar=usage, options_metavar="")
-        self.of, self.act, self.common = of, act, common
+        self.of, self.execute, self.common = of, execute, common
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [entry.name for entry in catalog().registry("recipes")]
@@ -58,19 +60,29 @@ class Recipes(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         function = self._function(name)
         options = options_of(function)
-        params = self.common()
-        taken = {param.name for param in params}
-        clashing = sorted(taken & set(options))
+        params = self._own_flags()
+        clashing = sorted(self.reserved() & set(options))
         if clashing:
             raise ValueError(f"the recipe '{name}' must not have an option '{clashing[0]}'")
 
         def callback(**given: Any) -> int:
             own = {key: given.pop(key) for key in options}
             own = {key: value for key, value in own.items() if value is not None}
-            return self.act(name, own, **given)
+            flags = RunFlags(**{key: given.pop(key) for key in RunFlags._fields})
+            return self.execute(name, own, flags, **given)
 
         flags = [flag(option) for option in options.values()]
         return click.Command(name, callback=callback, params=params + flags, help=prose(function))
+
+    def reserved(self) -> set[str]:
+        """The names that no option of a recipe may have, for the command has flags of them."""
+        params = self._own_flags()
+        words = {word for param in params for word in (*param.opts, *param.secondary_opts)}
+        words |= {param.name for param in params} | {"help"}
+        return {word.lstrip("-").replace("-", "_") for word in words}
+
+    def _own_flags(self) -> list[click.Parameter]:
+        return [*run_flags(), *self.common()]
 
 
 def flag(option: Option) -> click.Option:
@@ -90,8 +102,8 @@ def flag(option: Option) -> click.Option:
     return click.Option(names, **more)
 
 
-def inputs_and_output() -> list[click.Parameter]:
-    """What every command on files takes."""
+def run_flags() -> list[click.Parameter]:
+    """The flags of RunFlags."""
     return [
         click.Argument(["inputs"], nargs=-1, required=True, metavar="INPUT..."),
         click.Option(

@@ -1,4 +1,4 @@
-"""What restore run says of a file: before the long part, and after."""
+"""The sentences of restore run on a file: before the long part, and after."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,16 +10,16 @@ def opening(problem: Any, settings: Any) -> str:
     """x.png: denoise, prior image-grey, sampler dps, 8 chains, seed 0, noise 0.05 (estimated)."""
     words = [
         f"{problem.source}: {settings.recipe}",
-        f"prior {problem.prior}",
-        f"sampler {problem.sampler}",
-        f"{settings.chains} chain{'s' if settings.chains > 1 else ''}",
-        f"seed {settings.seed}",
+        f"prior {problem.prior_name}",
+        f"sampler {problem.sampler.name}",
+        f"{settings.sampling.chains} chain{'s' if settings.sampling.chains > 1 else ''}",
+        f"seed {settings.sampling.seed}",
     ]
     if problem.noise is not None:
         source = {"given": "", "estimated": " (estimated)", "recipe": " (the recipe's)"}
         words.append(f"noise {problem.noise:.3g}{source[problem.noise_source]}")
-    chosen = problem.task.facts.get("chosen")
-    return ", ".join(words) + (f"; chose {chosen}" if chosen else "")
+    reason = problem.sampler.reason
+    return ", ".join(words) + (f"; chose {reason}" if reason else "")
 
 
 def sentence(facts: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What an error says in one line, and the exit status it has."""
+"""The one line that an error says, and the exit status it has."""
 
 import errno
 

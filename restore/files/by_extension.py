@@ -13,8 +13,8 @@ from .task import Record
 def read(path: Path, recipe: Entry | None = None) -> Record:
     """A file's contents, by the reader of its extension, of the recipe's own plugin if it has one.
 
-    A folder's, where the recipe names a reader of folders. FileNotFoundError where there is no
-    file; ValueError where no reader takes it, or where its values are not finite.
+    A folder is read whole where the recipe names a reader of folders. FileNotFoundError where there
+    is no file; ValueError where no reader takes it, or where its values are not finite.
     """
     path = Path(path)
     if not path.exists():
@@ -28,12 +28,12 @@ def read(path: Path, recipe: Entry | None = None) -> Record:
     return record
 
 
-def taken(path: Path) -> bool:
+def has_reader(path: Path) -> bool:
     """Whether some reader takes a file of this name."""
     return any(_takes(entry, path) for entry in catalog().registry("readers"))
 
 
-def is_one(folder: Path, recipe: str) -> bool:
+def reads_whole_folder(folder: Path, recipe: str) -> bool:
     """Whether a folder is one input of the recipe, such as a series of slices."""
     return _of_folder(folder, catalog().entry("recipes", recipe)) is not None
 
@@ -41,13 +41,16 @@ def is_one(folder: Path, recipe: str) -> bool:
 def find(kind: str, path: Path, recipe: Entry | None) -> Entry:
     """The reader or writer of a name: the longest extension wins, then the recipe's own plugin.
 
-    Of writers, a name without extension, as a folder's, is for the one that makes folders.
+    A name without extension, as a folder's, is for the writer that makes folders, and for the
+    reader whose mark the file bears.
     """
     registry = catalog().registry(kind)
     fitting = [entry for entry in registry if _takes(entry, path)]
     own = recipe.plugin if recipe is not None else ""
     if kind == "writers" and not path.suffix:
         fitting = [entry for entry in registry if entry.facts.get("folder")]
+    if kind == "readers" and not fitting:
+        fitting = [entry for entry in registry if _bears_mark(path, entry)]
     if not fitting:
         known = dict.fromkeys(e for entry in registry for e in entry.facts.get("extensions", ()))
         verb = "takes" if kind == "readers" else "makes"
@@ -60,12 +63,18 @@ def find(kind: str, path: Path, recipe: Entry | None) -> Entry:
 
 
 def suffix(source: Path) -> str:
-    """The extension as it stands in the name: that of scan.nii.gz is .nii.gz; a folder has none."""
+    """The extension as it stands in the name: .nii.gz of scan.nii.gz; a folder has none.
+
+    A name without one has that of the reader whose mark the file bears.
+    """
     if source.is_dir():
         return ""
     extensions = [_takes(entry, source) for entry in catalog().registry("readers")]
     longest = len(max(extensions, key=len, default=""))
-    return source.name[-longest:] if longest else source.suffix
+    if longest:
+        return source.name[-longest:]
+    marked = (e for e in catalog().registry("readers") if _bears_mark(source, e))
+    return next((entry.facts["extensions"][0] for entry in marked), source.suffix)
 
 
 def _of_folder(folder: Path, recipe: Entry | None) -> Entry | None:
@@ -83,6 +92,16 @@ def _takes(entry: Entry, path: Path) -> str:
     if entry.facts.get("folder"):
         return ""
     return _ending(path, entry.facts.get("extensions", ())) or ""
+
+
+def _bears_mark(path: Path, reader: Entry) -> bool:
+    """Whether a file without extension holds the reader's mark, its letters at their place."""
+    if path.suffix or "mark" not in reader.facts or not path.is_file():
+        return False
+    place, letters = reader.facts["mark"]
+    with open(path, "rb") as file:
+        file.seek(place)
+        return file.read(len(letters)) == letters.encode()
 
 
 def _ending(path: Path, extensions: Sequence[str], bare: bool = False) -> str | None:

@@ -1,4 +1,4 @@
-"""A reference that was measured holds noise: what it would show of a sample, noise and all.
+"""Coverage of intervals, and draws of a reference that was measured and holds noise itself.
 
 Samples of p(x | y) differ from such a reference by its noise, too. Draws of the reference itself,
 p(reference | y), do not: it lies among them as often as it should, and their mean has the least
@@ -20,7 +20,7 @@ DRAWS = 64  # of the reference in all
 def predictive(
     noisy_reference: NoisyReference, signals: Iterable[Tensor], seed: int = 0
 ) -> list[Record]:
-    """Draws of a noisy reference, as many for each signal, one each before the second round."""
+    """Draws of a noisy reference, equally many for each signal; the first ones, one for each."""
     signals = list(signals)
     generator = torch.Generator().manual_seed(seed)
     rounds = -(-DRAWS // len(signals))
@@ -28,13 +28,13 @@ def predictive(
 
 
 def expected(draws: Sequence[Record]) -> Record:
-    """The mean of draws as one record; complex draws count by their magnitudes."""
+    """The mean of draws, or of their magnitudes where they are complex."""
     total = sum(magnitude(draw.signal).double() for draw in draws)
     return replace(draws[0], signal=(total / len(draws)).float())
 
 
 def sample_std(signals: Sequence[Tensor]) -> Tensor:
-    """The unbiased standard deviation over signals of one shape, in double precision.
+    """The unbiased standard deviation of signals of one shape, computed in double precision.
 
     Complex signals count by their magnitudes.
     """
@@ -45,17 +45,14 @@ def sample_std(signals: Sequence[Tensor]) -> Tensor:
 
 
 def covered(signals: Sequence[Tensor], truth: Tensor, share: float = 0.9) -> float:
-    """The share of the true values that lie in their interval of `share`, from few samples.
+    """The share of the true values that lie inside the central intervals of a few samples.
 
-    The interval is Student's for the next draw, mean +- t sqrt(1 + 1/n) s: of Gaussian samples of
-    the true posterior it holds exactly `share`, however few they are. Complex signals are compared
-    by their magnitudes.
+    The interval is Student's for the next draw, mean +- t sqrt(1 + 1/n) s: for Gaussian samples of
+    the true posterior it holds exactly `share` of them, however few they are. Complex signals are
+    compared by their magnitudes.
     """
-    count, signals, truth = (
-        len(signals),
-        [magnitude(signal) for signal in signals],
-        magnitude(truth),
-    )
+    count, truth = len(signals), magnitude(truth)
+    signals = [magnitude(signal) for signal in signals]
     quantile = _student(count - 1, (1 + share) / 2)
     width = quantile * (1 + 1 / count) ** 0.5 * sample_std(signals)
     mean = sum(signal.double() for signal in signals) / count
@@ -63,7 +60,7 @@ def covered(signals: Sequence[Tensor], truth: Tensor, share: float = 0.9) -> flo
 
 
 def magnitude(signal: Tensor) -> Tensor:
-    """The magnitudes of a complex signal; a real signal as it is."""
+    """The absolute values of a complex signal; a real one as it is."""
     return signal.abs() if signal.is_complex() else signal
 
 

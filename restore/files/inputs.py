@@ -1,28 +1,28 @@
-"""Which files the words of the command line mean."""
+"""The files that the words of a command line mean."""
 
 import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
-def gathered(
+def input_files(
     given: Sequence[str],
-    taken: Callable[[Path], bool],
-    whole: Callable[[Path], bool] = lambda folder: False,
+    has_reader: Callable[[Path], bool],
+    is_whole: Callable[[Path], bool] = lambda folder: False,
 ) -> list[Path]:
     """The files that paths, folders and patterns mean, each once.
 
-    Of a folder those that are `taken` (ValueError if it has none), or itself where it is `whole`,
-    one input of many files; a pattern that fits nothing is
-    a FileNotFoundError, a plain path is left as it is.
+    A folder stands for the files in it that have a reader (ValueError if it has none), or for
+    itself where `is_whole`, as one input of many files. A pattern that fits nothing is a
+    FileNotFoundError; a plain path is left as it is.
     """
     found: dict[Path, None] = {}
     for one in given:
         path = Path(one)
-        if path.is_dir() and whole(path):
+        if path.is_dir() and is_whole(path):
             found[path] = None
         elif path.is_dir():
-            inside = [p for p in sorted(path.iterdir()) if p.is_file() and taken(p)]
+            inside = [p for p in sorted(path.iterdir()) if p.is_file() and has_reader(p)]
             inside = [p for p in inside if not p.name.startswith(".")]
             if not inside:
                 raise ValueError(f"the folder {path} holds no file that a reader takes")

@@ -3,17 +3,28 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..atomic import write_text
+from ..atomic import PARTIAL, write_text
+from ..errors import RestoreError
 
 UNFINISHED = ".restore-unfinished"  # lies in the output folder from a run's first to its last file
 REPORT = "report.json"
 
 
-def names(sources: Sequence[Path]) -> list[str]:
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one input of a run: the facts of its report, or the error that it met."""
+
+    source: Path
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    error: RestoreError | None = None  # says in one line what was wrong, and with which input
+
+
+def folder_names(sources: Sequence[Path]) -> list[str]:
     """A folder name for each source: its stem, with as much of its path as tells it apart."""
     styles = (
         lambda p: p.stem,
@@ -56,7 +67,7 @@ def claim(folder: Path, mark: str, sources: Iterable[Path], *, overwrite: bool) 
         )
     made = before["made"] if before is not None else not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    for left in (*folder.glob(".*.checkpoint*"), *folder.glob(".*.partial")):
+    for left in (*folder.glob(".*.checkpoint*"), *folder.glob(f".*{PARTIAL}")):
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     write_text(marker, json.dumps({"mark": mark, "made": made}))
     return False
@@ -74,7 +85,7 @@ def refuse_inputs(folder: Path, sources: Iterable[Path]) -> None:
 def release(folder: Path, *, finished: bool) -> None:
     """The end of a run: what is unfinished stays marked, unless nothing of it was kept."""
     marker = folder / UNFINISHED
-    for torn in folder.glob(".*.checkpoint.partial"):  # a state that the disk had no room for
+    for torn in folder.glob(f".*.checkpoint{PARTIAL}"):  # a state that the disk had no room for
         torn.unlink()
     kept = any(path != marker for path in folder.iterdir())
     made = json.loads(marker.read_text())["made"]
@@ -96,7 +107,7 @@ def finished(target: Path, mark: str, source: Path) -> dict[str, Any] | None:
 
 
 def sha256(path: Path) -> str:
-    """Of a file; of a folder, of its files' sums in the order of their names."""
+    """The hash of a file's bytes; that of a folder is of its files' hashes, in order of name."""
     if path.is_dir():
         inside = sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".")
         sums = "".join(f"{sha256(p)} {p.name}\n" for p in inside)

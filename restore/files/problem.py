@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,58 +12,88 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
+from ..measurement.checks import sizes
 from ..measurement.noise import Gaussian
 from ..plugins.discovery import catalog
 from ..plugins.options import parsed
 from ..plugins.registry import Entry, unknown
+from ..priors.prior import Prior
 from ..sampling import by_name
-from ..sampling.auto import choose
-from .by_extension import find, read, suffix, taken
+from ..sampling.by_name import Chosen
+from .by_extension import find, has_reader, read, suffix
 from .task import Recipe, Record, Task
 
 Metric = Callable[[Tensor, Tensor], float | None]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a run is asked for, the same for all its files."""
+class Sampling:
+    """How the samples are drawn."""
 
-    recipe: str
-    options: Mapping[str, Any] = field(default_factory=dict)  # of the recipe
     chains: int = 8
     seed: int = 0
     steps: int | None = None  # None: the recipe's
     sampler: str | None = None
     sampler_options: Mapping[str, str] = field(default_factory=dict)  # as text
     prior: str | None = None  # a name, or a folder
-    noise: float | str | None = None  # "auto": estimated
-    reference: Path | None = None  # the truth: a file, or a folder of files of the same stem
     device: str = "auto"
     precision: str = "auto"
-    samples: bool = False  # write them, too
     held_out: bool = True  # keep data back to tell the spread of the samples, and options, by
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written beside the mean and the standard deviation, and how."""
+
+    samples: bool = False  # every one of them
     baseline: str | None = None  # a classical answer to set beside ours
     format: str | None = None  # the extension of what is written; None: the task's or the input's
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked for, alike for all its files."""
+
+    recipe: str
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the recipe
+    noise: float | str | None = None  # "auto": estimated
+    reference: Path | None = None  # the truth: a file, or a folder of files of the same stem
+    sampling: Sampling = Sampling()
+    outputs: Outputs = Outputs()
     command: str = ""  # that asks for all this
+
+    @classmethod
+    def of(cls, recipe: str, options: Mapping[str, Any] | None = None, **flags: Any) -> "Settings":
+        """The settings of a recipe's options and of flags, by the names of all the fields above."""
+        parts = {"sampling": Sampling, "outputs": Outputs}
+        made = {
+            name: part(**{f.name: flags.pop(f.name) for f in fields(part) if f.name in flags})
+            for name, part in parts.items()
+        }
+        return cls(recipe, options or {}, **made, **flags)
+
+    def on(self, device: str) -> "Settings":
+        """The settings with a device of which "auto" was decided."""
+        return replace(self, sampling=replace(self.sampling, device=device))
 
     @property
     def mark(self) -> str:
-        """Tells runs apart whose results may differ: a hash of all but the device and the words."""
-        asked = {k: v for k, v in asdict(self).items() if k not in ("device", "command")}
-        asked["version"] = version("restore-toolbox")
+        """A hash of all but the device and the words: it tells runs apart whose results differ."""
+        asked = asdict(replace(self.on(""), command="")) | {"version": version("restore-toolbox")}
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that was read and understood."""
+    """A file that was read and understood, with the prior and the sampler that will restore it."""
 
     source: Path
     record: Record
     task: Task
-    sampler: str
+    prior: Prior  # adapted to the task's signals
+    prior_name: str
+    sampler: Chosen
     options: Mapping[str, Any]  # of the sampler
-    prior: str
     writer: Entry
     format: str  # the extension of what is written
     noise_source: str  # "given", "estimated", or "recipe", which has its own
@@ -81,31 +111,31 @@ class Problem:
         return noise.std.square().mean().sqrt().item()
 
 
-def pose(source: Path, settings: Settings) -> Problem:
-    """Read a file and make it a problem; raises what reader, recipe or an option refuse."""
+def pose(
+    source: Path, settings: Settings, load_prior: Callable[[str], Prior] = by_name.load_prior
+) -> Problem:
+    """Read a file and make it a problem; raises what reader, recipe or an option refuse.
+
+    settings: with "auto" decided for the device. load_prior: a name or folder -> Prior.
+    """
     entry = catalog().entry("recipes", settings.recipe)
     recipe: Recipe = catalog().load("recipes", settings.recipe)
     record = read(source, entry)
     noise, noise_source = _noise(record, recipe, settings)
     task = _solve(recipe, record, noise, settings)
-    sampler = settings.sampler or task.sampler.name
-    if sampler == "auto":
-        sampler, task = _chosen(task, settings)
-    own = task.sampler.options if sampler == task.sampler.name else {}
-    given = parsed(catalog().load("samplers", sampler), settings.sampler_options, sampler)
-    if settings.baseline not in (None, *task.comparison.baselines):
-        raise UsageError(unknown("baseline", str(settings.baseline), task.comparison.baselines))
+    if settings.outputs.baseline not in (None, *task.comparison.baselines):
+        raise UsageError(
+            unknown("baseline", str(settings.outputs.baseline), task.comparison.baselines)
+        )
     format = _format(source, task, settings)
+    writer = find("writers", Path(f"restored{format}"), entry)
+    prior_name = settings.sampling.prior or task.prior
+    prior = task.adapt_prior(load_prior(prior_name))
+    sampler, options = _sampler(task, prior, settings.sampling)
+    if sampler.reason:
+        task = task.with_facts({"chosen": sampler.reason})
     problem = Problem(
-        source,
-        record,
-        task,
-        sampler,
-        {**own, **given},
-        settings.prior or task.prior,
-        find("writers", Path(f"restored{format}"), entry),
-        format,
-        noise_source,
+        source, record, task, prior, prior_name, sampler, options, writer, format, noise_source
     )
     if settings.reference is not None:
         reference = read(_reference(problem.source, settings.reference), entry)
@@ -114,11 +144,21 @@ def pose(source: Path, settings: Settings) -> Problem:
     return problem if reference is None else _compared(problem, reference, entry)
 
 
+def _sampler(task: Task, prior: Prior, asked: Sampling) -> tuple[Chosen, dict[str, Any]]:
+    """The sampler that will run, and its options: the user's before the task's own."""
+    chosen = by_name.sampler_for(
+        asked.sampler or task.sampler.name, task.measurement, prior, asked.device
+    )
+    own = task.sampler.options if chosen.name == task.sampler.name else {}
+    return chosen, {**own, **parsed(chosen.sampler, asked.sampler_options, chosen.name)}
+
+
 def _format(source: Path, task: Task, settings: Settings) -> str:
     """The extension of the output, with its dot; a folder's is empty."""
-    if settings.format is None:
+    asked = settings.outputs.format
+    if asked is None:
         return suffix(source) if task.format is None else task.format
-    return settings.format if settings.format.startswith(".") else f".{settings.format}"
+    return asked if asked.startswith(".") else f".{asked}"
 
 
 def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | None, str]:
@@ -127,13 +167,6 @@ def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | 
     if recipe.estimate_noise is None:
         raise UsageError(f"{settings.recipe} cannot estimate the noise; give it, --noise 0.05")
     return recipe.estimate_noise(record), "estimated"
-
-
-def _chosen(task: Task, settings: Settings) -> tuple[str, Task]:
-    """The sampler that suits the problem, and the task with the reason among its facts."""
-    prior = task.adapt_prior(by_name.load_prior(settings.prior or task.prior))
-    name, reason = choose(task.measurement, prior)
-    return name, task.with_facts({"chosen": f"{name}: {reason}"})
 
 
 def _solve(recipe: Recipe, record: Record, noise: float | None, settings: Settings) -> Task:
@@ -151,8 +184,8 @@ def _compared(problem: Problem, reference: Record, recipe: Entry) -> Problem:
     size = task.present(torch.zeros(task.measurement.operator.in_shape)).signal.shape
     if size != reference.signal.shape:
         raise ValueError(
-            f"the reference {reference.source} is {_sizes(reference.signal.shape)}, "
-            f"but {problem.source} will be restored as {_sizes(size)}"
+            f"the reference {reference.source} is {sizes(reference.signal.shape)}, "
+            f"but {problem.source} will be restored as {sizes(size)}"
         )
     entries = catalog().registry("metrics")
     names = [entry.name for entry in entries if entry.plugin in (recipe.plugin, "restore")]
@@ -164,13 +197,9 @@ def _reference(source: Path, given: Path) -> Path:
     """The file of a folder that has the source's stem, or is called as the folder it lies in."""
     if not given.is_dir():
         return given
-    files = [path for path in sorted(given.iterdir()) if path.is_file() and taken(path)]
+    files = [path for path in sorted(given.iterdir()) if path.is_file() and has_reader(path)]
     for stem in (source.stem, source.resolve().parent.name):
         for path in files:
             if path.stem == stem:
                 return path
     raise FileNotFoundError(f"the folder {given} holds no reference for {source}")
-
-
-def _sizes(shape: torch.Size) -> str:
-    return "x".join(str(n) for n in shape)

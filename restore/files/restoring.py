@@ -14,12 +14,13 @@ from ..plugins.discovery import catalog
 from ..priors.prior import Prior
 from ..samplers.base import Step
 from ..sampling import by_name
+from ..sampling.devices import usable
 from ..sampling.held_out import CHAINS, best_options
 from ..sampling.posterior import Posterior
 from ..sampling.watchers import Trace, Watcher
 from .coverage import predictive, sample_std
 from .outputs import REPORT, refuse_inputs
-from .problem import Problem, Settings, pose
+from .problem import Problem, Sampling, Settings, pose
 from .report import display, png
 from .report.facts import account, derivation, write_json
 from .report.page import write_report
@@ -46,43 +47,47 @@ def restore_file(
     interrupted run is saved and taken up. say: told of the problem before the long part.
     """
     refuse_inputs(target, [source])
-    problem = pose(source, settings)
-    prior = problem.task.adapt_prior(load_prior(problem.prior))
+    settings = settings.on(usable(settings.sampling.device))
+    problem = pose(source, settings, load_prior)
     if say is not None:
         say(problem)
     if problem.task.pose_with_prior is not None:
-        problem = replace(problem, task=problem.task.pose_with_prior(prior))
-    factor = None
-    if settings.held_out and settings.chains > 1 and problem.task.held_out_split is not None:
-        problem, factor = _held_out(problem, prior, settings, progress)
+        problem = replace(problem, task=problem.task.pose_with_prior(problem.prior))
+    problem, factor = _calibrated(problem, settings.sampling, progress)
     trace, watch = _watched(problem.task.measurement, progress)
-    posterior = _sampled(problem, prior, settings, watch, checkpoint)
+    posterior = _sampled(problem, settings.sampling, watch, checkpoint)
     if factor is not None:
         posterior = posterior.widened(factor)
-    present = problem.task.present
-    samples = [present(x) for x in posterior.samples]
-    shown = {"mean": present(posterior.mean), "sample": samples[0]}
-    answers = {"predicted": posterior.samples}
-    if settings.baseline is not None:
-        baseline = problem.task.comparison.baselines[settings.baseline]()
-        shown["baseline"] = present(baseline)
-        answers["baseline predicted"] = baseline[None]
-    draws = _draws(problem, answers)
+    samples = [problem.task.present(x) for x in posterior.samples]
+    shown, draws = _shown(problem, posterior, samples, settings.outputs.baseline)
     output = target / f"restored{problem.format}"
     facts = account(problem, settings, posterior, samples, shown, draws, output)
     if len(samples) > 1:
         std = sample_std([record.signal for record in samples])
         shown["std"] = replace(shown["mean"], signal=std, kind="std")
     with atomic_folder(target) as folder:
-        _write_records(folder, problem, shown, samples if settings.samples else [], facts)
+        _write_records(folder, problem, shown, samples if settings.outputs.samples else [], facts)
         _write_arrays(folder, posterior, settings)
         write_json(folder / REPORT, {**facts, "trace": trace.rows})
         _write_page(folder, problem, posterior, shown, facts, trace)
     return facts
 
 
+def _shown(
+    problem: Problem, posterior: Posterior, samples: Sequence[Record], baseline: str | None
+) -> tuple[dict[str, Record], dict[str, list[Record]]]:
+    """What a file would hold of "mean", "sample", "baseline"; and draws of a noisy reference."""
+    shown = {"mean": problem.task.present(posterior.mean), "sample": samples[0]}
+    answers = {"predicted": posterior.samples}
+    if baseline is not None:
+        signal = problem.task.comparison.baselines[baseline]()
+        shown["baseline"] = problem.task.present(signal)
+        answers["baseline predicted"] = signal[None]
+    return shown, _draws(problem, answers)
+
+
 def _draws(problem: Problem, answers: Mapping[str, Tensor]) -> dict[str, list[Record]]:
-    """Of the task's own reference, by what it is predicted from, where it holds noise."""
+    """Draws of the task's own reference, by what predicts them; none where it holds no noise."""
     comparison = problem.task.comparison
     noisy_reference = comparison.noisy_reference
     if noisy_reference is None or problem.reference is not comparison.reference:
@@ -96,27 +101,27 @@ def _watched(measurement: Measurement, progress: Progress | None) -> tuple[Trace
     if progress is None:
         return trace, [trace]
 
-    def tell(step: Step, index: int, total: int) -> None:
+    def report_step(step: Step, index: int, total: int) -> None:
         progress(len(step.x), index, total, trace.rows[-1])
 
-    return trace, [trace, tell]
+    return trace, [trace, report_step]
 
 
 def _sampled(
-    problem: Problem, prior: Prior, settings: Settings, watch: list, checkpoint: Path | None
+    problem: Problem, asked: Sampling, watch: list[Watcher], checkpoint: Path | None
 ) -> Posterior:
     choice = problem.task.sampler
-    steps = choice.steps if settings.steps is None else settings.steps
-    own = choice.schedule if problem.sampler == choice.name else None
+    steps = choice.steps if asked.steps is None else asked.steps
+    own = choice.schedule if problem.sampler.name == choice.name else None
     return by_name.sample(
         problem.task.measurement,
-        prior,
-        problem.sampler,
-        chains=settings.chains,
+        problem.prior,
+        problem.sampler.sampler,
+        chains=asked.chains,
         **({"steps": steps} if own is None else {"sigmas": own(steps)}),
-        seed=settings.seed,
-        device=settings.device,
-        precision=settings.precision,
+        seed=asked.seed,
+        device=asked.device,
+        precision=asked.precision,
         init=choice.init,
         sigma_start=choice.sigma_start,
         watch=watch,
@@ -125,20 +130,28 @@ def _sampled(
     )
 
 
-def _held_out(
-    problem: Problem, prior: Prior, settings: Settings, progress: Progress | None
-) -> tuple[Problem, float]:
-    """The best options and the width, of runs on a part of the measurement against the rest."""
-    task, split = problem.task, problem.task.held_out_split()
-    few = replace(settings, chains=min(CHAINS, settings.chains), seed=settings.seed + 1)
+def _calibrated(
+    problem: Problem, asked: Sampling, progress: Progress | None
+) -> tuple[Problem, float | None]:
+    """The problem with the options that predict held-out data best, and the width that they tell.
+
+    The width is None where nothing is held out: by the user's wish, for a single chain, or for want
+    of a task that can.
+    """
+    task = problem.task
+    if not asked.held_out or asked.chains < 2 or task.held_out_split is None:
+        return problem, None
+    split = task.held_out_split()
+    few = replace(asked, chains=min(CHAINS, asked.chains), seed=asked.seed + 1)
 
     def samples(options: Mapping[str, Any]) -> Tensor:
         part = replace(problem.task, measurement=split.kept)
         tried = replace(problem, task=part, options={**problem.options, **options})
-        return _sampled(tried, prior, few, _watched(split.kept, progress)[1], None).samples
+        return _sampled(tried, few, _watched(split.kept, progress)[1], None).samples
 
-    own = task.sampler.candidate_options if problem.sampler == task.sampler.name else ()
-    candidates = [o for o in own if not o.keys() & settings.sampler_options.keys()]
+    choice = task.sampler
+    own = choice.candidate_options if problem.sampler.name == choice.name else ()
+    candidates = [o for o in own if not o.keys() & asked.sampler_options.keys()]
     best, factor = best_options(candidates or [{}], samples, split)
     task = task.with_facts({f"{key}, by held-out data": value for key, value in best.items()})
     return replace(problem, task=task, options={**problem.options, **best}), factor
@@ -152,7 +165,7 @@ def _write_arrays(folder: Path, posterior: Posterior, settings: Settings) -> Non
         np.save(folder / "std.npy", std.numpy())
         if std.ndim == 3:
             (folder / "std.png").write_bytes(png.encode(display.heat(std)[0]))
-    if settings.samples:
+    if settings.outputs.samples:
         np.save(folder / "samples.npy", posterior.samples.numpy())
 
 
@@ -163,7 +176,7 @@ def _write_records(
     samples: Sequence[Record],
     facts: Mapping[str, Any],
 ) -> None:
-    """What is restored, in its format; with it the baseline, and the std where the format can."""
+    """Write the mean in its format; with it the baseline, and the std where the format can."""
     write = catalog().load("writers", problem.writer.name)
     named = {"restored": shown["mean"]}
     if "baseline" in shown:
@@ -192,7 +205,7 @@ def _write_page(
     names = {"mean": "restored"}
     records = {names.get(name, name): record for name, record in shown.items()}
     measurement = problem.task.measurement
-    residual = measurement.residual(posterior.mean[None]) * measurement.measured
+    residual = measurement.residual(posterior.mean[None]) * measurement.measured_mask
     seen = pictures(problem, records, residual[0])
     if "input" not in seen or "restored" not in seen:
         return

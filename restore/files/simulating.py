@@ -35,7 +35,7 @@ def simulate_file(source: Path, target: Path, settings: Settings) -> dict[str, A
         "recipe": settings.recipe,
         "operator": operator,
         "noise": noise,
-        "seed": settings.seed,
+        "seed": settings.sampling.seed,
         "provenance": provenance(source, settings),
     }
     with atomic_folder(target) as folder:
@@ -48,12 +48,12 @@ def simulate_file(source: Path, target: Path, settings: Settings) -> dict[str, A
 def _degraded(
     recipe: Recipe, record: Record, settings: Settings
 ) -> tuple[Mapping[str, Record], str, float | None]:
-    """What to write, the operator in words, and the noise where it is Gaussian."""
+    """The records to write, the operator in words, and the noise where it is Gaussian."""
     if recipe.simulate is not None:
-        made = recipe.simulate(record, settings.noise, settings.seed, **settings.options)
+        made = recipe.simulate(record, settings.noise, settings.sampling.seed, **settings.options)
         words = next(iter(made.values())).meta.get("operator", settings.recipe)
         return made, str(words), settings.noise
     operator = recipe.observe(record, **settings.options)
     noise = DEFAULT_NOISE if settings.noise is None else settings.noise
-    measurement = simulate(operator, Gaussian(noise), record.signal, seed=settings.seed)
+    measurement = simulate(operator, Gaussian(noise), record.signal, seed=settings.sampling.seed)
     return recipe.degraded(record, operator, measurement.y[0]), repr(operator), noise

@@ -1,8 +1,8 @@
 """A folder of files becomes a prior in a folder: read, train, measure, save."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ..networks.parameterisations import from_edm
 from ..networks.training import Session, Training, train
 from ..networks.unet import UNet, begin_from
 from ..priors.prior import Denoiser
-from .by_extension import read, taken
+from .by_extension import has_reader, read
 from .task import Record
 
 CHECKPOINT, CURVE, PLAN = "checkpoint.pt", "curve.csv", "training.json"
@@ -48,7 +48,7 @@ def read_signals(*folders: Path, channels: str | None = None) -> list[Tensor]:
 
 
 def read_records(*folders: Path) -> Iterator[Record]:
-    """Records of all files in folders and below that a reader takes, in the order of their names.
+    """The records of all files in folders, and below, that a reader takes; in order of name.
 
     FileNotFoundError for what is no folder; ValueError where there is nothing to read.
     """
@@ -56,7 +56,7 @@ def read_records(*folders: Path) -> Iterator[Record]:
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is not a folder")
     below = (path for folder in folders for path in sorted(folder.rglob("*")))
-    paths = [path for path in below if path.is_file() and taken(path)]
+    paths = [path for path in below if path.is_file() and has_reader(path)]
     if not paths:
         names = ", ".join(map(str, folders))
         raise ValueError(f"the folder {names} holds no file that a reader takes")
@@ -64,54 +64,76 @@ def read_records(*folders: Path) -> Iterator[Record]:
 
 
 def material(folders: Sequence[Path], validation: Path | None, channels: str | None) -> Material:
-    """The signals in the folders as they are: the material of `restore train denoiser`."""
+    """The signals of folders as they are: the material of `restore train denoiser`."""
     signals = read_signals(*folders, channels=channels)
     held = [] if validation is None else read_signals(validation, channels=channels)
     return Material(signals, held, channels=len(signals[0]))
 
 
+@dataclass(frozen=True)
+class PriorPlan:
+    """How a prior is trained, beside the steps of its training.
+
+    mean, sigma_data: what the preconditioning takes for the signals' centre and standard deviation;
+    None: the material's, or measured.
+    """
+
+    training: Training
+    widths: Sequence[int] = (32, 64, 128, 256)
+    start: Path | None = None  # a prior's folder to begin from, of any number of channels
+    mean: float | None = None
+    sigma_data: float | None = None
+    minutes: float | None = None  # None: to the last step
+    validate_every: int = 1000
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def suiting(self, material: Material) -> "PriorPlan":
+        """The plan with mean and sigma_data, as they were given or as the material has them."""
+        mean = material.mean if self.mean is None else self.mean
+        sigma_data = material.sigma_data if self.sigma_data is None else self.sigma_data
+        if mean is None or sigma_data is None:
+            centre, width = mean_and_std(material.signals)
+            mean = centre if mean is None else mean
+            sigma_data = width if sigma_data is None else sigma_data
+        return replace(self, mean=mean, sigma_data=sigma_data)
+
+
 def train_prior(
     folder: Path,
     material: Material,
-    training: Training,
+    plan: PriorPlan,
     *,
-    widths: Sequence[int] = (32, 64, 128, 256),
-    start: Path | None = None,
-    session: Session,
-    card: Mapping[str, Any],
+    device: str = "cpu",
+    report: Callable[[str], None] = lambda line: None,
 ) -> dict[float, float]:
     """Train a prior and save it in `folder`; its mean square error at each sigma.
 
-    The material's mean and sigma_data are measured where it has none. start: a prior's folder to
-    begin from, of any number of channels. session: its checkpoint and curve lie in `folder`. A run
-    that was cut off is gone on with: ValueError if it was of another network or training.
+    A run that was cut off is gone on with: ValueError if it was of another network or training.
     """
-    material = _centred(material)
-    dims = material.signals[0].ndim - 1
-    network = _network(material.channels, widths, dims, training.seed)
-    if start is not None:
-        begin_from(network, load_prior_folder(start).network)
-    plan = {**training.facts, **network.config, "start": start and str(start)}
-    plan |= {"mean": material.mean, "spread": material.sigma_data}
-    _keep_plan(folder, plan, free=("steps", "start"))
-    session = replace(session, checkpoint=folder / CHECKPOINT, curve=folder / CURVE)
+    plan = plan.suiting(material)
+    material = replace(material, mean=plan.mean, sigma_data=plan.sigma_data)
+    training, dims = plan.training, material.signals[0].ndim - 1
+    network = _network(material.channels, plan.widths, dims, training.seed)
+    if plan.start is not None:
+        begin_from(network, load_prior_folder(plan.start).network)
+    kept = {**training.facts, **network.config, "start": plan.start and str(plan.start)}
+    kept |= {"mean": plan.mean, "spread": plan.sigma_data}
+    _keep_plan(folder, kept, free=("steps", "start"))
+    session = Session(
+        checkpoint=folder / CHECKPOINT,
+        curve=folder / CURVE,
+        device=device,
+        minutes=plan.minutes,
+        validate_every=plan.validate_every,
+        report=report,
+    )
     network = train(network, material, training, session).cpu()
-    return _measure_and_save(folder, network, material, training, card)
-
-
-def _centred(material: Material) -> Material:
-    """The material with a mean and a standard deviation, measured where it had none."""
-    if material.mean is not None and material.sigma_data is not None:
-        return material
-    mean, std = mean_and_std(material.signals)
-    return replace(
-        material,
-        mean=mean if material.mean is None else material.mean,
-        sigma_data=std if material.sigma_data is None else material.sigma_data,
+    return _measure_and_save(
+        folder, network, plan, material.validation or _augmented(material, training)
     )
 
 
-def measure(
+def denoising_errors(
     denoise: Denoiser, signals: Sequence[Tensor], sigmas: Sequence[float], seed: int = 0
 ) -> dict[float, float]:
     """sigma -> mean square error of the denoiser on the middles of the first signals."""
@@ -141,30 +163,23 @@ def mean_and_std(signals: Sequence[Tensor]) -> tuple[float, float]:
 
 
 def _measure_and_save(
-    folder: Path,
-    network: UNet,
-    material: Material,
-    training: Training,
-    card: Mapping[str, Any],
+    folder: Path, network: UNet, plan: PriorPlan, signals: Sequence[Tensor]
 ) -> dict[float, float]:
-    """Save the prior with its errors, sigma -> mean square error, and give them."""
-    low, high = training.levels.sigma_min, training.levels.sigma_max
-    mean, sigma_data = material.mean, material.sigma_data
-    denoise = from_edm(network, mean=mean, sigma_data=sigma_data)
-    signals = material.validation or _augmented(material, training)
+    low, high = plan.training.levels.sigma_min, plan.training.levels.sigma_max
     sigmas = torch.logspace(0, 1, LEVELS, base=high / low) * low
-    errors = measure(denoise, signals, sigmas.tolist())
+    denoise = from_edm(network, mean=plan.mean, sigma_data=plan.sigma_data)
+    errors = denoising_errors(denoise, signals, sigmas.tolist())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     made = {"made": date.today().isoformat(), "parameters": parameters}
     save_prior(
         folder,
         network,
-        mean=mean,
-        sigma_data=sigma_data,
+        mean=plan.mean,
+        sigma_data=plan.sigma_data,
         sigma_min=low,
         sigma_max=high,
         errors=errors,
-        card={**card, **made, "training": training.facts},
+        card={**plan.card, **made, "training": plan.training.facts},
     )
     return errors
 

@@ -1,7 +1,7 @@
 """Measurement: the likelihood p(y | x) of what was measured."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -9,12 +9,23 @@ from torch import Tensor
 
 from .noise import Gaussian, NoiseModel
 from .operator import LinearOperator, Operator
-from .signal import ChainNoise, RandnLike, column, conjugate_gradient, dot, minimise, rows
+from .signal import (
+    ChainNoise,
+    RandnLike,
+    column,
+    conjugate_gradient,
+    dot,
+    minimise,
+    norm,
+    per_chain,
+)
 from .stacking import one_for_each
+from .whitening import Whitened
 
 # A noise-free measurement is solved as if its noise were this share of the signal's variance:
 # float32 keeps 7 digits, so less than this is lost in rounding anyway.
 FLOOR = 1e-6
+EXACT_STEPS = 200  # of conjugate gradients where some numbers are measured without noise
 
 
 @dataclass(frozen=True)
@@ -44,11 +55,11 @@ class Measurement:
 
     def residual(self, x: Tensor) -> Tensor:
         """y - A(x); (batch, *in_shape) -> (batch, *out_shape)."""
-        return rows(self.y, len(x)) - self.operator(x)
+        return per_chain(self.y, len(x)) - self.operator(x)
 
     def expanded(self, batch: int) -> Tensor:
         """y with one row for each chain; (batch, *out_shape)."""
-        return rows(self.y, batch).expand(batch, *self.y.shape[1:])
+        return per_chain(self.y, batch).expand(batch, *self.y.shape[1:])
 
     def log_likelihood(self, x: Tensor) -> Tensor:
         """log p(y | x); -> (batch,)."""
@@ -63,23 +74,26 @@ class Measurement:
     def chi_square(self, x: Tensor) -> Tensor:
         """Mean of |y - A(x)|^2 / std^2 over the measured numbers, 1 for the truth; -> (batch,).
 
-        Numbers that the operator leaves out (zero rows of a mask) do not count. ValueError for
-        noise that is not Gaussian.
+        Numbers that the operator leaves out (zero rows of a mask) and those measured without noise
+        do not count; it is infinite where no number has noise. ValueError for noise that is not
+        Gaussian.
         """
         if not isinstance(self.noise, Gaussian):
             raise ValueError(f"chi-square is defined for Gaussian noise, not for {self.noise}")
         residual = self.residual(x)
-        return self.power(residual / self.noise.on(residual))
+        if self.noise.noise_free:
+            return torch.full_like(norm(residual), torch.inf)
+        counted = per_chain(self.measured_mask, len(residual))
+        if not self.noise.has_density:
+            counted = counted & (self.noise.on(residual) > 0)
+        return _mean_square(self.noise.whiten(residual), counted)
 
     def power(self, residual: Tensor) -> Tensor:
         """Mean |residual|^2 over the measured numbers; (batch, *out_shape) -> (batch,)."""
-        measured = rows(self.measured, len(residual))
-        residual = torch.where(measured, residual, 0)
-        parts = 2 if residual.is_complex() else 1
-        return dot(residual, residual) / (parts * measured.flatten(1).sum(1).clamp(min=1))
+        return _mean_square(residual, per_chain(self.measured_mask, len(residual)))
 
     @cached_property
-    def measured(self) -> Tensor:
+    def measured_mask(self) -> Tensor:
         """Which numbers of y carry anything of x: rows of A that are not zero; bool."""
         if not isinstance(self.operator, LinearOperator):
             return torch.ones_like(self.y, dtype=torch.bool)
@@ -124,34 +138,46 @@ class Measurement:
 
     @property
     def linear_gaussian(self) -> bool:
-        """Whether proximal steps and their samples are exact."""
+        """Whether the operator is linear and the noise Gaussian: proximal steps are then exact."""
         return isinstance(self.operator, LinearOperator) and isinstance(self.noise, Gaussian)
 
+    @cached_property
+    def with_density(self) -> "Measurement":
+        """Itself, with a little noise in numbers that have none: FLOOR of y's mean square."""
+        if self.noise.has_density:
+            return self
+        power = self.power(self.y)
+        least = (FLOOR * torch.where(power > 0, power, 1)).sqrt()  # y = 0 tells no scale
+        return replace(self, noise=self.noise.at_least(column(least, self.y)))
+
     def _gain(self, residual: Tensor, x: Tensor, variance: float | Tensor) -> Tensor:
-        """variance A^H (variance A A^H + std^2)^-1 residual."""
-        operator, std = self.operator, self.noise.on(residual)
-        if not isinstance(std, Tensor):
-            shift = std**2 / variance
-            least = FLOOR * operator.norm() ** 2
+        """v A^H (v A A^H + std^2)^-1 residual, with std^2 at least FLOOR v |A|^2; v: variance."""
+        operator, noise, std = self.operator, self.noise, self.noise.on(residual)
+        several = isinstance(std, Tensor) and any(n != 1 for n in std.shape[1:])
+        if several and noise.has_density:
+            return Whitened(operator, noise).tikhonov(noise.whiten(residual), 1 / variance)
+        least = FLOOR * (operator.norm() ** 2 or 1.0)  # an operator of zeros tells nothing
+        if not several:
+            shift = (std.flatten() if isinstance(std, Tensor) else std) ** 2 / variance
             shift = shift.clamp(min=least) if isinstance(shift, Tensor) else max(shift, least)
             return operator.tikhonov(residual, shift)
-        if (std == 0).any():
-            raise ValueError("noise that differs between values must be positive everywhere")
-        if all(n == 1 for n in std.shape[1:]):  # one level for each observation
-            return operator.tikhonov(residual, std.flatten() ** 2 / variance)
-        weight, inverse = std**-2, 1 / _column(variance, x)
-        return conjugate_gradient(
-            lambda z: operator.adjoint(weight * operator(z)) + inverse * z,
-            operator.adjoint(weight * residual),
+        # among the measured numbers, where a weight 1 / std^2 without bound does no harm
+        shift = (std**2 / _column(variance, residual.real)).clamp(min=least)
+        solved = conjugate_gradient(
+            lambda u: operator(operator.adjoint(u)) + shift * u,
+            residual,
+            max_steps=EXACT_STEPS,
+            what=operator,
         )
+        return operator.adjoint(solved)
 
     def _descend(self, x: Tensor, variance: float | Tensor) -> Tensor:
-        inverse = 1 / _column(variance, x)
+        inverse, seen = 1 / _column(variance, x), self.with_density
 
         def objective(z: Tensor) -> tuple[Tensor, Tensor]:
             step = z - x
-            value = 0.5 * dot(step, inverse * step) - self.log_likelihood(z)
-            return value, inverse * step - self.score(z)
+            value = 0.5 * dot(step, inverse * step) - seen.log_likelihood(z)
+            return value, inverse * step - seen.score(z)
 
         return minimise(objective, x, step=variance)
 
@@ -198,6 +224,13 @@ def _column(value: float | Tensor, like: Tensor) -> float | Tensor:
     if isinstance(value, Tensor) and value.ndim == 1:
         return column(value.to(like.device, like.dtype), like)
     return value
+
+
+def _mean_square(residual: Tensor, counted: Tensor) -> Tensor:
+    """Mean |residual|^2 over the numbers that count; -> (batch,)."""
+    residual = torch.where(counted, residual, 0)
+    parts = 2 if residual.is_complex() else 1
+    return dot(residual, residual) / (parts * counted.flatten(1).sum(1).clamp(min=1))
 
 
 def _root(variance: float | Tensor, like: Tensor) -> float | Tensor:

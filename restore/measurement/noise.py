@@ -1,6 +1,6 @@
 """Noise models p(y | clean): how a clean measurement becomes the one on file.
 
-Here the base, Gaussian noise and photon counts; the others stand in `likelihoods`.
+Here the base, Gaussian noise and photon counts; the others stand in `not_gaussian`.
 """
 
 import math
@@ -9,11 +9,14 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from .signal import RandnLike, dot, rows
+from .signal import RandnLike, dot, per_chain
 
 
 class NoiseModel(ABC):
     """The law of a measurement around its clean value; rows of y and clean match."""
+
+    has_density = True  # every value has noise: p(y | clean) is a density
+    noise_free = False  # no value has any
 
     @abstractmethod
     def draw(self, clean: Tensor, randn_like: RandnLike) -> Tensor:
@@ -46,8 +49,8 @@ class Gaussian(NoiseModel):
     """y = clean + std n.
 
     std: a number, or a tensor that broadcasts against (observations, *out_shape), such as one per
-    coil. Complex measurements have this std in each of their two parts. std = 0 is a measurement
-    without noise: it can be simulated and projected on, but has no density.
+    coil. Complex measurements have this std in each of their two parts. A value of std 0 is
+    measured without noise: it can be simulated and projected on, but has no density.
     """
 
     def __init__(self, std: float | Tensor):
@@ -55,21 +58,40 @@ class Gaussian(NoiseModel):
         if not torch.isfinite(tensor).all() or (tensor < 0).any():
             raise ValueError(f"a noise std must be finite and not negative, got {std}")
         self.std: float | Tensor = tensor if tensor.ndim else tensor.item()
+        self.has_density = bool(tensor.all())
+        self.noise_free = not tensor.any()
 
     def on(self, like: Tensor) -> float | Tensor:
         """std on the device and in the precision of `like`, one row for each of its rows."""
         return levels_on(self.std, like)
 
+    def whiten(self, residual: Tensor) -> Tensor:
+        """residual / std, with noise of std 1; 0 for values measured without noise."""
+        std = self.on(residual)
+        if self.has_density:
+            return residual / std
+        if not isinstance(std, Tensor):
+            return torch.zeros_like(residual)
+        return torch.where(std > 0, residual / std, 0)
+
+    def at_least(self, least: float | Tensor) -> "Gaussian":
+        """Noise of std `least` wherever it is less; least: a number, or (observations, ...)."""
+        least = torch.as_tensor(least, dtype=torch.float64)
+        std = torch.as_tensor(self.std, dtype=torch.float64, device=least.device)
+        return Gaussian(torch.maximum(std, least))
+
     def draw(self, clean: Tensor, randn_like: RandnLike) -> Tensor:
         return clean + self.on(clean) * randn_like(clean)
 
     def log_prob(self, y: Tensor, clean: Tensor) -> Tensor:
-        std = self.on(y)
+        if not self.has_density:
+            raise ValueError(f"{self}: values measured without noise have no density")
+        std = torch.as_tensor(self.on(y), dtype=torch.float64)
         parts = 2 if y.is_complex() else 1
-        scaled = (y - clean) / std
-        spread = torch.as_tensor(std, dtype=torch.float64).log().expand(y.shape).flatten(1).sum(1)
-        constant = parts * (spread + 0.5 * math.log(2 * math.pi) * y[0].numel())
-        return -0.5 * dot(scaled, scaled) - constant.to(y.device, scaled.real.dtype)
+        white = self.whiten(y - clean)
+        log_std = std.log().expand(y.shape).flatten(1).sum(1)
+        constant = parts * (log_std + 0.5 * math.log(2 * math.pi) * y[0].numel())
+        return -0.5 * dot(white, white) - constant.to(y.device, white.real.dtype)
 
     def score(self, y: Tensor, clean: Tensor) -> Tensor:
         return (y - clean) / self.on(y) ** 2
@@ -136,10 +158,10 @@ def levels_on(value: float | Tensor, like: Tensor) -> float | Tensor:
     """A noise's number, or (observations, ...), with the rows, device and precision of `like`."""
     if not isinstance(value, Tensor):
         return value
-    return rows(value, len(like)).to(like.device, like.real.dtype)
+    return per_chain(value, len(like)).to(like.device, like.real.dtype)
 
 
 def levels_of(value: float | Tensor, start: int, stop: int) -> float | Tensor:
-    """That of observations start to stop; one level for all is itself."""
+    """The levels of observations start to stop; one level for all is itself."""
     several = isinstance(value, Tensor) and len(value) > 1
     return value[start:stop] if several else value

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .checks import checked_shift, is_double, shift_column, sizes
 from .signal import column, conjugate_gradient, norm
 
 Shape = tuple[int, ...]
@@ -43,20 +44,20 @@ class Operator(ABC):
         """A @ B: first B, then A."""
         if inner.out_shape != self.in_shape:
             raise ValueError(
-                f"{self} @ {inner}: the second gives {_sizes(inner.out_shape)}, "
-                f"the first takes {_sizes(self.in_shape)}"
+                f"{self} @ {inner}: the second gives {sizes(inner.out_shape)}, "
+                f"the first takes {sizes(self.in_shape)}"
             )
         if isinstance(self, LinearOperator) and isinstance(inner, LinearOperator):
             return Composed(self, inner)
         return NonlinearComposed(self, inner)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({_sizes(self.in_shape)} -> {_sizes(self.out_shape)})"
+        return f"{type(self).__name__}({sizes(self.in_shape)} -> {sizes(self.out_shape)})"
 
     def _checked(self, value: Tensor, shape: Shape, side: str) -> Tensor:
         if tuple(value.shape[1:]) != shape or value.ndim != len(shape) + 1:
             raise ValueError(
-                f"{self}: the {side} must be a batch of {_sizes(shape)}, got {_sizes(value.shape)}"
+                f"{self}: the {side} must be a batch of {sizes(shape)}, got {sizes(value.shape)}"
             )
         return value
 
@@ -65,9 +66,9 @@ class Operator(ABC):
         value: Tensor = getattr(self, name)
         dtype = value.dtype
         if value.is_complex():
-            dtype = torch.complex128 if _double(like) else torch.complex64
+            dtype = torch.complex128 if is_double(like) else torch.complex64
         elif value.is_floating_point():
-            dtype = torch.float64 if _double(like) else torch.float32
+            dtype = torch.float64 if is_double(like) else torch.float32
         key = (name, like.device, dtype)
         if key not in self._moved:
             self._moved[key] = value.to(like.device, dtype)
@@ -90,24 +91,47 @@ class LinearOperator(Operator):
         return self.adjoint(v)
 
     def normal(self, x: Tensor) -> Tensor:
-        """A^H A x; override where one pass does both."""
-        return self.adjoint(self(x))
+        """A^H A x; (batch, *in_shape) -> (batch, *in_shape)."""
+        return self._normal(self._checked(x, self.in_shape, "input"))
+
+    def _normal(self, x: Tensor) -> Tensor:
+        """Override where one pass does both."""
+        return self._adjoint(self._forward(x))
 
     def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
-        """(A^H A + shift I)^-1 b, shift > 0, a number or (batch,); override where it is closed.
+        """(A^H A + shift I)^-1 b; (batch, *in_shape) -> (batch, *in_shape).
 
-        By default conjugate gradients from `start`, to a relative residual of 1e-6.
+        shift: a number, or one for each signal, (batch,); positive and finite, else ValueError.
+        start: where an iteration may begin. FloatingPointError where an iteration leaves the real
+        numbers.
         """
-        shift = shift_column(shift, b)
-        return conjugate_gradient(lambda x: self.normal(x) + shift * x, b, start=start)
+        b = self._checked(b, self.in_shape, "input")
+        start = None if start is None else self._checked(start, self.in_shape, "start")
+        return self._solve_normal(b, checked_shift(shift, b, self), start)
+
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
+        """By conjugate gradients, to a relative residual of 1e-6; override where it is closed.
+
+        shift: a number, or a column that multiplies b as it is.
+        """
+        return conjugate_gradient(lambda x: self._normal(x) + shift * x, b, start=start, what=self)
 
     def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
-        """(A^H A + shift I)^-1 A^H y; override where one pass does both.
+        """(A^H A + shift I)^-1 A^H y; (batch, *out_shape) -> (batch, *in_shape).
+
+        shift: as of `solve_normal`.
+        """
+        y = self._checked(y, self.out_shape, "output")
+        return self._tikhonov(y, checked_shift(shift, y, self))
+
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        """Override where one pass does both; shift is a number, or a column that multiplies y.
 
         A pass of its own also keeps its digits: solve_normal(adjoint(y)) loses norm^2 / shift of
         them to rounding in directions that A does not see.
         """
-        return self.solve_normal(self.adjoint(y), shift)
+        b = self._adjoint(y)
+        return self._solve_normal(b, shift_column(shift, b), None)
 
     def norm(self, steps: int = 100) -> float:
         """The largest singular value; by power iteration where it is not known in closed form."""
@@ -142,8 +166,7 @@ class Adjoint(LinearOperator):
 
     def __init__(self, operator: LinearOperator):
         super().__init__(operator.out_shape, operator.in_shape)
-        self.operator = operator
-        self.unitary = operator.unitary
+        self.operator, self.unitary = operator, operator.unitary
 
     def _forward(self, x: Tensor) -> Tensor:
         return self.operator.adjoint(x)
@@ -173,21 +196,21 @@ class Composed(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.inner.adjoint(self.outer.adjoint(y))
 
-    def normal(self, x: Tensor) -> Tensor:
+    def _normal(self, x: Tensor) -> Tensor:
         return self.inner.adjoint(self.outer.normal(self.inner(x)))
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         if self.inner.unitary:  # U^H A^H A U + shift = U^H (A^H A + shift) U
             start = None if start is None else self.inner(start)
             return self.inner.adjoint(self.outer.solve_normal(self.inner(b), shift, start))
-        return super().solve_normal(b, shift, start)
+        return super()._solve_normal(b, shift, start)
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         if self.inner.unitary:
             return self.inner.adjoint(self.outer.tikhonov(y, shift))
         if self.outer.unitary:
             return self.inner.tikhonov(self.outer.adjoint(y), shift)
-        return super().tikhonov(y, shift)
+        return super()._tikhonov(y, shift)
 
     def norm(self, steps: int = 100) -> float:
         if self.inner.unitary:
@@ -251,19 +274,19 @@ class Scaled(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.factor * self.operator.adjoint(y)
 
-    def normal(self, x: Tensor) -> Tensor:
+    def _normal(self, x: Tensor) -> Tensor:
         return self.factor**2 * self.operator.normal(x)
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         if self.factor == 0:
-            return b / shift_column(shift, b)
+            return b / shift
         square = self.factor**2
         start = None if start is None else start * square
         return self.operator.solve_normal(b, shift / square, start) / square
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         if self.factor == 0:
-            return super().tikhonov(y, shift)
+            return super()._tikhonov(y, shift)
         return self.operator.tikhonov(y, shift / self.factor**2) / self.factor
 
     def norm(self, steps: int = 100) -> float:
@@ -275,19 +298,3 @@ class Scaled(LinearOperator):
 
     def select(self, start: int, stop: int) -> LinearOperator:
         return Scaled(self.factor, self.operator.select(start, stop))
-
-
-def shift_column(shift: float | Tensor, like: Tensor) -> float | Tensor:
-    """A shift as a number, or (batch,) as a column in the precision of `like`."""
-    if isinstance(shift, Tensor) and shift.ndim:
-        real = torch.float64 if _double(like) else torch.float32
-        return column(shift.to(like.device, real), like)
-    return float(shift)
-
-
-def _double(x: Tensor) -> bool:
-    return x.dtype in (torch.float64, torch.complex128)
-
-
-def _sizes(shape: Sequence[int]) -> str:
-    return "x".join(str(n) for n in shape) or "scalar"

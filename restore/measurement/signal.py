@@ -1,5 +1,6 @@
 """Arithmetic per chain: inner products, conjugate gradients, and noise that knows its chain."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -25,7 +26,7 @@ def column(value: Tensor, like: Tensor) -> Tensor:
     return value.reshape(-1, *(1,) * (like.ndim - 1))
 
 
-def rows(value: Tensor, batch: int) -> Tensor:
+def per_chain(value: Tensor, batch: int) -> Tensor:
     """One row for each chain of a batch; (observations, ...) -> (1 or batch, ...).
 
     Chains of one observation stand next to each other; a single row is left to broadcasting.
@@ -44,22 +45,25 @@ def conjugate_gradient(
     start: Tensor | None = None,
     max_steps: int = 50,
     rtol: float = 1e-6,
+    what: object = "a linear system",
 ) -> Tensor:
     """x with matvec(x) = b for a positive definite matvec; (batch, ...) -> (batch, ...).
 
     Each chain stops by itself, when its residual is below rtol |b|, and is not touched after:
     its result does not depend on its batch. Hestenes & Stiefel, 1952.
+    FloatingPointError, which names `what` (the operator), where a residual is not finite.
     """
     x = torch.zeros_like(b) if start is None else start
     residual = b if start is None else b - matvec(x)
     direction = residual
     power = dot(residual, residual)
     goal = rtol**2 * dot(b, b)
-    look = 1 if b.device.type == "cpu" else 8  # a look at the residual stalls a GPU
+    on_cpu = b.device.type == "cpu"
     for step in range(max_steps):
-        active = power > goal
-        if step % look == 0 and not active.any():
+        # a look at the residual stalls a GPU
+        if (on_cpu or step % 8 == 0) and not _excess(power, goal, what) > 0:
             break
+        active = power > goal
         image = matvec(direction)
         length = torch.where(active, power / dot(direction, image), 0)
         x = x + column(length, x) * direction
@@ -68,7 +72,17 @@ def conjugate_gradient(
         ratio = torch.where(active, after / power, 0)
         direction = residual + column(ratio, x) * direction
         power = torch.where(active, after, power)
+    if on_cpu:
+        _excess(power, goal, what)
     return x
+
+
+def _excess(power: Tensor, goal: Tensor, what: object) -> float:
+    """The most by which a chain's power exceeds its goal; FloatingPointError if not finite."""
+    excess = (power - goal).max().item() if len(power) else 0.0
+    if not math.isfinite(excess):
+        raise FloatingPointError(f"{what}: conjugate gradients left the real numbers")
+    return excess
 
 
 class ChainNoise:

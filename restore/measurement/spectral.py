@@ -35,7 +35,7 @@ class Spectral:
     from_measurement: Map  # U^H y, 0 in the null space
 
     def behind(self, unitary: LinearOperator) -> "Spectral":
-        """That of A @ unitary."""
+        """The decomposition of A @ unitary."""
         return replace(
             self,
             to_signal=lambda c: unitary.adjoint(self.to_signal(c)),
@@ -43,7 +43,7 @@ class Spectral:
         )
 
     def scaled(self, factor: float) -> "Spectral":
-        """That of factor A, for a real factor."""
+        """The decomposition of factor A, for a real factor."""
         sign = (factor > 0) - (factor < 0)
         return replace(
             self,

@@ -1,7 +1,7 @@
 """Several operators at once: looks at one signal, or one for each observation of a batch."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ class Stacked(LinearOperator):
         parts = zip(self.operators, y.split(self.sizes, 1), strict=True)
         return sum(op.adjoint(part.reshape(-1, *op.out_shape)) for op, part in parts)
 
-    def normal(self, x: Tensor) -> Tensor:
+    def _normal(self, x: Tensor) -> Tensor:
         return sum(operator.normal(x) for operator in self.operators)
 
     def select(self, start: int, stop: int) -> LinearOperator:
@@ -45,50 +45,52 @@ class PerObservation(Operator):
         self.operators = tuple(operators)
 
     def _forward(self, x: Tensor) -> Tensor:
-        return self._each(x, lambda operator, part: operator(part))
+        return self._each(lambda operator, part: operator(part), x)
 
     def vjp(self, x: Tensor, v: Tensor) -> Tensor:
-        size = len(x) // len(self.operators)
-        parts = zip(self.operators, x.split(size), v.split(size), strict=True)
-        return torch.cat([operator.vjp(x, v) for operator, x, v in parts])
+        return self._each(lambda operator, x, v: operator.vjp(x, v), x, v)
 
     def select(self, start: int, stop: int) -> Operator:
         return one_for_each(self.operators[start:stop])
 
-    def _each(self, x: Tensor, apply) -> Tensor:
-        if len(x) % len(self.operators):
+    def _each(
+        self, apply: Callable[..., Tensor], x: Tensor, *more: Tensor | float | None
+    ) -> Tensor:
+        """apply(operator, its rows of x, its rows of each of more), the results joined.
+
+        What has no row for each of x (a number, None, a single row) goes to every operator whole.
+        """
+        size, rest = divmod(len(x), len(self.operators))
+        if rest:
             raise ValueError(f"{len(x)} chains cannot be shared out among {len(self.operators)}")
-        parts = zip(self.operators, x.split(len(x) // len(self.operators)), strict=True)
-        return torch.cat([apply(operator, part) for operator, part in parts])
+        several = [isinstance(value, Tensor) and len(value) == len(x) for value in more]
+        shares = [
+            value.split(size) if many else [value] * len(self.operators)
+            for value, many in zip((x, *more), (True, *several), strict=True)
+        ]
+        return torch.cat([apply(*parts) for parts in zip(self.operators, *shares, strict=True)])
 
 
 class LinearPerObservation(PerObservation, LinearOperator):
-    """The same for linear operators."""
+    """A different linear operator for each observation; the batch holds them in turn."""
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        return self._each(y, lambda operator, part: operator.adjoint(part))
+        return self._each(lambda operator, part: operator.adjoint(part), y)
 
     def vjp(self, x: Tensor, v: Tensor) -> Tensor:
         return self.adjoint(v)
 
-    def normal(self, x: Tensor) -> Tensor:
-        return self._each(x, lambda operator, part: operator.normal(part))
+    def _normal(self, x: Tensor) -> Tensor:
+        return self._each(lambda operator, part: operator.normal(part), x)
+
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        return self._each(lambda operator, y, s: operator.tikhonov(y, s), y, shift)
+
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
+        return self._each(lambda operator, b, s, x: operator.solve_normal(b, s, x), b, shift, start)
 
     def norm(self, steps: int = 100) -> float:
         return max(operator.norm(steps) for operator in self.operators)
-
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
-        size = len(y) // len(self.operators)
-        shift = torch.as_tensor(shift, dtype=torch.float64).reshape(-1).expand(len(y))
-        parts = zip(self.operators, y.split(size), shift.split(size), strict=True)
-        return torch.cat([operator.tikhonov(y, s) for operator, y, s in parts])
-
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
-        size = len(b) // len(self.operators)
-        shift = torch.as_tensor(shift, dtype=torch.float64).reshape(-1).expand(len(b))
-        starts = [None] * len(self.operators) if start is None else start.split(size)
-        parts = zip(self.operators, b.split(size), shift.split(size), starts, strict=True)
-        return torch.cat([operator.solve_normal(b, s, x) for operator, b, s, x in parts])
 
 
 def one_for_each(operators: Sequence[Operator]) -> Operator:

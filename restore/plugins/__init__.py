@@ -1,1 +1,1 @@
-"""What plugins register, and how they are found."""
+"""Plugins: the hooks they answer, how they are found, and the registry of what they bring."""

@@ -110,19 +110,18 @@ class Catalog:
             if points is None:
                 points = importlib.metadata.entry_points(group=GROUP)
             for point in sorted(points, key=lambda point: (point.name != OWN, point.name)):
-                self._plugins.append(self._taken_in(point))
+                self._plugins.append(self._admitted(point))
         return self._plugins
 
-    def _taken_in(self, point: importlib.metadata.EntryPoint) -> Plugin:
-        distribution = point.dist
-        name, version = (distribution.name, distribution.version) if distribution else ("", "")
-        plugin = Plugin(point.name, name, version)
+    def _admitted(self, point: importlib.metadata.EntryPoint) -> Plugin:
+        facts = point.dist.metadata if point.dist else {}  # asked once: each time it is parsed anew
+        plugin = Plugin(point.name, facts.get("Name", ""), facts.get("Version", ""))
         plugin.error = self._blocked(point.name)
         if plugin.error:
             plugin.state = "blocked"
             return plugin
         with self._guard(plugin):
-            plugin.error = _incompatible((distribution and distribution.requires) or ())
+            plugin.error = _incompatible(facts.get_all("Requires-Dist", ()) if facts else ())
             if plugin.error:
                 plugin.state = "incompatible"
             else:
@@ -193,9 +192,14 @@ def _hooks(module: Any, name: str) -> pluggy.PluginManager:
 
 def _incompatible(requires: Iterable[str]) -> str:
     """Why not, by the metadata alone: a plugin made for another restore is not imported."""
-    version = importlib.metadata.version(ENGINE)
+    version = _engine_version()
     wanted = unmet(requires, ENGINE, version)
     return f"it needs {wanted}, this is {version}" if wanted else ""
+
+
+@cache
+def _engine_version() -> str:
+    return importlib.metadata.version(ENGINE)
 
 
 def _reason(plugin: Plugin) -> str:

@@ -14,7 +14,7 @@ Register = Callable[..., None]
 
 @specification
 def register_operators(register: Register) -> None:
-    """Forward operators: a class or function that gives a restore.measurement.operator.Operator."""
+    """Forward operators: a class or function that gives a restore.Operator."""
 
 
 @specification
@@ -24,12 +24,16 @@ def register_priors(register: Register) -> None:
 
 @specification
 def register_samplers(register: Register) -> None:
-    """Samplers; facts: exactness, needs, calls (network calls per step), paper."""
+    """Samplers; facts: exactness, needs, calls (network calls per step), paper.
+
+    What the driver may rely on is declared at the function, restore.samplers.base.sampler; what
+    it asks of a prior stands among its needs, too.
+    """
 
 
 @specification
 def register_recipes(register: Register) -> None:
-    """Recipes: a restore.files.task.Recipe; its keyword options become flags of the command line.
+    """Recipes: a restore.Recipe; its keyword options become flags of the command line.
 
     facts: folders, the readers that take a whole folder as one input of it, such as ("series",).
     """
@@ -39,6 +43,7 @@ def register_recipes(register: Register) -> None:
 def register_readers(register: Register) -> None:
     """Readers: path -> Record; facts: extensions, a tuple such as (".png",).
 
+    mark=(128, "DICM"): a file without extension that holds these letters there is one of its own.
     folder=True: one that reads a folder of such files as one record; "" is a name without any.
     """
 
@@ -59,7 +64,7 @@ def register_metrics(register: Register) -> None:
 
 @specification
 def register_materials(register: Register) -> None:
-    """What priors are trained on: (folders, validation) -> restore.networks.material.Material."""
+    """Materials to train priors on: (folders, validation) -> restore.Material."""
 
 
 KINDS = (

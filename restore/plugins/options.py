@@ -83,7 +83,7 @@ def prose(function: Callable[..., Any]) -> str:
 
 
 def _helps(doc: str, names: Iterable[str]) -> dict[str, str]:
-    """What the lines "name: text" or "one, other: text" of a docstring say."""
+    """The help of each option, from the lines "name: text" or "one, other: text" of a docstring."""
     helps = {}
     for start, stop, named in _passages(doc, names):
         text = doc[start:stop].partition(":")[2]

@@ -82,9 +82,9 @@ def mixture(weights: Tensor, means: Tensor, variance: float | Tensor) -> Prior:
         return flat[which] + variance[which, None].sqrt() * noise
 
     centre = weights @ flat
-    spread = (weights @ (flat - centre).square()).max() + variance.max()
-    law = _measured(lambda x, s: denoise(x, s), draw, spread.sqrt().item())
-    return _exact("mixture", denoise, means[0], spread.sqrt().item(), law, centre.mean().item())
+    width = (weights @ (flat - centre).square()).max() + variance.max()
+    law = _error_law(lambda x, s: denoise(x, s), draw, width.sqrt().item())
+    return _exact("mixture", denoise, means[0], width.sqrt().item(), law, centre.mean().item())
 
 
 def dataset(points: Tensor) -> Prior:
@@ -125,7 +125,7 @@ def _level(sigma: float | Tensor, x: Tensor) -> Tensor:
     return column(sigma, x.flatten(1)) if sigma.ndim else sigma
 
 
-def _measured(denoise, draw, spread: float) -> Law:
+def _error_law(denoise, draw, width: float) -> Law:
     """The mean square error of an exact denoiser as a law, measured when first asked for.
 
     256 draws at 48 levels: about 5 % in r^2, far inside what an isotropic law leaves out.
@@ -135,7 +135,7 @@ def _measured(denoise, draw, spread: float) -> Law:
     def lazily(sigma: float) -> float:
         if not law:
             generator = torch.Generator().manual_seed(0)
-            sigmas = torch.logspace(-3, 2, 48, dtype=torch.float64) * max(spread, 1e-12)
+            sigmas = torch.logspace(-3, 2, 48, dtype=torch.float64) * max(width, 1e-12)
             clean = draw(256, generator)
             noise = torch.randn(clean.shape, generator=generator, dtype=torch.float64)
             errors = [
@@ -147,16 +147,14 @@ def _measured(denoise, draw, spread: float) -> Law:
     return lazily
 
 
-def _exact(
-    name, denoise, like: Tensor, spread: float, law: Law, mean: float | None = None
-) -> Prior:
+def _exact(name, denoise, like: Tensor, width: float, law: Law, mean: float | None = None) -> Prior:
     """Noise levels from a thousandth to a hundred times the widest direction."""
-    spread = max(spread, 1e-12)
+    width = max(width, 1e-12)
     return Prior(
         denoise,
         tuple(like.shape),
-        sigma_min=2e-3 * spread,
-        sigma_max=1e2 * spread,
+        sigma_min=2e-3 * width,
+        sigma_max=1e2 * width,
         mean=like.mean().item() if mean is None else mean,
         variance=law,
         card={"name": name, "kind": "exact"},

@@ -57,6 +57,7 @@ class Prior:
     network: nn.Module | None = None  # what `to` moves; None: the denoiser follows its input
     footprint: float = 0.0  # bytes of memory per value of the signal in one call with gradient
     limit: int | None = None  # most values that one network call sees (tiles)
+    offers: frozenset[str] = frozenset()  # beyond D(x, sigma), by the names that samplers ask for
 
     def to(self, device: torch.device | str) -> "Prior":
         if self.network is not None:

@@ -5,20 +5,32 @@ import inspect
 from collections.abc import Callable
 
 from ..priors.prior import UNIT, Denoiser, Law
-from .base import Sampler, memoryless
+from .base import Contract, Sampler, contract_of, declare
 from .integrators.integrators import Integrator, ancestral
 
+Guidance = Callable[..., Denoiser]
 
-def guided(guidance: Callable[..., Denoiser]) -> Sampler:
+
+def guided(
+    guidance: Guidance | None = None,
+    *,
+    law: bool = False,
+    draws: bool = False,
+    asks: tuple[str, ...] = (),
+) -> Sampler | Callable[[Guidance], Sampler]:
     """The sampler of guidance(denoise, measurement, **options) -> conditional denoiser.
 
-    A guidance that draws has a third parameter, randn_like. The sampler has the guidance's options
-    and two more: `integrator`, and `variance`, the prior's law r^2(sigma), which the driver gives
-    and which is passed on to a guidance or an integrator that has such an option.
-    """
-    own = inspect.signature(guidance).parameters
+    It has the guidance's options and `integrator`, the sampler that D_y is run on. As `@guided`,
+    or with what the guidance needs besides:
 
-    def sampler(
+    law: its keyword `variance: Law` is given the prior's law r^2(sigma), as is the integrator's.
+    draws: its third parameter is randn_like.
+    asks: what the prior must offer beyond D(x, sigma), as in `Contract`.
+    """
+    if guidance is None:
+        return functools.partial(guided, law=law, draws=draws, asks=asks)
+
+    def run(
         denoise,
         measurement,
         x,
@@ -29,21 +41,24 @@ def guided(guidance: Callable[..., Denoiser]) -> Sampler:
         variance: Law = UNIT,
         **options,
     ):
-        if "variance" in own:
+        if law:
             options["variance"] = variance
-        if "randn_like" in own:
-            options["randn_like"] = randn_like
-        conditional = guidance(denoise, measurement, **options)
-        asks = "variance" in inspect.signature(integrator).parameters
-        law = {"variance": variance} if asks else {}
-        return integrator(conditional, measurement, x, sigmas, randn_like, **law)
+        drawn = (randn_like,) if draws else ()
+        conditional = guidance(denoise, measurement, *drawn, **options)
+        given = {"variance": variance} if contract_of(integrator).law else {}
+        return integrator(conditional, measurement, x, sigmas, randn_like, **given)
 
-    taken = list(inspect.signature(sampler).parameters.values())[:-1]
+    def contract(options):
+        beneath = contract_of(options.get("integrator", ancestral))
+        needed = dict.fromkeys((*asks, *beneath.asks))
+        return Contract(True, beneath.memoryless, integrator=True, asks=tuple(needed))
+
+    fixed = list(inspect.signature(run).parameters.values())[:-1]
     options = [
         parameter
-        for parameter in own.values()
+        for parameter in inspect.signature(guidance).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "variance"
     ]
-    functools.update_wrapper(sampler, guidance)
-    sampler.__signature__ = inspect.Signature([*taken, *options])
-    return memoryless(sampler)
+    functools.update_wrapper(run, guidance)
+    run.__signature__ = inspect.Signature([*fixed, *options])
+    return declare(run, contract)

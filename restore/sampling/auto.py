@@ -1,4 +1,4 @@
-"""Which sampler suits a problem: by its operator, its noise, its size, and what the prior costs."""
+"""The sampler that suits a problem: by its operator, its noise, its size, and the prior's cost."""
 
 from typing import NamedTuple
 
@@ -20,27 +20,28 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(measurement: Measurement, prior: Prior, device: str = "cpu") -> Choice:
-    """The default for the problem's class, and why.
+def choose_sampler(measurement: Measurement, prior: Prior, device: str = "cpu") -> Choice:
+    """The default sampler for the problem's class, and why.
 
     Black boxes come first (no derivative, no choice), then likelihoods that are not linear with
     Gaussian noise, then linear ones by what the network's gradient costs.
     """
     measurement = measurement.select(0, 1)
-    operator, gaussian = measurement.operator, isinstance(measurement.noise, Gaussian)
+    operator, noise = measurement.operator, measurement.noise
+    gaussian = isinstance(noise, Gaussian)
     if not differentiable(operator):
-        if gaussian and not _silent(measurement):
+        if gaussian and noise.has_density:
             return Choice("enkg", f"{operator} has no derivative, the noise is Gaussian")
         return Choice("daps-mh", f"{operator} has no derivative: inner steps call it only")
     if not measurement.linear_gaussian:
-        what = "the operator is not linear" if gaussian else f"the noise is {measurement.noise}"
+        what = "the operator is not linear" if gaussian else f"the noise is {noise}"
         return Choice("daps", f"{what}: inner steps by the likelihood's own score")
-    if _silent(measurement) and _copies(operator):
+    if noise.noise_free and _copies(operator):
         return Choice("repaint", "a noise-free copy of a part of the signal: holes are filled")
     if not _affordable(prior, operator, device):
         return Choice("daps", "linear, Gaussian; the network's gradient would not fit in memory")
     numbers = measurement.y[0].numel()
-    if numbers <= FEW and not _silent(measurement):
+    if numbers <= FEW and noise.has_density:
         return Choice("tds", f"linear, Gaussian, {numbers} measured numbers: weighted particles")
     return Choice("tmpd", "linear, Gaussian, the network's gradient fits: its own covariance")
 
@@ -59,11 +60,6 @@ def differentiable(operator: Operator) -> bool:
     return bool(torch.isfinite(gradient).all() and (gradient != 0).any())
 
 
-def _silent(measurement: Measurement) -> bool:
-    noise = measurement.noise
-    return isinstance(noise, Gaussian) and bool((torch.as_tensor(noise.std) == 0).any())
-
-
 def _copies(operator: LinearOperator) -> bool:
     """Whether A^H A is a projection, of which something is left out."""
     generator = torch.Generator().manual_seed(0)
@@ -74,6 +70,6 @@ def _copies(operator: LinearOperator) -> bool:
 
 
 def _affordable(prior: Prior, operator: Operator, device: str) -> bool:
-    """A tiled prior shows the network a part at a time, but a gradient keeps all parts."""
+    """Whether the network's gradient fits in memory: that of a tiled prior keeps all parts."""
     values = torch.Size(operator.in_shape).numel()
     return prior.footprint * values <= SHARE * free_memory(torch.device(device))

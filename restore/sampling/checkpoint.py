@@ -39,13 +39,15 @@ class Checkpoint:
 
     @property
     def batch_size(self) -> int:
-        """The one the run was begun with: the chunks must stay what they were."""
+        """The batch size that the run was begun with: the chunks must stay what they were."""
         return self.state["batch_size"]
 
     def chunk(self, number: int) -> Tensor | None:
+        """The samples of a chunk that is done; None for another."""
         return self.state["done"].get(number)
 
     def keep(self, number: int, samples: Tensor) -> None:
+        """Remember the samples of a chunk that is done, and write them."""
         self.state["done"][number] = samples
         self.state["going"] = None
         self.flush()
@@ -67,10 +69,12 @@ class Checkpoint:
             self.flush()
 
     def close(self) -> None:
+        """Remove the file: the run is complete."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
     def flush(self) -> None:
+        """Write the state now."""
         if self.path is None:
             return
         with atomic_path(self.path) as partial:
@@ -90,7 +94,12 @@ def fingerprint(measurement, name, sigmas, seed, chains, options, init) -> str:
     digest = hashlib.sha256()
     for tensor in (measurement.y, sigmas, *([init] if init is not None else [])):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    chosen = {key: str(value) for key, value in sorted(options.items()) if not callable(value)}
-    facts = [str(measurement.operator), name, seed, chains, chosen]
+    given = {key: _name(value) for key, value in sorted(options.items())}
+    facts = [str(measurement.operator), name, seed, chains, given]
     digest.update(json.dumps(facts).encode())
     return digest.hexdigest()
+
+
+def _name(value: Any) -> str:
+    """A function by its name: its address is another in every process."""
+    return getattr(value, "__name__", type(value).__name__) if callable(value) else str(value)

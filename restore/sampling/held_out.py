@@ -19,12 +19,12 @@ from ..measurement.noise import Gaussian
 Options = Mapping[str, Any]  # of a sampler
 Run = Callable[[Options], Tensor]
 CHAINS = 3  # of a run without what is kept back
-SURE = 3.0  # standard errors that the squared error must exceed the noise by, to tell anything
+SURE = 3.0  # standard errors that the error must exceed the noise by, to tell anything
 
 
 @dataclass(frozen=True)
 class Split:
-    """One measurement as two, of the same signal and with noises of their own."""
+    """One measurement as two, of one signal and with noises of their own."""
 
     kept: Measurement
     held: Measurement
@@ -42,24 +42,25 @@ def width(samples: Tensor, split: Split) -> float:
     """
     sums = _sums(samples, split.held)
     level = min(1.0, split.kept.chi_square(samples.mean(0, keepdim=True)).item())
-    excess = sums.squared_error - level * sums.noise
-    if excess <= SURE * level * sums.standard_error or sums.sample_variance <= 0:
+    excess = sums.error - level * sums.noise
+    if excess <= SURE * level * sums.standard_error or sums.variance <= 0:
         return 1.0
-    return max(1.0, (excess / ((1 + 1 / len(samples)) * sums.sample_variance)) ** 0.5)
+    return max(1.0, (excess / ((1 + 1 / len(samples)) * sums.variance)) ** 0.5)
 
 
 def squared_error(samples: Tensor, held: Measurement) -> float:
     """|y - A mean|^2 of what was kept back, had the mean been that of many samples.
 
-    Whichever option of a sampler makes it least is the best for this measurement; samples and
-    errors as of `width`.
+    Whichever option of a sampler makes it least is the best for this measurement. samples: (chains,
+    *shape), of p(x | split.kept). ValueError for noise that is not Gaussian, several observations,
+    or a single sample.
     """
     sums = _sums(samples, held)
-    return sums.squared_error - sums.sample_variance / len(samples)
+    return sums.error - sums.variance / len(samples)
 
 
 def best_options(candidates: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
-    """The options of the least squared error, and the width of their samples.
+    """The options whose samples predict best what was kept back, and the width of those samples.
 
     run: options -> samples (chains, *shape) of p(x | split.kept).
     """
@@ -70,12 +71,12 @@ def best_options(candidates: Sequence[Options], run: Run, split: Split) -> tuple
 
 @dataclass(frozen=True)
 class _Sums:
-    """Over what was kept back, of both parts of complex numbers."""
+    """Sums over all that was kept back, both parts of complex numbers counted."""
 
-    squared_error: float  # squares of y - A mean
-    sample_variance: float  # variances of A x
+    error: float  # squares of y - A mean
+    variance: float  # of A x, over the samples
     noise: float  # variances of the noise
-    standard_error: float  # of the squared error, by the noise alone
+    standard_error: float  # of `error`, by the noise alone
 
 
 def _sums(samples: Tensor, held: Measurement) -> _Sums:
@@ -83,7 +84,7 @@ def _sums(samples: Tensor, held: Measurement) -> _Sums:
         raise ValueError("what is kept back is compared with two samples or more, as one Gaussian "
                          "observation")  # fmt: skip
     expected = held.operator(samples)
-    measured = held.measured
+    measured = held.measured_mask
     parts = 2 if expected.is_complex() else 1
     mean = expected.mean(0, keepdim=True)
     noise = (parts * (held.noise.on(mean) ** 2) * measured.double()).expand_as(measured)

@@ -1,8 +1,7 @@
 """sample and iterate: the one loop that runs every sampler."""
 
-import inspect
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..measurement.checks import sizes
 from ..measurement.measurement import Measurement
 from ..measurement.signal import ChainNoise
 from ..priors.prior import Prior
 from ..priors.schedules import checked, karras, starting_at
-from ..samplers.base import Sampler, Step
+from ..samplers.base import Contract, Sampler, Step, contract_of, states_per_chain
 from .checkpoint import Checkpoint, fingerprint, precision_of
-from .devices import free_memory
+from .devices import free_memory, usable
 from .posterior import Posterior
-from .precision import Counted, choose
+from .precision import Counted, choose_precision
 from .watchers import Watcher
 
 DEFAULT_STEPS = 50
@@ -55,7 +55,7 @@ def sample(
     """
     if chains < 1:
         raise ValueError(f"need at least 1 chain, got {chains}")
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    device = usable(device)
     begun = precision_of(checkpoint) if precision == "auto" else None
     chosen = begun or precision
     run = _Run(measurement, prior, sampler, device, chosen, options, init, sigma_start)
@@ -109,22 +109,24 @@ class _Run:
         self.shape = measurement.operator.in_shape
         if not prior.accepts(self.shape):
             raise ValueError(
-                f"the prior is for signals of {_sizes(prior.shape)}, "
-                f"the operator takes {_sizes(self.shape)}"
+                f"the prior is for signals of {sizes(prior.shape)}, "
+                f"the operator takes {sizes(self.shape)}"
             )
         self.prior, self.device = prior.to(device), torch.device(device)
-        self.precision = choose(precision, prior, self.shape, self.device)
+        self.precision = choose_precision(precision, prior, self.shape, self.device)
         self.dtype = torch.float64 if self.precision == "float64" else torch.float32
         self.denoise = Counted(prior, self.precision, self.device)
         self.measurement = measurement.to(self.device, self.dtype)
         self.sampler, self.options = sampler, dict(options)
         self.name = getattr(sampler, "__name__", type(sampler).__name__)
-        if "variance" in _keywords(sampler):
+        contract = contract_of(sampler, options)
+        _refuse_unoffered(self.name, contract, prior)
+        self.memoryless = contract.memoryless
+        if contract.law:
             self.options.setdefault("variance", prior.variance)
         self.init, self.sigma_start = init, sigma_start
         if (init is None) != (sigma_start is None):
             raise ValueError("a warm start needs both init and sigma_start")
-        self.memoryless = getattr(sampler, "memoryless", False) and "integrator" not in options
 
     def schedule(self, steps: int | None, sigmas: Tensor | None) -> None:
         if sigmas is None:
@@ -143,8 +145,7 @@ class _Run:
         values = torch.Size(self.shape).numel()
         seen = min(values, self.prior.limit or values)
         each = self.prior.footprint * seen + 64 * values  # about 16 float32 copies of the state
-        own = _keywords(self.sampler).get("particles")
-        each *= self.options.get("particles", 1 if own is None else own.default)
+        each *= states_per_chain(self.sampler, self.options)
         fit = int(0.5 * free_memory(self.device) / each)
         return max(1, min(fit, chains * self.measurement.observations))
 
@@ -242,15 +243,16 @@ def _stalls(device: torch.device) -> bool:
     return device.type != "cpu"
 
 
-def _keywords(sampler: Sampler) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(sampler).parameters
+def _refuse_unoffered(name: str, contract: Contract, prior: Prior) -> None:
+    """TypeError where the sampler asks something of the prior that it does not offer."""
+    missing = [asked for asked in contract.asks if asked not in prior.offers]
+    if missing:
+        which = prior.card.get("name", "this prior")
+        offered = ", ".join(sorted(prior.offers)) or "nothing beyond its denoiser"
+        raise TypeError(f"{name} needs {', '.join(missing)}; {which} offers {offered}")
 
 
 def _plain(value: Any) -> Any:
     if callable(value):
         return getattr(value, "__name__", type(value).__name__)
     return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)
-
-
-def _sizes(shape: Sequence[int | None]) -> str:
-    return "x".join("any" if n is None else str(n) for n in shape)

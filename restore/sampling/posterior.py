@@ -1,4 +1,4 @@
-"""Posterior: the samples, what they say, and how they were made."""
+"""Posterior: samples with their mean, deviation and quantiles, and how they were made."""
 
 import json
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ class Posterior:
         return low, high
 
     def widened(self, factor: float) -> "Posterior":
-        """The same mean with deviations from it so many times as large (`sampling/held_out.py`)."""
+        """A posterior of this mean, the samples' deviations from it times `factor`."""
         mean = self.samples.mean(self._axis, keepdim=True)
         return replace(
             self,

@@ -40,7 +40,7 @@ class Counted:
         self.pullbacks += 1
 
 
-def choose(
+def choose_precision(
     precision: str | None, prior: Prior, shape: tuple[int, ...], device: torch.device
 ) -> str:
     """The precision's name; "auto" measures. ValueError for an unknown one."""

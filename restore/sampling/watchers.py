@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
-
 from ..measurement.measurement import Measurement
 from ..measurement.noise import Gaussian
 from ..samplers.base import Step
@@ -13,11 +11,11 @@ Watcher = Callable[[Step, int, int], bool | None]
 
 
 class Trace:
-    """Noise level and data misfit after every step, in `rows`: dicts of sigma and chi_square.
+    """A watcher that records every step in `rows`: dicts of sigma and chi_square.
 
-    chi_square: mean over the chains of the denoised estimates', None where the noise is not
-    Gaussian. Samplers with particles add ess, the mean effective sample size of a chain.
-    One call of the operator a step.
+    chi_square: of the denoised estimates, averaged over the chains; None where the noise is not
+    Gaussian. Samplers with particles add ess, the mean effective sample size of a chain. It costs
+    one call of the operator a step.
     """
 
     def __init__(self, measurement: Measurement):
@@ -25,26 +23,25 @@ class Trace:
         self.rows: list[dict[str, float | None]] = []
 
     def __call__(self, step: Step, index: int, total: int) -> None:
-        row = {"sigma": step.sigma, "chi_square": misfit(self.measurement, step)}
+        row = {"sigma": step.sigma, "chi_square": mean_chi_square(self.measurement, step)}
         if step.ess is not None:
             row["ess"] = step.ess.mean().item()
         self.rows.append(row)
 
 
-def misfit(measurement: Measurement, step: Step) -> float | None:
-    """The mean chi-square of a step's denoised estimates."""
-    noise = measurement.noise
-    if not isinstance(noise, Gaussian) or (torch.as_tensor(noise.std) == 0).any():
+def mean_chi_square(measurement: Measurement, step: Step) -> float | None:
+    """The mean chi-square of a step's denoised estimates; None without Gaussian noise."""
+    if not isinstance(measurement.noise, Gaussian) or measurement.noise.noise_free:
         return None
     measurement = measurement.to(step.denoised.device, step.denoised.dtype)
     return measurement.chi_square(step.denoised).mean().item()
 
 
 def until_discrepancy(measurement: Measurement, factor: float = 1.0) -> Watcher:
-    """Stop when the data are explained: |y - A(D)|^2 <= factor times the noise's (Morozov)."""
+    """A watcher that stops when the data are explained: chi-square <= factor (Morozov)."""
 
     def watcher(step: Step, index: int, total: int) -> bool:
-        value = misfit(measurement, step)
+        value = mean_chi_square(measurement, step)
         return value is not None and value <= factor
 
     return watcher

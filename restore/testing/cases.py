@@ -54,7 +54,7 @@ class Dense(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return (y @ self._like("matrix", y)).reshape(-1, *self.in_shape)
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         axes, powers = self._like("axes", b), self._like("powers", b)
         flat, shift = b.flatten(1), shift_column(shift, b.flatten(1))
         share = powers / (powers + shift)
@@ -102,7 +102,7 @@ def mixture_case(n: int, m: int, *, seed: int = 0) -> Case:
 
 
 def signless_case(n: int = 4, m: int = 2, *, std: float = 0.5, seed: int = 0) -> Case:
-    """The same mixture seen through |A x|, with rows of unit length and y above 5 std."""
+    """The mixture of `mixture_case` through |A x|, with rows of unit length and y above 5 std."""
     generator = torch.Generator().manual_seed(seed)
     weights, means = _grid(generator, n)
     y = torch.zeros(m)
@@ -167,8 +167,8 @@ def discrete_case(points: Tensor, operator: Operator, noise: NoiseModel, *, seed
     after = dataset_posterior(points, measurement.log_likelihood(points))
     # coordinates, where they vary at all: all of them are seen in part
     axes = _eye(points[0].numel())
-    spread = after.variance(axes)
-    axes = axes[:, spread > 1e-3 * spread.max()]
+    variance = after.variance(axes)
+    axes = axes[:, variance > 1e-3 * variance.max()]
     return Case(measurement, dataset(points), before, after, axes, axes[:, :0])
 
 

@@ -96,8 +96,9 @@ def mixture_posterior(
 def signless_posterior(
     weights: Tensor, means: Tensor, variance: float, matrix: Tensor, y: Tensor, std: float
 ) -> MixturePosterior:
-    """p(x | y) of the same prior, y = |matrix x| + std n: a mixture over all patterns of signs.
+    """p(x | y) of x ~ sum_k weights_k N(means_k, variance I), y = |matrix x| + std n.
 
+    A mixture over all patterns of signs.
     Exact up to the chance that noise carries a value through zero, below 1e-6 where y > 5 std.
     """
     signs = torch.cartesian_prod(*[torch.tensor([1.0, -1.0], dtype=torch.float64)] * len(y))

@@ -5,20 +5,19 @@ import json
 import os
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from functools import cache
+from importlib.metadata import EntryPoint, distribution
 from typing import Any
 
+import click
+
 from ..files.task import Recipe
-from ..plugins.discovery import Catalog
+from ..plugins.discovery import ENGINE, Catalog
 from ..plugins.hookspecs import KINDS
 from ..plugins.options import options_of
 from ..plugins.registry import Entry
+from ..samplers.base import contract_of
 
-# what the command line has flags for itself: no recipe may take these names
-TAKEN = {
-    "inputs", "out", "output", "overwrite", "json", "as_json", "quiet", "noise", "chains", "seed",
-    "steps", "sampler", "set", "sets", "prior", "device", "precision", "reference", "samples",
-}  # fmt: skip
 SAMPLER = ["denoise", "measurement", "x", "sigmas", "randn_like"]
 _LOOK = """
 import sys, json
@@ -73,10 +72,20 @@ def _recipe(entry: Entry, thing: Any) -> None:
     assert isinstance(thing, Recipe), f"{_what(entry)} is no restore.files.task.Recipe"
     for function in filter(None, (thing.solve, thing.observe, thing.simulate)):
         keywords = _keyword_only(function)
-        clashing = TAKEN & set(keywords)
+        clashing = _reserved() & set(keywords)
         assert not clashing, f"{_what(entry)} takes the command line's own {sorted(clashing)}"
         unfit = set(keywords) - set(options_of(function))
         assert not unfit, f"{_what(entry)}: {sorted(unfit)} must be int, float, str, bool or Path"
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    """The options that the command line has itself for every recipe, as it says."""
+    (script,) = distribution(ENGINE).entry_points.select(group="console_scripts", name="restore")
+    program = script.load()
+    context = click.Context(program)
+    commands = (program.get_command(context, name) for name in ("run", "simulate"))
+    return frozenset().union(*(command.reserved() for command in commands))
 
 
 def _sampler(entry: Entry, thing: Any) -> None:
@@ -86,6 +95,25 @@ def _sampler(entry: Entry, thing: Any) -> None:
     for parameter in parameters[len(SAMPLER) :]:
         assert parameter.kind is parameter.KEYWORD_ONLY, f"{_what(entry)}: {parameter} by keyword"
         assert parameter.default is not parameter.empty, f"{_what(entry)}: {parameter} no default"
+    _sampler_contract(entry, thing, [parameter.name for parameter in parameters])
+
+
+def _sampler_contract(entry: Entry, thing: Any, names: list[str]) -> None:
+    """What the sampler declares is what it takes, and what it asks of a prior is registered."""
+    contract = contract_of(thing)
+    for name, declared in (("variance", contract.law), ("integrator", contract.integrator)):
+        field = "law" if name == "variance" else name
+        assert declared or name not in names, (
+            f"{_what(entry)} takes '{name}' without @sampler({field}=True): nobody gives it"
+        )
+    if contract.particles is not None:
+        option = options_of(thing).get(contract.particles)
+        assert option is not None and option.type is int and option.default is not None, (
+            f"{_what(entry)}: '{contract.particles}' must be a whole number with a default"
+        )
+    needs = entry.facts.get("needs", ())
+    unsaid = [asked for asked in contract.asks if asked not in needs]
+    assert not unsaid, f"{_what(entry)} asks for {unsaid}, which its needs do not list"
 
 
 def _prior(entry: Entry, thing: Any) -> None:

@@ -1,8 +1,7 @@
 """Samplers against posteriors that are known exactly."""
 
-import inspect
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from ..errors import UnavailableError
 from ..plugins.discovery import catalog
+from ..plugins.options import options_of
 from ..plugins.registry import Entry, unknown
 from ..sampling.loop import DEFAULT_STEPS, sample
 from .cases import CASES, QUICK, Case
@@ -67,10 +67,10 @@ def verify(
             continue
         count = chains or (300 if quick else 100 if name == "field" else 1000)
         exact = case.after.draw(count, seed + 1)
-        yield measured(case, case.after.draw(count, seed + 3), exact, name, FLOOR)
-        yield measured(case, case.before.draw(count, seed + 5), exact, name, IGNORE)
+        yield row_of(case, case.after.draw(count, seed + 3), exact, name, FLOOR)
+        yield row_of(case, case.before.draw(count, seed + 5), exact, name, IGNORE)
         for entry in entries:
-            yield tried(entry, case, exact, name, steps=steps, seed=seed)
+            yield try_sampler(entry, case, exact, name, steps=steps, seed=seed)
 
 
 def posterior_samplers() -> list[Entry]:
@@ -79,7 +79,7 @@ def posterior_samplers() -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.name)
 
 
-def tried(
+def try_sampler(
     entry: Entry, case: Case, exact: Tensor, name: str, *, steps: int | None, seed: int, **options
 ) -> Row:
     """One sampler, with options of its own, on one case; as many chains as exact draws."""
@@ -92,13 +92,13 @@ def tried(
         return Row(name, entry.name, reason=" ".join(str(error).split()))
     facts = {
         "calls": posterior.provenance["calls"],
-        "stated": _stated(entry, sampler, options) * (steps or DEFAULT_STEPS),
+        "stated": stated_calls(entry, sampler, options, steps or DEFAULT_STEPS),
         "seconds": time.perf_counter() - started,
     }
-    return measured(case, posterior.samples.flatten(1).double(), exact, name, entry.name, **facts)
+    return row_of(case, posterior.samples.flatten(1).double(), exact, name, entry.name, **facts)
 
 
-def measured(case: Case, samples: Tensor, exact: Tensor, name: str, sampler: str, **facts) -> Row:
+def row_of(case: Case, samples: Tensor, exact: Tensor, name: str, sampler: str, **facts) -> Row:
     """The row of these samples (count, n)."""
     axes = torch.cat([case.observed, case.unobserved], 1)
     away = (samples.mean(0) - case.after.mean) @ axes / case.after.variance(axes).sqrt()
@@ -121,14 +121,16 @@ def _ratio(case: Case, samples: Tensor, axes: Tensor) -> float | None:
     return ((samples @ axes).var(0) / case.after.variance(axes)).mean().item()
 
 
-def _stated(entry: Entry, sampler: Any, given: dict[str, Any]) -> float:
-    """Network calls a step: a number, or an expression in the sampler's own options."""
-    calls = entry.facts["calls"]
-    if isinstance(calls, (int, float)):
-        return calls
-    options = inspect.signature(sampler).parameters.values()
-    table = {p.name: p.default for p in options if p.default is not p.empty}
-    return eval(calls, {"__builtins__": {}}, table | given)
+def stated_calls(entry: Entry, sampler: Any, given: Mapping[str, Any], steps: int) -> float | None:
+    """Most network calls of a run, as registered; None for a sampler that does not say.
+
+    The entry's `calls` are those of a step: a number, or an expression in the sampler's options.
+    """
+    calls = entry.facts.get("calls")
+    if isinstance(calls, str):
+        table = {name: option.default for name, option in options_of(sampler).items()}
+        calls = eval(calls, {"__builtins__": {}}, {**table, **given})
+    return None if calls is None else calls * steps
 
 
 def _entry(name: str) -> Entry:

@@ -1,10 +1,13 @@
 """The laws of every operator: adjoint, linearity, normal, solve, norm, batch, precision, shape."""
 
+import math
+
 import pytest
 import torch
 from catalogue import CLOSED, LINEAR, NONLINEAR
-from restore_operators import Blur, motion_kernel
+from restore_operators import Blur, gaussian_kernel, motion_kernel
 
+from restore.measurement.operator import LinearOperator
 from restore.measurement.signal import norm
 from restore.measurement.spectral import dense
 from restore.testing import (
@@ -151,8 +154,45 @@ def test_a_wrong_shape_is_refused_by_name(operator, dtype):
         operator(wrong)
     with pytest.raises(ValueError, match="the input must be a batch"):
         operator.normal(wrong)
+    with pytest.raises(ValueError, match="the input must be a batch"):
+        operator.solve_normal(wrong, 0.1)
+    with pytest.raises(ValueError, match="the start must be a batch"):
+        operator.solve_normal(torch.zeros(2, *operator.in_shape, dtype=dtype), 0.1, wrong)
     with pytest.raises(ValueError, match=rf"{type(operator).__name__}.*must be a batch"):
         operator.adjoint(torch.zeros(operator.out_shape))
+    with pytest.raises(ValueError, match="the output must be a batch"):
+        operator.tikhonov(torch.zeros(operator.out_shape), 0.1)
+
+
+@pytest.mark.parametrize(
+    "shift",
+    [0, -1.0, math.nan, math.inf, torch.tensor([0.1, 0.0]), torch.tensor([0.1, math.nan]),
+     torch.ones(3)],
+)  # fmt: skip
+@every
+def test_a_shift_that_is_not_positive_or_not_one_a_signal_is_refused(operator, dtype, shift):
+    b = torch.zeros(2, *operator.in_shape, dtype=dtype)
+    with pytest.raises(ValueError, match=rf"{type(operator).__name__}.*a shift is positive"):
+        operator.solve_normal(b, shift)
+    with pytest.raises(ValueError, match="a shift is positive and finite"):
+        operator.tikhonov(operator(b), shift)
+
+
+@pytest.mark.parametrize("name", ["normal", "solve_normal", "tikhonov", "adjoint", "__call__"])
+def test_no_operator_goes_round_the_checks(name):
+    def below(kind):
+        return {kind}.union(*(below(child) for child in kind.__subclasses__()))
+
+    assert [kind for kind in below(LinearOperator) - {LinearOperator} if name in vars(kind)] == []
+
+
+def test_a_solve_that_leaves_the_real_numbers_names_the_operator():
+    operator = Blur((1, 8, 8), gaussian_kernel(1.0), boundary="reflect")
+    operator.__dict__["closed"] = None  # by iteration
+    b = torch.ones(2, 1, 8, 8)
+    b[1, 0, 3, 3] = math.nan
+    with pytest.raises(FloatingPointError, match=r"Blur.*left the real numbers"):
+        operator.solve_normal(b, 0.1)
 
 
 @nonlinear

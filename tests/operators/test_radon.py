@@ -53,7 +53,7 @@ def chords(operator) -> torch.Tensor:
 
 
 def without_matrix(operator):
-    """The same operator, its weights computed on the way."""
+    """A copy of the operator whose weights are computed on the way."""
     names = ("in_shape", "angles", "bins", "pitch", "offset", "pixel")
     fan = ("source_radius", "detector_radius", "curved")
     names += fan if isinstance(operator, FanBeam) else ()
@@ -250,7 +250,7 @@ def test_a_distant_source_casts_parallel_rays():
 def test_subsets_of_views_are_rows(name):
     operator = PROJECTORS[name]
     x = randn(operator.in_shape, DOUBLE)
-    part = operator.rows([0, 3, 2])
+    part = operator.of_views([0, 3, 2])
     torch.testing.assert_close(part(x), operator(x)[..., [0, 3, 2], :])
     assert part.memory_limit == operator.memory_limit
 

@@ -1,6 +1,6 @@
 """What this package teaches restore; nothing is imported before it is used."""
 
-from restore.plugins.hookspecs import hook
+from restore import hook
 
 
 @hook

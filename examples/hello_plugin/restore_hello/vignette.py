@@ -3,10 +3,7 @@
 import torch
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, SamplerChoice, Task
-from restore.measurement.measurement import Measurement
-from restore.measurement.noise import Gaussian
-from restore.measurement.operator import LinearOperator, shift_column
+from restore import Gaussian, LinearOperator, Measurement, Recipe, Record, SamplerChoice, Task
 
 
 class Vignette(LinearOperator):
@@ -28,8 +25,8 @@ class Vignette(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.light.to(y) * y
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
-        return b / (self.light.to(b) ** 2 + shift_column(shift, b))
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
+        return b / (self.light.to(b) ** 2 + shift)
 
 
 def solve(record: Record, noise: float | None, *, strength: float = 0.5) -> Task:

@@ -1,1 +1,1 @@
-"""Convolutions, and what is a matrix along each axis."""
+"""Blurs, downsampling, kernels, and other maps that act along the axes of an image."""

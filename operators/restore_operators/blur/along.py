@@ -34,14 +34,13 @@ class AlongAxis(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self._through(self.inner.adjoint, y)
 
-    def normal(self, x: Tensor) -> Tensor:
-        return self._through(self.inner.normal, self._checked(x, self.in_shape, "input"))
+    def _normal(self, x: Tensor) -> Tensor:
+        return self._through(self.inner.normal, x)
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         return self._through(lambda z: self.inner.solve_normal(z, shift), b)
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
-        y = self._checked(y, self.out_shape, "output")
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         return self._through(lambda z: self.inner.tikhonov(z, shift), y)
 
     def norm(self, steps: int = 100) -> float:

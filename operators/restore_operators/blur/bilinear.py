@@ -44,7 +44,10 @@ class BilinearBlur(Operator):
         return torch.cat([to_image.flatten(1), to_kernel.flatten(1)], 1)
 
     def _spectra(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the images, and of the kernels in frames of their size, origin first; one channel."""
+        """The spectra of image and kernel, the kernel in a frame of the image's size, origin first.
+
+        (batch, channels, height, columns), (batch, 1, height, columns).
+        """
         x, k = self.parts(z)
         frame = torch.nn.functional.pad(
             k, (0, self.size[1] - self.kernel[1], 0, self.size[0] - self.kernel[0])

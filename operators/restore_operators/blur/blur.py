@@ -42,18 +42,18 @@ class Blur(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.path.adjoint(y)
 
-    def normal(self, x: Tensor) -> Tensor:
-        x = self._checked(x, self.in_shape, "input")
+    def _normal(self, x: Tensor) -> Tensor:
         return (self.circular or self.path).normal(x)
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         if self.closed is None:
-            return super().solve_normal(b, shift, start)
+            return super()._solve_normal(b, shift, start)
         return self.closed.solve_normal(b, shift)
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
-        y = self._checked(y, self.out_shape, "output")
-        return (self.closed or super()).tikhonov(y, shift)
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        if self.closed is None:
+            return super()._tikhonov(y, shift)
+        return self.closed.tikhonov(y, shift)
 
     def norm(self, steps: int = 100) -> float:
         if self.closed is not None:
@@ -65,7 +65,7 @@ class Blur(LinearOperator):
 
     @cached_property
     def miniature(self) -> "Blur":
-        """The same on an image a few kernels wide at most: its norm, iterated, is as good."""
+        """This blur on an image a few kernels wide at most; its iterated norm is as good."""
         channels, *size = self.in_shape
         spans = self.kernel.shape[-2:]
         sides = [min(n, max(64, 4 * span)) for n, span in zip(size, spans, strict=True)]
@@ -75,5 +75,5 @@ class Blur(LinearOperator):
 
     @cached_property
     def closed(self) -> LinearOperator | None:
-        """The same map in a form whose normal equations are closed, where there is one."""
+        """This blur in a form whose normal equations are closed; None where there is none."""
         return self.circular or separated(*self.window)

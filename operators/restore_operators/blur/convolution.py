@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from restore.measurement.operator import LinearOperator, shift_column
+from restore.measurement.operator import LinearOperator
 from restore.measurement.spectral import Spectral
 
 from ..pixels.padding import Pad
@@ -53,7 +53,10 @@ class Window(LinearOperator):
 
 
 class FourierWindow(LinearOperator):
-    """The same for many taps, or a kernel a channel, by FFT; without a stride."""
+    """y[i, j] = sum_rc k[r, c] x[i + r, j + c] by FFT: for many taps, or a kernel a channel.
+
+    kernel: (height, width) or (channels, height, width); only whole windows.
+    """
 
     def __init__(self, in_shape: Sequence[int], kernel: Tensor):
         channels, *size = in_shape
@@ -90,17 +93,15 @@ class Circular(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self._filtered(y, self._like("transfer", y).conj())
 
-    def normal(self, x: Tensor) -> Tensor:
-        x = self._checked(x, self.in_shape, "input")
+    def _normal(self, x: Tensor) -> Tensor:
         return self._filtered(x, self._like("power", x))
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
-        return self._filtered(b, 1 / (self._like("power", b) + shift_column(shift, b)))
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
+        return self._filtered(b, 1 / (self._like("power", b) + shift))
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         """Wiener's filter."""
-        y = self._checked(y, self.out_shape, "output")
-        gain = self._like("power", y) + shift_column(shift, y)
+        gain = self._like("power", y) + shift
         return self._filtered(y, self._like("transfer", y).conj() / gain)
 
     def norm(self, steps: int = 100) -> float:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore.measurement.operator import LinearOperator, shift_column
+from restore.measurement.operator import LinearOperator
 from restore.measurement.spectral import Spectral
 
 from .convolution import Circular, checked_kernel, windowed
@@ -66,17 +66,16 @@ class Downsample(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.path.adjoint(y)
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         if self.gram is None and self.separable is None:
-            return super().solve_normal(b, shift, start)
-        seen = self._solve_gram(self(b), shift)
-        return (b - self.adjoint(seen)) / shift_column(shift, b)  # Woodbury
+            return super()._solve_normal(b, shift, start)
+        seen = self._solve_gram(self._forward(b), shift)
+        return (b - self._adjoint(seen)) / shift  # Woodbury
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
-        y = self._checked(y, self.out_shape, "output")
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         if self.gram is None and self.separable is None:
-            return super().tikhonov(y, shift)
-        return self.adjoint(self._solve_gram(y, shift))
+            return super()._tikhonov(y, shift)
+        return self._adjoint(self._solve_gram(y, shift))
 
     def norm(self, steps: int = 100) -> float:
         if self.gram is not None:
@@ -103,5 +102,5 @@ class Downsample(LinearOperator):
         """(A A^H + shift I)^-1 y, among small images."""
         if self.gram is None:
             return self.separable.solve_gram(y, shift)
-        spectrum = torch.fft.rfft2(y) / (self._like("gram", y) + shift_column(shift, y))
+        spectrum = torch.fft.rfft2(y) / (self._like("gram", y) + shift)
         return torch.fft.irfft2(spectrum, s=self.out_shape[1:])

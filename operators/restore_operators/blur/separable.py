@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore.measurement.operator import LinearOperator, shift_column
+from restore.measurement.operator import LinearOperator
 from restore.measurement.spectral import Spectral, dense
 
 from .convolution import profiles, windowed
@@ -30,23 +30,21 @@ class Separable(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self._like("rows", y).T @ y @ self._like("columns", y)
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         power = self._like("values", b).square()
-        return self._signal(self._coords(b) / (power + shift_column(shift, b)))
+        return self._signal(self._coords(b) / (power + shift))
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         values = self._like("values", y)
-        gain = values / (values.square() + shift_column(shift, y))
-        return self._signal(
-            gain * self._measured_coords(self._checked(y, self.out_shape, "output"))
-        )
+        gain = values / (values.square() + shift)
+        return self._signal(gain * self._measured_coords(y))
 
     def solve_gram(self, y: Tensor, shift: float | Tensor) -> Tensor:
         """(A A^H + shift I)^-1 y: among measurements, which may be much smaller."""
         m, n = self.out_shape[1:]
         power = self._like("values", y)[:m, :n].square()
         rows, columns = self._like("row_images", y), self._like("column_images", y)
-        coords = rows.T @ y @ columns / (power + shift_column(shift, y))
+        coords = rows.T @ y @ columns / (power + shift)
         return rows @ coords @ columns.T
 
     def norm(self, steps: int = 100) -> float:

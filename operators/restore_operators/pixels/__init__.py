@@ -1,1 +1,1 @@
-"""Operators that treat each element, or the channels of one place."""
+"""Operators that act on each element by itself, on the channels of a pixel, or at the border."""

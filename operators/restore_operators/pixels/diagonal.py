@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from restore.measurement.operator import LinearOperator, shift_column
+from restore.measurement.operator import LinearOperator
 from restore.measurement.spectral import Spectral
 
 
@@ -19,11 +19,11 @@ class Diagonal(LinearOperator):
     def gains(self) -> Tensor:
         """The diagonal of A^H A, broadcastable to the signal; real, >= 0."""
 
-    def normal(self, x: Tensor) -> Tensor:
-        return self._like("gains", self._checked(x, self.in_shape, "input")) * x
+    def _normal(self, x: Tensor) -> Tensor:
+        return self._like("gains", x) * x
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
-        return b / (self._like("gains", b) + shift_column(shift, b))
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
+        return b / (self._like("gains", b) + shift)
 
     def norm(self, steps: int = 100) -> float:
         return self.gains.max().item() ** 0.5
@@ -52,8 +52,8 @@ class Unitary(Diagonal):
     def gains(self) -> Tensor:
         return torch.ones(())
 
-    def normal(self, x: Tensor) -> Tensor:
-        return self._checked(x, self.in_shape, "input")
+    def _normal(self, x: Tensor) -> Tensor:
+        return x
 
 
 class Identity(Unitary):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore.measurement.operator import LinearOperator, shift_column
+from restore.measurement.operator import LinearOperator
 from restore.measurement.spectral import Spectral
 
 LUMA = (0.299, 0.587, 0.114)  # of red, green, blue: ITU-R BT.601
@@ -42,23 +42,21 @@ class Matrix(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return self._along("adjoint_matrix", y)
 
-    def normal(self, x: Tensor) -> Tensor:
+    def _normal(self, x: Tensor) -> Tensor:
         rows, columns = self.matrix.shape
         if 2 * rows < columns:  # two thin products are cheaper than one large one
-            return super().normal(x)
-        return self._along("gram", self._checked(x, self.in_shape, "input"))
+            return super()._normal(x)
+        return self._along("gram", x)
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
-        shift = shift_column(shift, b)
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         coords = self._along("Vh", b)
         x = self._along("V", coords / (self._column("s", b).square() + shift))
         if self.Vh.shape[0] == self.Vh.shape[1]:
             return x
         return x + (b - self._along("V", coords)) / shift
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
-        y = self._checked(y, self.out_shape, "output")
-        gain = self._column("s", y) / (self._column("s", y).square() + shift_column(shift, y))
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
+        gain = self._column("s", y) / (self._column("s", y).square() + shift)
         return self._along("V", gain * self._along("Uh", y))
 
     def norm(self, steps: int = 100) -> float:

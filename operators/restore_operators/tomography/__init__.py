@@ -1,1 +1,1 @@
-"""Sums along lines: parallel and fan beams, filtered backprojection."""
+"""Projections along lines, of parallel and fan beams, and filtered backprojection."""

@@ -115,7 +115,7 @@ class FanBeam(Projector):
         ahead, aside = self.seen(views, x, y)
         return self.source_radius**2 / (ahead**2 + aside**2 if self.curved else ahead**2)
 
-    def rows(self, indices: Tensor | Sequence[int]) -> "FanBeam":
+    def of_views(self, indices: Tensor | Sequence[int]) -> "FanBeam":
         names = ("source_radius", "detector_radius", "curved", "pitch", "offset", "pixel")
         options = {name: getattr(self, name) for name in names}
         angles = self.angles[torch.as_tensor(indices)]

@@ -31,7 +31,10 @@ class Folding:
 
     @property
     def cost(self) -> float:
-        """Of one product: a row has its overhead and its columns; a single column is simpler."""
+        """The time of one product, in arbitrary units: the entries, times what a row has to do.
+
+        A row has its overhead and its columns; a single column is simpler.
+        """
         columns = len(self.symmetries)
         return self.entries * (3 if columns == 1 else 4 + columns)
 

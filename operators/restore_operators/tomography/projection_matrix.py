@@ -54,29 +54,29 @@ class ProjectionMatrix:
 
     def _adjoint(self, values: Tensor) -> Tensor:
         rows, columns = self.lines_served.shape
-        spread = values.flatten(1).T
+        by_row = values.flatten(1).T
         if columns > 1:
-            lines = spread
-            spread = values.new_zeros(rows * columns, len(values))
-            spread.index_add_(0, self.folding.index, lines)
-        return self._spread(spread.reshape(rows, -1))
+            lines = by_row
+            by_row = values.new_zeros(rows * columns, len(values))
+            by_row.index_add_(0, self.folding.index, lines)
+        return self._pixels(by_row.reshape(rows, -1))
 
     def _normal(self, images: Tensor) -> Tensor:
         """Between the two products lies a weight only: how many lines a row serves."""
         sums = self._sums(self.folding.mirrored(images))
         weight = self.lines_served.to(sums.dtype)
-        return self._spread((sums.view(*weight.shape, -1) * weight[..., None]).flatten(1))
+        return self._pixels((sums.view(*weight.shape, -1) * weight[..., None]).flatten(1))
 
     def _sums(self, pixels: Tensor) -> Tensor:
         if self._plain(pixels):
             return torch.from_numpy(self.forward_rows @ pixels.numpy())
-        return _weighted(self._rows, pixels)
+        return _weighted(self._matrix, pixels)
 
-    def _spread(self, values: Tensor) -> Tensor:
+    def _pixels(self, values: Tensor) -> Tensor:
         if self._plain(values):
             pixels = torch.from_numpy(self.forward_rows.T @ values.numpy())
         else:
-            pixels = _weighted(self._columns, values)
+            pixels = _weighted(self._transposed, values)
         return self.folding.gathered(pixels, self.height, self.width)
 
     def _plain(self, values: Tensor) -> bool:
@@ -90,11 +90,11 @@ class ProjectionMatrix:
         return torch.bincount(self.folding.index, minlength=rows * columns).view(rows, columns)
 
     @cached_property
-    def _rows(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _matrix(self) -> tuple[Tensor, Tensor, Tensor]:
         return _tensors(self.forward_rows)
 
     @cached_property
-    def _columns(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _transposed(self) -> tuple[Tensor, Tensor, Tensor]:
         """The transposed matrix, row by row: it sums where the first would scatter."""
         return _tensors(self.forward_rows.T.tocsr())
 

@@ -96,7 +96,7 @@ class Projector(LinearOperator):
         """What a pixel weights each view with; x, y as for `shadow` -> (views, points)."""
 
     @abstractmethod
-    def rows(self, indices: Tensor | Sequence[int]) -> "Projector":
+    def of_views(self, indices: Tensor | Sequence[int]) -> "Projector":
         """The operator of some of the views, for ordered subsets."""
 
     @property
@@ -109,10 +109,6 @@ class Projector(LinearOperator):
     def matrix_bytes(self) -> int:
         """The memory of the matrix with both directions in use, in single precision."""
         return BYTES_AN_ENTRY * self.folding.entries
-
-    def normal(self, x: Tensor) -> Tensor:
-        x = self._checked(x, self.in_shape, "input")
-        return _Pair.apply(x, self._normal, self._normal)
 
     def norm(self, steps: int = 100) -> float:
         """By power iteration from an image of ones, until a step brings less than a millionth.
@@ -151,13 +147,16 @@ class Projector(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return _Pair.apply(y, self._backproject, self._project)
 
+    def _normal(self, x: Tensor) -> Tensor:
+        return _Pair.apply(x, self._there_and_back, self._there_and_back)
+
     def _project(self, x: Tensor) -> Tensor:
         return self._through(self._way(x).forward, x, self.out_shape) * self.pixel
 
     def _backproject(self, y: Tensor) -> Tensor:
         return self._through(self._way(y).adjoint, y, self.in_shape) * self.pixel
 
-    def _normal(self, x: Tensor) -> Tensor:
+    def _there_and_back(self, x: Tensor) -> Tensor:
         return self._through(self._way(x).normal, x, self.in_shape) * self.pixel**2
 
     def _way(self, value: Tensor) -> ProjectionMatrix | LineSums:

@@ -71,7 +71,7 @@ class Radon(Projector):
     def fbp_fading(self, views: slice, x: Tensor, y: Tensor) -> float:
         return 1.0
 
-    def rows(self, indices: Tensor | Sequence[int]) -> "Radon":
+    def of_views(self, indices: Tensor | Sequence[int]) -> "Radon":
         options = {name: getattr(self, name) for name in ("pitch", "offset", "pixel")}
         angles = self.angles[torch.as_tensor(indices)]
         return Radon(self.in_shape, angles, self.bins, memory_limit=self.memory_limit, **options)

@@ -54,7 +54,9 @@ def half_turns(angles: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _correlation(here: Tensor, there: Tensor) -> Tensor:
-    """Of here[j] with there[j - shift], over the bins they share; (2 bins - 1,) shifts.
+    """The correlation of here[j] with there[j - shift], over the bins they share.
+
+    (views, bins) twice -> (2 bins - 1,), one for each shift.
 
     Means and powers are taken over the same bins, all by FFT (Padfield, 2012).
     """

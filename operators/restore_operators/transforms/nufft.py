@@ -67,8 +67,8 @@ class NUFFT(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         return _Transform.apply(self._like("root", y) * self._complex(y), self, 1)
 
-    def normal(self, x: Tensor) -> Tensor:
-        return self.toeplitz(self._complex(self._checked(x, self.in_shape, "input")))
+    def _normal(self, x: Tensor) -> Tensor:
+        return self.toeplitz(self._complex(x))
 
     def norm(self, steps: int = 50) -> float:
         if "norm" not in self._moved:

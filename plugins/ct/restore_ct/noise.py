@@ -7,13 +7,13 @@ import torch
 from restore_operators.pixels.mask import Mask
 
 from restore.files.task import Record
+from restore.measurement.checks import sizes
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.measurement.not_gaussian import Transmission
 from restore.measurement.operator import LinearOperator
 
 from . import physics
-from .scan import sizes
 
 
 def as_sinogram(record: Record) -> Record:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from restore.measurement.checks import sizes
+
 MU_WATER = 0.0192  # 1/mm: attenuation of water at about 70 keV
 LEAST = 0.5  # photons: a ray of which none arrives counts as half a one, and weighs as little
 
@@ -70,8 +72,8 @@ def corrected(data: Tensor, white: Tensor, dark: Tensor) -> Corrected:
     """
     if data.shape[1:] != white.shape[1:] or data.shape[1:] != dark.shape[1:]:
         raise ValueError(
-            f"the projections are {_sizes(data.shape[1:])}, the flat fields "
-            f"{_sizes(white.shape[1:])} and the dark fields {_sizes(dark.shape[1:])}"
+            f"the projections are {sizes(data.shape[1:])}, the flat fields "
+            f"{sizes(white.shape[1:])} and the dark fields {sizes(dark.shape[1:])}"
         )
     flat = white.double().mean(0) - dark.double().mean(0)
     live = flat > 0
@@ -112,7 +114,3 @@ def _positive(mu_water: float) -> float:
     if not (mu_water > 0 and math.isfinite(mu_water)):
         raise ValueError(f"the attenuation of water must be positive, got {mu_water}")
     return mu_water
-
-
-def _sizes(shape: torch.Size) -> str:
-    return "x".join(map(str, shape))

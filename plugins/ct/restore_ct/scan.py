@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from restore.files.task import Record
+from restore.measurement.checks import sizes
 
 PARALLEL, FLAT, CURVED = BEAMS = ("parallel", "fan-flat", "fan-curved")
 KINDS = ("sinogram", "counts")
@@ -117,10 +118,6 @@ def positive(name: str, value: object) -> float:
     return found
 
 
-def sizes(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))
-
-
 def _real(signal: Tensor | np.ndarray, kind: str) -> Tensor:
     if kind not in KINDS:
         raise ValueError(f"the kind of a scan is one of {', '.join(KINDS)}, got '{kind}'")
@@ -128,9 +125,7 @@ def _real(signal: Tensor | np.ndarray, kind: str) -> Tensor:
     if array.dtype.kind not in "fiu":
         raise ValueError(f"a {kind} is of real numbers, got {array.dtype}")
     if array.ndim != 3 or not array.size:
-        raise ValueError(
-            f"a {kind} is (slice, view, bin), got {sizes(array.shape) or 'one number'}"
-        )
+        raise ValueError(f"a {kind} is (slice, view, bin), got {sizes(array.shape)}")
     if not np.isfinite(array).all():
         raise ValueError(f"the {kind} holds values that are not finite (NaN or infinity)")
     return torch.from_numpy(np.ascontiguousarray(array, np.float32))

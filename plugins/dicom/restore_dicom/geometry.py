@@ -65,9 +65,7 @@ class Geometry:
     def centred(
         cls, shape: tuple[int, int, int], spacing: tuple[float, float, float]
     ) -> "Geometry":
-        """The geometry of (z, y, x) voxels about the origin.
-
-        Rows run to the patient's left, columns to the back.
+        """A geometry of (z, y, x) voxels about the origin, rows to the left, columns to the back.
 
         For volumes whose size is known and whose place is not.
         """
@@ -110,7 +108,7 @@ class Geometry:
         return bool(off[:, 3].max() <= tolerance and off[:, :3].max() <= tolerance / 100)
 
     def cropped(self, z: int = 0, y: int = 0, x: int = 0) -> "Geometry":
-        """The geometry of the part of a volume that begins at a voxel."""
+        """The geometry of the part that begins at that voxel."""
         shift = np.eye(4)
         shift[:3, 3] = x, y, z
         return Geometry(self.affine @ shift)

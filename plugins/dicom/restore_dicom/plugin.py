@@ -13,6 +13,7 @@ def register_readers(register):
         at + "dicom.reading:read_dicom",
         summary="a DICOM image, one file",
         extensions=DICOM,
+        mark=(128, "DICM"),  # scanners give names without extension
     )
     register(
         "dicom-series",

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .kspace.samples import sizes
+from restore.measurement.checks import sizes
 
 WINDOW = 7  # pixels across SSIM's uniform window
 

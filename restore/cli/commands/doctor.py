@@ -45,7 +45,7 @@ def _machine() -> Iterator[Finding]:
     note = "less than 1 GB" if free < 1e9 else ""
     yield Finding("free disk space here", f"{free / 1e9:.1f} GB", note)
     for name, value in sorted(os.environ.items()):
-        if name.startswith("RESTORE_"):
+        if name.startswith(("RESTORE_", "OMP_")):
             yield Finding("environment", f"{name}={value}")
 
 

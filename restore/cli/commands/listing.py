@@ -82,8 +82,10 @@ def _described(thing: Any, kind: str) -> dict[str, Any]:
     from ...plugins.options import options_of, prose
 
     if kind == "recipes":
-        parts = {"run": thing.solve, "simulate": thing.observe}
-        options = {f"options of {word}": _options(options_of(part)) for word, part in parts.items()}
+        parts = {"run": thing.solve, "simulate": thing.simulate or thing.observe}
+        options = {
+            f"options of {word}": _options(options_of(part)) for word, part in parts.items() if part
+        }
         return {**options, "text": prose(thing.solve)}
     if kind == "operators":
         signature = str(inspect.signature(thing))

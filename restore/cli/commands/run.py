@@ -1,17 +1,16 @@
 """restore run: restore files by a recipe."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ...sampling.devices import usable
-from ..batch import each
-from ..program import COMMAND, say
-from ..progress import shown
-from ..recipe_flags import Recipes, assignments, inputs_and_output
+from ..batch import RunFlags, Work, run_each
+from ..program import COMMAND
+from ..progress import progress_for
+from ..recipe_flags import Recipes, assignments
 from ..sentences import opening, sentence
 
 
@@ -33,15 +32,33 @@ class Noise(click.ParamType):
 
 
 def flags() -> list[click.Parameter]:
-    at_least_one = click.IntRange(min=1)
     return [
-        *inputs_and_output(),
         click.Option(
             ["--noise"],
             type=Noise(),
             metavar="STD|auto",
             help="Noise of the input, in units of its full range; auto estimates it.",
         ),
+        *_sampling(),
+        click.Option(
+            ["--reference"],
+            type=click.Path(path_type=Path),
+            help="The truth, to compare with: a file, or a folder of files of the same stem.",
+        ),
+        click.Option(["--samples"], is_flag=True, help="Write every sample, too."),
+        click.Option(
+            ["--baseline"], help="A classical answer to set beside; a wrong name lists them."
+        ),
+        click.Option(
+            ["--format"], metavar=".EXT", help="Of what is written; else the input's own."
+        ),
+        *_machine(),
+    ]
+
+
+def _sampling() -> list[click.Parameter]:
+    at_least_one = click.IntRange(min=1)
+    return [
         click.Option(
             ["--chains"], type=at_least_one, default=8, show_default=True, help="Samples to draw."
         ),
@@ -55,13 +72,12 @@ def flags() -> list[click.Parameter]:
             metavar="KEY=VALUE",
             help="An option of the sampler (see: restore info sampler NAME); repeatable.",
         ),
-        click.Option(["--prior"], metavar="NAME|PATH", help="See: restore list priors."),
         click.Option(
-            ["--reference"],
-            type=click.Path(path_type=Path),
-            help="The truth, to compare with: a file, or a folder of files of the same stem.",
+            ["--prior"],
+            metavar="NAME|PATH",
+            help="A registered one (see: restore list priors), or a path: a folder that is called "
+            "as one of them is ./NAME.",
         ),
-        click.Option(["--samples"], is_flag=True, help="Write every sample, too."),
         click.Option(
             ["--held-out/--no-held-out"],
             default=True,
@@ -69,13 +85,6 @@ def flags() -> list[click.Parameter]:
             help="Where the recipe can, keep a part of the measurement back and predict it by "
             "small runs: it tells how far the samples should spread, and which options are best.",
         ),
-        click.Option(
-            ["--baseline"], help="A classical answer to set beside; a wrong name lists them."
-        ),
-        click.Option(
-            ["--format"], metavar=".EXT", help="Of what is written; else the input's own."
-        ),
-        *_machine(),
     ]
 
 
@@ -95,19 +104,19 @@ def _machine() -> list[click.Parameter]:
     ]
 
 
-class Asked:
-    """What the user asked for, as the run over all inputs wants it: done, told, closed."""
+class Restoring(Work):
+    """Restore each input; one prior serves them all."""
 
-    def __init__(self, settings: Any, out: Path, *, as_json: bool, quiet: bool):
+    def __init__(self, settings: Any, *, quiet: bool):
         from ...sampling.by_name import load_prior
 
-        self.settings, self.out, self.as_json, self.quiet = settings, out, as_json, quiet
-        self.load_prior = cache(load_prior)  # once for all files
+        self.settings, self.quiet = settings, quiet
+        self.load_prior = cache(load_prior)
 
-    def one(self, source: Path, target: Path, checkpoint: Path) -> dict[str, Any]:
+    def execute(self, source: Path, target: Path, checkpoint: Path) -> Mapping[str, Any]:
         from ...files.restoring import restore_file
 
-        with shown(self.settings.chains, quiet=self.quiet) as progress:
+        with progress_for(self.settings.sampling.chains, quiet=self.quiet) as progress:
             return restore_file(
                 source,
                 target,
@@ -119,61 +128,45 @@ class Asked:
             )
 
     def open(self, problem: Any) -> None:
+        """Say what will be done, before the long part."""
         if not self.quiet:
             click.echo(opening(problem, self.settings), err=True)
 
-    def tell(self, source: Path, facts: dict[str, Any] | str) -> None:
-        from ...files.report.facts import as_json, row
+    def sentence(self, facts: Mapping[str, Any]) -> str:
+        return sentence(facts)
 
-        if isinstance(facts, str):
-            say(facts)
-        if self.as_json:
-            click.echo(as_json(row(source, facts)))
-        elif not isinstance(facts, str):
-            click.echo(sentence(facts))
+    def row(self, outcome: Any) -> Mapping[str, Any]:
+        from ...files.report.facts import row
 
-    def close(self, results: list) -> None:
-        if len(results) > 1:
-            from ...files.report.index import write_sheet
+        return row(outcome)
 
-            write_sheet(self.out, results, self.settings.recipe)
+    def finish(self, out: Path, outcomes: Sequence[Any]) -> None:
+        """A contact sheet, where there is more than one input."""
+        if len(outcomes) > 1:
+            from ...files.report.index import write_contact_sheet
+
+            write_contact_sheet(out, outcomes, self.settings.recipe)
 
 
-def act(
+def execute(
     recipe: str,
     options: Mapping[str, Any],
+    flags: RunFlags,
     *,
-    inputs: tuple[str, ...],
-    out: Path,
-    overwrite: bool,
-    as_json: bool,
-    quiet: bool,
     sets: Mapping[str, str],
     **more: Any,
 ) -> int:
-    from ...files.by_extension import is_one, taken
-    from ...files.inputs import gathered
     from ...files.problem import Settings
 
     command = click.get_current_context().meta[COMMAND]
-    more["device"] = usable(more["device"])
-    settings = Settings(recipe, options, sampler_options=sets, command=command, **more)
-    asked = Asked(settings, out, as_json=as_json, quiet=quiet)
-    return each(
-        gathered(inputs, taken, lambda folder: is_one(folder, recipe)),
-        out,
-        settings.mark,
-        asked.one,
-        overwrite=overwrite,
-        tell=asked.tell,
-        close=asked.close,
-    )
+    settings = Settings.of(recipe, options, sampler_options=sets, command=command, **more)
+    return run_each(Restoring(settings, quiet=flags.quiet), flags)
 
 
 run = Recipes(
     "run",
     of=("solve",),
-    act=act,
+    execute=execute,
     common=flags,
     help="Restore files by a recipe. restore run RECIPE --help tells the options of each. "
     "INPUT: files, folders, patterns.",

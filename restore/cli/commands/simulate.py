@@ -1,19 +1,18 @@
 """restore simulate: degrade clean files as a recipe's measurement would."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..batch import each
-from ..program import COMMAND, say
-from ..recipe_flags import Recipes, inputs_and_output
+from ..batch import RunFlags, Work, run_each
+from ..program import COMMAND
+from ..recipe_flags import Recipes
 
 
 def flags() -> list[click.Parameter]:
     return [
-        *inputs_and_output(),
         click.Option(
             ["--noise"],
             type=click.FloatRange(min=0),
@@ -24,47 +23,41 @@ def flags() -> list[click.Parameter]:
     ]
 
 
-def act(
-    recipe: str,
-    options: Mapping[str, Any],
-    *,
-    inputs: tuple[str, ...],
-    out: Path,
-    overwrite: bool,
-    as_json: bool,
-    quiet: bool,
-    noise: float | None,
-    seed: int,
-) -> int:
-    from ...files.by_extension import is_one, taken
-    from ...files.inputs import gathered
+class Simulating(Work):
+    """Degrade each input."""
+
+    def __init__(self, settings: Any):
+        self.settings = settings
+
+    def execute(self, source: Path, target: Path, checkpoint: Path) -> Mapping[str, Any]:
+        from ...files.simulating import simulate_file
+
+        return simulate_file(source, target, self.settings)
+
+    def sentence(self, facts: Mapping[str, Any]) -> str:
+        level = "" if facts["noise"] is None else f", noise {facts['noise']:g}"
+        return f"{', '.join(facts['output'])}: {facts['operator']}{level}"
+
+    def row(self, outcome: Any) -> Mapping[str, Any]:
+        if outcome.error is not None:
+            return {"input": str(outcome.source), "error": str(outcome.error)}
+        return outcome.facts
+
+    def finish(self, out: Path, outcomes: Sequence[Any]) -> None:
+        """Nothing: there is no sheet of what was simulated."""
+
+
+def execute(recipe: str, options: Mapping[str, Any], flags: RunFlags, **more: Any) -> int:
     from ...files.problem import Settings
-    from ...files.simulating import simulate_file
 
     command = click.get_current_context().meta[COMMAND]
-    settings = Settings(recipe, options, noise=noise, seed=seed, command=command)
-
-    def one(source: Path, target: Path, checkpoint: Path) -> dict[str, Any]:
-        return simulate_file(source, target, settings)
-
-    def tell(source: Path, facts: dict[str, Any] | str) -> None:
-        if isinstance(facts, str):
-            say(facts)
-        if as_json:
-            error = {"input": str(source), "error": facts}
-            click.echo(facts.as_json(error if isinstance(facts, str) else facts))
-        elif not isinstance(facts, str):
-            level = "" if facts["noise"] is None else f", noise {facts['noise']:g}"
-            click.echo(f"{', '.join(facts['output'])}: {facts['operator']}{level}")
-
-    sources = gathered(inputs, taken, lambda folder: is_one(folder, recipe))
-    return each(sources, out, settings.mark, one, overwrite=overwrite, tell=tell)
+    return run_each(Simulating(Settings.of(recipe, options, command=command, **more)), flags)
 
 
 simulate = Recipes(
     "simulate",
     of=("simulate", "observe"),
-    act=act,
+    execute=execute,
     common=flags,
     help="Degrade clean files, to have something to restore. restore simulate RECIPE --help tells "
     "a recipe's options. INPUT: files, folders, patterns.",

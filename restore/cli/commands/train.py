@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from ..wording import INTERRUPTED
 
 PLAN = ("steps", "batch", "patch", "learning_rate", "seed")
 LEVELS = ("sigma_max", "sigma_median")
-SESSION = ("minutes", "validate_every")
 
 
 class Widths(click.ParamType):
@@ -135,34 +133,23 @@ def denoiser(
 
     A run that was interrupted goes on when the same command is given again.
     """
-    from ...files.training import has_prior, train_prior
-    from ...networks.training import NoiseLevels, Session, Training
+    from ...files.training import PriorPlan, has_prior, train_prior
+    from ...networks.training import NoiseLevels, Training
 
     if has_prior(out) and not overwrite:
         raise FileExistsError(f"{out} holds a prior already; choose another, or add --overwrite")
     device = usable(device)
     gathered = _material(material, folders, validation, channels)
-    signals, held = gathered.signals, gathered.validation
-    click.echo(f"{len(signals)} signals to train on, {len(held)} to validate with", err=True)
-    plan, levels, session = (
-        {key: asked.pop(key) for key in keys} for keys in (PLAN, LEVELS, SESSION)
-    )
-    known = {key: asked.pop(key) for key in ("mean", "sigma_data")}
-    gathered = replace(gathered, **{k: v for k, v in known.items() if v is not None})
+    count, held = len(gathered.signals), len(gathered.validation)
+    click.echo(f"{count} signals to train on, {held} to validate with", err=True)
+    levels = NoiseLevels(**{key: asked.pop(key) for key in LEVELS})
+    training = Training(**{key: asked.pop(key) for key in PLAN}, levels=levels)
     card = {"name": asked.pop("name") or out.name, "licence": asked.pop("licence")}
-    card |= {
-        "data": asked.pop("data") or ", ".join(folder.name for folder in folders),
-        "signals": len(signals),
-    }
+    data = asked.pop("data") or ", ".join(folder.name for folder in folders)
+    card |= {"data": data, "signals": count}
+    plan = PriorPlan(training, card=card, **asked)
     try:
-        errors = train_prior(
-            out,
-            gathered,
-            Training(**plan, levels=NoiseLevels(**levels)),
-            session=Session(device=device, report=_report, **session),
-            card=card,
-            **asked,
-        )
+        errors = train_prior(out, gathered, plan, device=device, report=_report)
     except KeyboardInterrupt:
         say("interrupted; run the same command again to go on")
         return INTERRUPTED

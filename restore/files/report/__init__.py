@@ -1,1 +1,1 @@
-"""What report.json says of a restoration, and what report.html shows of it."""
+"""The report of a restoration: report.json for machines, report.html for people."""

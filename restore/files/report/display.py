@@ -18,7 +18,7 @@ TOP = 0.998  # share of the values inside a scale: a few bright pixels must not 
 
 
 def shrink(picture: Tensor, longest: int) -> Tensor:
-    """The same picture, no side above `longest`, by area averages; (channels, height, width)."""
+    """A picture with no side above `longest`, by area averages; (channels, height, width)."""
     height, width = picture.shape[1:]
     share = longest / max(height, width)
     if share >= 1:
@@ -28,7 +28,7 @@ def shrink(picture: Tensor, longest: int) -> Tensor:
 
 
 def pixels(picture: Tensor) -> np.ndarray:
-    """0 to 1 becomes 0 to 255; (channels, height, width) -> (height, width) or (height, width, 3).
+    """Bytes of a picture from 0 to 1; (channels, height, width) -> (height, width) or (.., .., 3).
 
     One channel is grey and three are colour; any other number is shown by its root sum of squares
     over the largest, the magnitude of a complex image. Values outside 0 to 1 are clipped.

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...sampling.posterior import Posterior
 from ..coverage import covered, expected
-from ..outputs import sha256
+from ..outputs import Outcome, sha256
 from ..problem import Problem, Settings
 from ..task import Record
 
@@ -31,9 +31,9 @@ def account(
 ) -> dict[str, Any]:
     """All facts of one restoration; KEYS come first.
 
-    samples: what each would be written as; shown: the same of "mean", "sample", "baseline". draws:
-    of a reference that holds noise, by what it is predicted from ("predicted": the samples, in
-    their order); empty where the reference is taken for the truth.
+    samples: what each would be written as; shown: "mean", "sample", "baseline" in that form. draws:
+    noisy references as they are predicted, by what from ("predicted": the samples, in their
+    order); empty where the reference is taken for the truth.
 
     chi_square: the mean of the samples', about 1 where they explain the data; None where the noise
     is not Gaussian or is zero.
@@ -48,8 +48,8 @@ def account(
         "recipe": settings.recipe,
         "operator": repr(problem.task.measurement.operator),
         "noise": problem.noise,
-        "prior": problem.prior,
-        "sampler": problem.sampler,
+        "prior": problem.prior_name,
+        "sampler": problem.sampler.name,
         **numbers,
         "chi_square": sum(misfits) / len(misfits) if misfits else None,
         "metrics": _compare(problem, {**shown, **{of: expected(d) for of, d in draws.items()}}),
@@ -64,7 +64,7 @@ def account(
 
 
 def provenance(source: Path, settings: Settings) -> dict[str, Any]:
-    """What must be known to do it again."""
+    """The command, the input and the settings: what must be known to do it again."""
     return {
         "command": settings.command,
         "recipe_options": dict(settings.options),
@@ -74,7 +74,7 @@ def provenance(source: Path, settings: Settings) -> dict[str, Any]:
 
 
 def derivation(facts: Mapping[str, Any]) -> dict[str, str]:
-    """What a derived file says of its making, in words."""
+    """How a restored file was made, as its own metadata says it: name -> words."""
     keys = ("recipe", "prior", "sampler", "steps", "chains", "seed", "noise")
     made = {key: str(facts[key]) for key in keys if facts[key] is not None}
     digest = dict(facts["provenance"].get("prior", {})).get("sha256")
@@ -82,11 +82,13 @@ def derivation(facts: Mapping[str, Any]) -> dict[str, str]:
     return {"tool": "restore", "version": version("restore-toolbox"), **made, **more}
 
 
-def row(source: Path, facts: Mapping[str, Any] | str) -> dict[str, Any]:
+def row(outcome: Outcome) -> dict[str, Any]:
     """KEYS of an account; of an input that failed, with `error` and nothing else known."""
-    if isinstance(facts, str):
-        return {**dict.fromkeys(KEYS), "input": str(source), "error": facts}
-    return {key: facts[key] for key in KEYS}
+    if outcome.error is not None:
+        return {
+            **dict.fromkeys(KEYS), "input": str(outcome.source), "error": str(outcome.error),
+        }  # fmt: skip
+    return {key: outcome.facts[key] for key in KEYS}
 
 
 def as_json(facts: Any, indent: int | None = None) -> str:
@@ -103,7 +105,7 @@ def _misfits(problem: Problem, posterior: Posterior) -> list[float]:
 
 
 def _coverage(problem: Problem, samples: Sequence[Record]) -> float | None:
-    """Of the reference, by Student's intervals; None for fewer than 3 chains."""
+    """The share of the reference in Student's 90 % intervals; None for fewer than 3 chains."""
     if problem.reference is None or len(samples) < 3:
         return None
     return covered([record.signal for record in samples], problem.reference.signal)

@@ -1,28 +1,29 @@
 """The contact sheet of a run over many files: index.html, with a link to each report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..by_extension import read
+from ..outputs import Outcome
 from .display import shrink
 from .page import THUMBNAIL, write_index
 
 
-def write_sheet(
-    out: Path, results: Sequence[tuple[Path, Mapping[str, Any] | str]], recipe: str
-) -> None:
-    """results: an input with its account, or with what was wrong with it."""
-    rows = [_row(out, source, facts) for source, facts in results]
+def write_contact_sheet(out: Path, outcomes: Sequence[Outcome], recipe: str) -> None:
+    """Write index.html into the run's folder: each input beside what became of it."""
+    rows = [_row(out, outcome) for outcome in outcomes]
     write_index(out / "index.html", [row for row in rows if row], title=f"{recipe}: {out.name}")
 
 
-def _row(out: Path, source: Path, facts: Mapping[str, Any] | str) -> dict[str, Any] | None:
-    if isinstance(facts, str):
-        return {"title": source.name, "error": facts}
+def _row(out: Path, outcome: Outcome) -> dict[str, Any] | None:
+    """A row of the sheet; None for a signal that cannot be seen."""
+    source, facts = outcome.source, outcome.facts
+    if outcome.error is not None:
+        return {"title": source.name, "error": str(outcome.error)}
     restored = Path(facts["output"])
     report = restored.parent / "report.html"
-    if not report.exists():  # a signal that cannot be seen
+    if not report.exists():
         return None
     pictures = {"input": read(source).signal, "restored": read(restored).signal}
     shown = {key: facts[key] for key in ("chi_square", "seconds") if facts[key] is not None}

@@ -1,4 +1,4 @@
-"""What of a restoration is looked at: pictures of signals of every kind, for the report."""
+"""Pictures of signals of every kind, for the report."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ def pictures(problem: Problem, shown: Mapping[str, Record], residual: Tensor) ->
 
 
 def plane(signal: Tensor) -> Tensor:
-    """The middle of a volume, the magnitude of what is complex; (channels, height, width)."""
+    """The middle slice of a signal, by magnitude where complex; (channels, height, width)."""
     while signal.ndim > 4:
         signal = signal[len(signal) // 2]
     if signal.is_complex() and signal.ndim == 4:  # (slice, coil, ...): root of squares over coils

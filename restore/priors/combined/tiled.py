@@ -12,7 +12,7 @@ from ..prior import Denoiser, Prior
 
 
 def tiled(prior: Prior, tile: int = 384, overlap: int = 48) -> Prior:
-    """The same prior with a network call that never sees more than tile^dims values a channel.
+    """A prior whose network calls never see more than tile^dims values a channel.
 
     Signals that fit into one tile go through unchanged. Tiles overlap by `overlap` samples, in
     which their results are blended linearly; gradients recompute a tile's activations, so that

@@ -1,11 +1,11 @@
 """Annealed Langevin dynamics for measurements: Jalal et al., NeurIPS 2021, arXiv:2108.01368."""
 
 from ...measurement.signal import column
-from ..base import Step, levels, memoryless
+from ..base import Step, levels, sampler
 from ..parts.safe_steps import curvature
 
 
-@memoryless
+@sampler(memoryless=True)
 def ald(
     denoise,
     measurement,

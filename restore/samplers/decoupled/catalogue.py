@@ -10,7 +10,7 @@ SAMPLERS = (
             "priors with covariance=jacobian"
         ),
         "needs": ("exact inner samples, or a score",),
-        "calls": 1,
+        "calls": "1 if step == 'safe' else ode_steps",
         "paper": "Zhang et al. 2025, arXiv:2407.01521",
     },
     {

@@ -3,15 +3,16 @@
 import torch
 
 from ...measurement.signal import column
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.descent import fits
 from ..parts.safe_steps import steepest_step
 
 CAUTION = 0.5  # of the way to the minimum along the gradient, so as not to overshoot the noise
 
 
-def dcdp(denoise, measurement, x, sigmas, randn_like, *, fit_steps: int = 20, variance: Law = UNIT):
+@sampler(law=True)
+def dcdp(denoise, measurement, x, sigmas, randn_like, *, fit_steps: int = 20, variance: Law):
     """Algorithm 1: fit the data from where the last purification left off, noise, denoise again.
 
     Fitting is descent on the misfit, with next to no prior (one as wide as the signal); it begins
@@ -20,7 +21,7 @@ def dcdp(denoise, measurement, x, sigmas, randn_like, *, fit_steps: int = 20, va
     and the variance 0.47 to 0.64 of the posterior's.
 
     fit_steps: tau, most gradient steps a level. variance: r^2(sigma), whose value at the first
-    level is the signal's variance; the driver gives the prior's own law.
+    level is the signal's variance; the prior's law.
     """
     wide = variance(sigmas[0].item())
     for sigma, sigma_next in levels(sigmas):

@@ -1,10 +1,10 @@
 """Plug-and-play diffusion: Zhu et al., CVPRW 2023, arXiv:2305.08995."""
 
-from ..base import Step, levels, memoryless
+from ..base import Step, levels, sampler
 from ..parts.kernels import renoise_step
 
 
-@memoryless
+@sampler(memoryless=True)
 def diffpir(
     denoise,
     measurement,

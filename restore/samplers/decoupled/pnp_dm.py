@@ -2,13 +2,13 @@
 
 from itertools import pairwise
 
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels, memoryless
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.inner_samples import draw
 from ..parts.kernels import analytic_step
 
 
-@memoryless
+@sampler(law=True, memoryless=True)
 def pnp_dm(
     denoise,
     measurement,
@@ -19,7 +19,7 @@ def pnp_dm(
     sweeps: int = 3,
     substeps: int = 4,
     inner_steps: int = 50,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1: in turn x0 from p(x0 | z) by the reverse diffusion from rho, and z from
     p(y | z) N(z; x0, rho^2 I), which is the state x here; rho are the levels of the schedule.
@@ -31,7 +31,7 @@ def pnp_dm(
     sweeps: iterations at each rho. substeps: levels of the reverse diffusion, picked from the
     schedule below rho; its variance is the best one for that few (Bao et al., arXiv:2201.06503).
     inner_steps: of Langevin dynamics where the measurement is not linear with Gaussian noise.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     table = sigmas.tolist()
     for index, (rho, rho_next) in enumerate(levels(sigmas)):

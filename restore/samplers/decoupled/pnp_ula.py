@@ -1,12 +1,13 @@
 """Plug-and-play unadjusted Langevin: Laumont et al., SIAM J. Imaging 2022, arXiv:2103.04715."""
 
 from ...measurement.signal import column
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.kernels import ancestral_step
 from ..parts.safe_steps import curvature
 
 
+@sampler(law=True)
 def pnp_ula(
     denoise,
     measurement,
@@ -17,7 +18,7 @@ def pnp_ula(
     level: float = 0.1,
     step_size: float = 0.25,
     iterations: int = 300,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1: a Langevin chain on p(y | x) p_epsilon(x), at one noise level of the prior.
 
@@ -32,10 +33,10 @@ def pnp_ula(
     too large by about half of it in the stiffest direction.
     iterations: length of the chain. It forgets its start after about (std of the prior / level)^2
     / step_size of them, and more where the noise of the measurement is below the level.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     power, least = (value.to(x.device) for value in curvature(measurement, len(x)))
-    if not (least > 0).all():
+    if not measurement.noise.has_density:
         raise ValueError("noise of std 0 leaves a Langevin chain no step: pnp_ula needs some")
     fixed = level * variance(sigmas[0].item()) ** 0.5
     for sigma, sigma_next in levels(sigmas):

@@ -3,12 +3,12 @@
 import torch
 
 from ...measurement.signal import column
-from ...priors.prior import UNIT, Law, linearize
-from ..base import Step, levels, memoryless
+from ...priors.prior import Law, linearize
+from ..base import Step, levels, sampler
 from ..parts.descent import Adam, fits, uphill
 
 
-@memoryless
+@sampler(law=True, memoryless=True)
 def sitcom(
     denoise,
     measurement,
@@ -18,7 +18,7 @@ def sitcom(
     *,
     fit_steps: int = 20,
     step_size: float = 0.1,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1: at each level the network's input v, from x, so that D(v) fits the data; then
     x0 = D(v) is noised to the next level.
@@ -30,7 +30,7 @@ def sitcom(
 
     fit_steps: K, most network calls a level, each with a pullback. step_size: of Adam in v, in
     units that move D(v) by its own uncertainty r, sigma^2 / r.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     for sigma, sigma_next in levels(sigmas):
         v, adam, length = x, Adam(), step_size * sigma**2 / variance(sigma) ** 0.5

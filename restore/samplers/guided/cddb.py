@@ -1,19 +1,19 @@
 """The consistency step of CDDB: Chung, Kim & Ye, NeurIPS 2023, arXiv:2305.15086."""
 
 from ...measurement.measurement import Measurement
-from ...priors.prior import UNIT, Denoiser, Law, linearize
+from ...priors.prior import Denoiser, Law, linearize
 from ..guidance import guided
 from ..parts.safe_steps import shortened, steepest_step, widened
 
 
-@guided
+@guided(law=True)
 def cddb(
     denoise: Denoiser,
     measurement: Measurement,
     *,
     guidance: float = 1.0,
     deep: bool = False,
-    variance: Law = UNIT,
+    variance: Law,
 ) -> Denoiser:
     """One gradient step on the data from the estimate, D + alpha A^H (y - A D); equation 12.
 
@@ -25,7 +25,7 @@ def cddb(
 
     guidance: a factor of alpha.
     deep: through the network as well, sigma^2 / r^2 J^T alpha A^H (y - A D); CDDB-deep.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
 
     def conditional(x, sigma):
@@ -35,7 +35,7 @@ def cddb(
             return denoised + guidance * steepest_step(measurement, denoised, r2)
         denoised, pullback = linearize(denoise, x, sigma)
         move = sigma**2 / r2 * pullback(steepest_step(measurement, denoised, r2))
-        score, spread = widened(measurement, denoised)
-        return denoised + guidance * shortened(measurement, denoised, move, score, spread)
+        ahead = shortened(measurement, denoised, move, *widened(measurement, denoised))
+        return denoised + guidance * ahead
 
     return conditional

@@ -5,7 +5,7 @@ import torch
 from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
 from ...measurement.signal import RandnLike, column, dot
-from ...priors.prior import UNIT, Denoiser, Law, linearize
+from ...priors.prior import Denoiser, Law, linearize
 from ..guidance import guided
 from ..parts.safe_steps import shortened, surprised, widened
 
@@ -14,7 +14,7 @@ from ..parts.safe_steps import shortened, surprised, widened
 SHARE = 0.25
 
 
-@guided
+@guided(law=True, draws=True)
 def lgd(
     denoise: Denoiser,
     measurement: Measurement,
@@ -22,7 +22,7 @@ def lgd(
     *,
     samples: int = 4,
     guidance: float = 1.0,
-    variance: Law = UNIT,
+    variance: Law,
 ) -> Denoiser:
     """Equation 8: J^T grad log mean_i p(y | D + r n_i), with p(x0 | x) ~ N(D, r^2 I).
 
@@ -32,7 +32,7 @@ def lgd(
     A Gaussian problem gets 4 (small noise) to 0.8 (large) times its variance.
 
     samples: n, draws of n_i. guidance: weight of the gradient.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
 
     def conditional(x, sigma):

@@ -1,16 +1,42 @@
 """Manifold-constrained gradients: Chung et al., NeurIPS 2022, arXiv:2206.00941."""
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
 from ...priors.prior import linearize
-from ..base import Step, levels, memoryless
+from ..base import Step, levels, sampler
 from ..parts.kernels import ancestral_step
-from ..parts.safe_steps import shortened, widened
+from ..parts.published_steps import dps_step
+from ..parts.safe_steps import safe_step
+from ..published import published
 
 
-@memoryless
+@sampler(memoryless=True)
+def mcg_paper(denoise, measurement, x, sigmas, randn_like, *, guidance: float = 0.5):
+    """With step=paper, equations 14 and 15 themselves: the gradient, then a whole projection.
+
+    x is moved against alpha grad |y - A(D)|^2 with W = I and alpha = guidance / |y - A(D)|, then
+    replaced where it was measured by y with the noise of its level, as if y had none of its own:
+    x + A^+ (y + sigma A n - A x). The samples fit y with all of its noise: where something was
+    measured they have no variance.
+    """
+    _refuse_all_but_linear(measurement)
+    clean = replace(measurement, noise=Gaussian(0.0))
+    for sigma, sigma_next in levels(sigmas):
+        denoised, pullback = linearize(denoise, x, sigma)
+        move = dps_step(measurement, denoised, pullback, sigma, sigma_next)
+        x = ancestral_step(x, denoised, sigma, sigma_next, randn_like).x
+        x = x + guidance * move  # equation 14
+        noised = measurement.expanded(len(x)) + measurement.operator(sigma_next * randn_like(x))
+        x = replace(clean, y=noised).proximal(x, 1.0)  # equation 15
+        yield Step(x, denoised, sigma)
+
+
+@published(mcg_paper)
+@sampler(memoryless=True)
 def mcg(denoise, measurement, x, sigmas, randn_like, *, guidance: float = 0.5):
     """Equations 14 and 15: the gradient step of DPS, then a projection on the noised measurement.
 
@@ -22,17 +48,12 @@ def mcg(denoise, measurement, x, sigmas, randn_like, *, guidance: float = 0.5):
     linear with Gaussian noise.
 
     guidance: weight of the gradient; 1 is the likelihood itself.
+    step: safe, the update above, or paper, the one that was published.
     """
-    if not measurement.linear_gaussian:
-        raise TypeError(
-            "mcg projects with a linear operator and Gaussian noise, "
-            f"not {measurement.operator} and {measurement.noise}"
-        )
+    _refuse_all_but_linear(measurement)
     for sigma, sigma_next in levels(sigmas):
         denoised, pullback = linearize(denoise, x, sigma)
-        score, spread = widened(measurement, denoised)
-        move = sigma**2 * pullback(measurement.operator.vjp(denoised, score))
-        denoised = denoised + guidance * shortened(measurement, denoised, move, score, spread)
+        denoised = denoised + guidance * safe_step(measurement, denoised, pullback, sigma)
         x = ancestral_step(x, denoised, sigma, sigma_next, randn_like).x
         if sigma_next > 0:
             fresh = 1 - (sigma_next / sigma) ** 2
@@ -53,3 +74,11 @@ def merge(measurement: Measurement, x: Tensor, sigma: float, randn_like, share=1
     y, fresh = measurement.expanded(len(x)), sigma * randn_like(x)
     noised = Measurement(y + weaker.on(y) * randn_like(y), measurement.operator, weaker)
     return noised.proximal(x + fresh, sigma**2) - fresh
+
+
+def _refuse_all_but_linear(measurement: Measurement) -> None:
+    if not measurement.linear_gaussian:
+        raise TypeError(
+            "mcg projects with a linear operator and Gaussian noise, "
+            f"not {measurement.operator} and {measurement.noise}"
+        )

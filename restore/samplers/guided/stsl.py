@@ -9,7 +9,7 @@ from ..parts.safe_steps import shortened, widened
 PROBE = 0.1  # in units of sigma: how far off the second network call looks
 
 
-@guided
+@guided(draws=True)
 def stsl(
     denoise: Denoiser,
     measurement: Measurement,
@@ -31,15 +31,15 @@ def stsl(
 
     def conditional(x, sigma):
         denoised, pullback = linearize(denoise, x, sigma)
-        score, spread = widened(measurement, denoised)
+        score, variance = widened(measurement, denoised)
         across = measurement.operator.vjp
-        direction = across(denoised, randn_like(score) / spread.clamp(min=1e-30).sqrt())
+        direction = across(denoised, randn_like(score) / variance.clamp(min=1e-30).sqrt())
         size = x[0].numel() ** 0.5
         reach = column(PROBE * sigma * size / norm(direction).clamp(min=1e-30), x)
         _, pullback_beside = linearize(denoise, x + reach * direction, sigma)
         bend = (pullback_beside(direction) - pullback(direction)) / reach
         first = pullback(across(denoised, score))
         move = sigma**2 * (first - 0.5 * curvature * sigma**2 * bend)
-        return denoised + guidance * shortened(measurement, denoised, move, score, spread)
+        return denoised + guidance * shortened(measurement, denoised, move, score, variance)
 
     return conditional

@@ -6,13 +6,13 @@ spread 1), and the two below.
 
 from torch import Tensor
 
-from ...priors.prior import UNIT, Law, linearize
-from ..base import Step, levels, memoryless
+from ...priors.prior import Law, linearize
+from ..base import Step, levels, sampler
 from ..parts.kernels import ancestral_step, jump
-from ..parts.safe_steps import shortened, steepest_step, widened
+from ..parts.safe_steps import safe_step, steepest_step
 
 
-@memoryless
+@sampler(law=True, memoryless=True)
 def tfg(
     denoise,
     measurement,
@@ -25,7 +25,7 @@ def tfg(
     spread: float = 0.0,
     iterations: int = 4,
     recurrences: int = 1,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1. By default the two kinds of guidance have half the weight each.
 
@@ -38,7 +38,7 @@ def tfg(
     steepest descent for the proximal problem with variance r^2.
     spread: gamma, the width of the draw around D at which the gradient is taken, in units of r.
     iterations: N_iter, steps of the refinement. recurrences: N_recur, times each level is run.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
 
     def estimate(x: Tensor, sigma: float) -> Tensor:
@@ -46,9 +46,7 @@ def tfg(
         if guidance:
             denoised, pullback = linearize(denoise, x, sigma)
             point = denoised + spread * r2**0.5 * randn_like(x) if spread else denoised
-            score, width = widened(measurement, point)
-            move = sigma**2 * pullback(measurement.operator.vjp(point, score))
-            drift = guidance * shortened(measurement, point, move, score, width)
+            drift = guidance * safe_step(measurement, point, pullback, sigma)
         else:
             denoised, drift = denoise(x, sigma), 0.0
         if refinement:
@@ -65,7 +63,7 @@ def tfg(
         yield Step(x, denoised, sigma)
 
 
-@memoryless
+@sampler(memoryless=True)
 def freedom(
     denoise,
     measurement,
@@ -92,7 +90,7 @@ def freedom(
     )
 
 
-@memoryless
+@sampler(law=True, memoryless=True)
 def mpgd(
     denoise,
     measurement,
@@ -102,12 +100,12 @@ def mpgd(
     *,
     refinement: float = 1.0,
     iterations: int = 1,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Manifold-preserving guidance without an autoencoder: He et al., ICLR 2024, arXiv:2311.16424.
 
     refinement: weight of the step on the estimate. iterations: such steps a level.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     return tfg(
         denoise,

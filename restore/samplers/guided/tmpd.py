@@ -33,7 +33,7 @@ def tmpd(
         estimate = covariance(denoise, x, sigma)
         gain = pull(measurement, estimate, max_steps=solver_steps)
         move = estimate.times(gain)
-        score, spread = widened(measurement, estimate.denoised)
-        return estimate.denoised + shortened(measurement, estimate.denoised, move, score, spread)
+        denoised = estimate.denoised
+        return denoised + shortened(measurement, denoised, move, *widened(measurement, denoised))
 
     return conditional

@@ -6,14 +6,14 @@ All have a sampler's signature; the measurement is not looked at.
 from collections.abc import Callable, Iterator
 from math import log
 
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels, memoryless
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.kernels import analytic_step, ancestral_step, ddim_step, jump
 
 Integrator = Callable[..., Iterator[Step]]
 
 
-@memoryless
+@sampler(memoryless=True)
 def ancestral(denoise, measurement, x, sigmas, randn_like):
     """The exact reverse transitions of the diffusion; Ho et al. 2020, arXiv:2006.11239."""
     for sigma, sigma_next in levels(sigmas):
@@ -22,14 +22,14 @@ def ancestral(denoise, measurement, x, sigmas, randn_like):
         yield Step(x, denoised, sigma)
 
 
-@memoryless
-def analytic(denoise, measurement, x, sigmas, randn_like, *, variance: Law = UNIT):
+@sampler(law=True, memoryless=True)
+def analytic(denoise, measurement, x, sigmas, randn_like, *, variance: Law):
     """Ancestral steps with the variance of x0 given x: Bao et al., ICLR 2022, arXiv:2201.06503.
 
     Exact at any number of steps for white Gaussian signals. On a conditional denoiser the prior's
     variance is too large where y says much, and the last steps forget that only in part.
 
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     for sigma, sigma_next in levels(sigmas):
         denoised = denoise(x, sigma)
@@ -37,7 +37,7 @@ def analytic(denoise, measurement, x, sigmas, randn_like, *, variance: Law = UNI
         yield Step(x, denoised, sigma)
 
 
-@memoryless
+@sampler(memoryless=True)
 def ddim(denoise, measurement, x, sigmas, randn_like, *, eta: float = 0.0):
     """Euler steps of the probability-flow ODE; Song et al. 2021, arXiv:2010.02502.
 
@@ -49,7 +49,6 @@ def ddim(denoise, measurement, x, sigmas, randn_like, *, eta: float = 0.0):
         yield Step(x, denoised, sigma)
 
 
-@memoryless
 def heun(
     denoise,
     measurement,
@@ -62,6 +61,9 @@ def heun(
     churn_max: float = 50.0,
 ):
     """Algorithm 2 of EDM: Karras et al. 2022, arXiv:2206.00364. Two calls a step.
+
+    The noise that a step puts back depends on how long the schedule is, so that a run is resumed
+    only as a whole.
 
     churn: S_churn, noise put back over the whole run; churn_min, churn_max: S_tmin and S_tmax, the
     levels at which it is.
@@ -88,7 +90,8 @@ def dpm_solver(denoise, measurement, x, sigmas, randn_like):
 
 
 def dpm_solver_sde(denoise, measurement, x, sigmas, randn_like):
-    """SDE-DPM-Solver++(2M): the same with the noise of ancestral steps; ibid., appendix A."""
+    """SDE-DPM-Solver++(2M): second order, with the noise of ancestral steps; Lu et al. 2022,
+    arXiv:2211.01095, appendix A."""
     return _two_point(denoise, x, sigmas, randn_like, ancestral_step)
 
 

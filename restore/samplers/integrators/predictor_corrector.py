@@ -1,11 +1,11 @@
 """Predictor-corrector sampling: Song et al., ICLR 2021, arXiv:2011.13456."""
 
 from ...priors.prior import score
-from ..base import Step, levels, memoryless
+from ..base import Step, levels, sampler
 from ..parts.kernels import ancestral_step
 
 
-@memoryless
+@sampler(memoryless=True)
 def predictor_corrector(
     denoise,
     measurement,

@@ -1,10 +1,12 @@
 """Restart sampling: Xu et al., NeurIPS 2023, arXiv:2306.14878."""
 
-from ...priors.prior import UNIT, Law
+from ...priors.prior import Law
+from ..base import sampler
 from ..parts.kernels import jump
 from .integrators import heun
 
 
+@sampler(law=True)
 def restart(
     denoise,
     measurement,
@@ -15,7 +17,7 @@ def restart(
     repeats: int = 3,
     low: float = 0.1,
     high: float = 1.0,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1 with one interval: Heun steps down, noise back up, down again.
 
@@ -24,7 +26,7 @@ def restart(
 
     repeats: K, how often the interval is run again.
     low, high: sigma_min and sigma_max of the interval, in units of the signal's std.
-    variance: r^2(sigma), whose value at the first level is that std^2; the driver gives it.
+    variance: r^2(sigma), whose value at the first level is that std^2; the prior's law.
     """
     std = variance(sigmas[0].item()) ** 0.5
     inside = ((sigmas >= low * std) & (sigmas <= high * std)).nonzero().flatten().tolist()

@@ -1,11 +1,12 @@
 """Decoupled diffusion sequential Monte Carlo: Kelvinius, Zhao & Lindsten 2025, arXiv:2502.06379."""
 
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
-from ..parts.twist import misfit
+from ..parts.twist import energy
 
 
+@sampler(law=True, particles="particles")
 def ddsmc(
     denoise,
     measurement,
@@ -15,7 +16,7 @@ def ddsmc(
     *,
     particles: int = 16,
     eta: float = 1.0,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1, for linear operators and Gaussian noise; no gradient through the network.
 
@@ -26,14 +27,14 @@ def ddsmc(
     The paper's p leaves r^2 out of the variance, and its samples are too narrow for that.
 
     particles: N. eta: 1 moves like ancestral sampling, 0 forgets x_s, as DAPS does.
-    variance: r^2(sigma), the paper's lambda; the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law, the paper's lambda.
     """
     refuse_all_but_linear(measurement)
     x, log_weights = cloud(x, particles)
     expected = 0.0  # log L(E, Var) of the last move
     for sigma, sigma_next in levels(sigmas):
         denoised, r2 = denoise(x, sigma), variance(sigma)
-        now = -0.5 * misfit(measurement, denoised, r2)[0]
+        now = -0.5 * energy(measurement, denoised, r2)[0]
         log_weights = log_weights + by_chain(now, log_weights) - expected
         ess = effective(log_weights)
         index, log_weights = resample(log_weights, randn_like)
@@ -46,7 +47,7 @@ def ddsmc(
             moved = a * estimate + (1 - a) * x + nu2**0.5 * randn_like(x)
             left = 1 / (1 / r2 + a**2 / nu2)
             implied = denoised + left * a / nu2 * (moved - (1 - a) * x - a * denoised)
-            expected = by_chain(-0.5 * misfit(measurement, implied, left)[0], log_weights)
+            expected = by_chain(-0.5 * energy(measurement, implied, left)[0], log_weights)
             x = moved
         else:
             x = estimate

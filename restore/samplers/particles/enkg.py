@@ -4,12 +4,13 @@ import torch
 from torch import Tensor
 
 from ...measurement.noise import Gaussian
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import cloud, pick, refuse_no_density
 from ..parts.kernels import ddim_step
 
 
+@sampler(law=True, particles="particles")
 def enkg(
     denoise,
     measurement,
@@ -18,7 +19,7 @@ def enkg(
     randn_like,
     *,
     particles: int = 64,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1: an ensemble runs down the probability-flow ODE and is pulled to y at each level.
 
@@ -28,7 +29,7 @@ def enkg(
     forward calls of the operator; Gaussian noise.
 
     particles: J, the ensemble. It moves in its own span only, and is too narrow by about the number
-    of measured directions over J. variance: r^2(sigma); the driver gives the prior's own law.
+    of measured directions over J. variance: r^2(sigma), the prior's law.
     """
     if not isinstance(measurement.noise, Gaussian):
         raise TypeError(f"the Kalman update needs Gaussian noise, not {measurement.noise}")
@@ -57,9 +58,9 @@ def _shares(sigmas: Tensor, variance: Law) -> list[float]:
 def _white(measurement, denoised, wider: float, randn_like) -> tuple[Tensor, Tensor]:
     """A(D) and y + wider std n - A(D), in units of std; (batch, real numbers), float64."""
     residual = measurement.residual(denoised)
-    std = measurement.noise.on(residual)
-    clean = (measurement.expanded(len(denoised)) - residual) / std
-    away = residual / std + wider * randn_like(residual)
+    whiten = measurement.noise.whiten
+    clean = whiten(measurement.expanded(len(denoised)) - residual)
+    away = whiten(residual) + wider * randn_like(residual)
     return tuple(_numbers(value).double() for value in (clean, away))
 
 

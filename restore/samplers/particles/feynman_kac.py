@@ -1,13 +1,14 @@
 """Feynman-Kac correctors: Skreta et al., ICML 2025, arXiv:2503.02819."""
 
 from ...measurement.signal import dot
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from ..parts.kernels import reverse
-from ..parts.twist import misfit
+from ..parts.twist import energy
 
 
+@sampler(law=True, particles="particles")
 def feynman_kac(
     denoise,
     measurement,
@@ -16,7 +17,7 @@ def feynman_kac(
     randn_like,
     *,
     particles: int = 32,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """The tilted law p_s(x) exp(r_s(x)), followed by a guided diffusion and its weights.
 
@@ -25,31 +26,31 @@ def feynman_kac(
     Fokker-Planck equation: d log w = (dr/dtime + <grad log p_s, grad r> / 2) dtime, with time
     running as -sigma^2. The rate is averaged over both ends of a step.
 
-    particles: in each chain. variance: r^2(sigma); the driver gives the prior's own law.
+    particles: in each chain. variance: r^2(sigma), the prior's law.
     """
     refuse_all_but_linear(measurement)
     x, log_weights = cloud(x, particles)
     above = None
     for sigma, sigma_next in levels(sigmas):
         denoised, r2 = denoise(x, sigma), variance(sigma)
-        power, slope = misfit(measurement, x, sigma**2)
+        power, slope = energy(measurement, x, sigma**2)
         rate = dot(denoised - x, slope).double() / (2 * sigma**2)
         if above is not None:
-            there = misfit(measurement, x, above**2)[0]
+            there = energy(measurement, x, above**2)[0]
             half = 0.25 * (there - power) + 0.5 * rate * (above**2 - sigma**2)
             log_weights = log_weights + by_chain(half, log_weights)
         if sigma_next == 0:  # p(y | x_s) in place of the tilt
-            last = 0.5 * (power - misfit(measurement, denoised, r2)[0])
+            last = 0.5 * (power - energy(measurement, denoised, r2)[0])
             log_weights = log_weights + by_chain(last, log_weights)
         ess = effective(log_weights)
         index, log_weights = resample(log_weights, randn_like)
         estimate = denoised[index] + 0.5 * sigma**2 * slope[index]
         if sigma_next > 0:
-            there = misfit(measurement, x, sigma_next**2)[0]
+            there = energy(measurement, x, sigma_next**2)[0]
             half = 0.25 * (power - there) + 0.5 * rate * (sigma**2 - sigma_next**2)
             log_weights = log_weights + by_chain(half[index], log_weights)
-            mean, spread = reverse(x[index], estimate, sigma, sigma_next, r2)
-            x = mean + spread**0.5 * randn_like(mean)
+            mean, nu2 = reverse(x[index], estimate, sigma, sigma_next, r2)
+            x = mean + nu2**0.5 * randn_like(mean)
         else:
             x = estimate = measurement.draw_proximal(denoised[index], r2, randn_like)
         above = sigma

@@ -2,13 +2,14 @@
 
 from ...measurement.measurement import Measurement
 from ...measurement.signal import dot
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from ..parts.kernels import reverse
-from ..parts.twist import misfit
+from ..parts.twist import energy
 
 
+@sampler(law=True, particles="particles")
 def fps(
     denoise,
     measurement,
@@ -17,7 +18,7 @@ def fps(
     randn_like,
     *,
     particles: int = 16,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 2: y is noised with the diffusion of a chain, y_t = y + A b_t, and x follows it.
 
@@ -26,7 +27,7 @@ def fps(
     level; here each takes the place of the last, N(y_t | x_s) / N(y_s; A x_s, std^2), so that the
     end counts y once. No gradient through the network.
 
-    particles: M. variance: r^2(sigma); the driver gives the prior's own law.
+    particles: M. variance: r^2(sigma), the prior's law.
     """
     refuse_all_but_linear(measurement)
     x, log_weights = cloud(x, particles)
@@ -37,14 +38,14 @@ def fps(
             path = (x - denoised)[::particles]
         path = _bridge(path, sigma, sigma_next, randn_like)
         seen = _seen(measurement, path)
-        mean, spread = reverse(x, denoised, sigma, sigma_next, r2)
-        gain = by_chain(-0.5 * misfit(seen, mean, spread)[0], log_weights) - promised
+        mean, nu2 = reverse(x, denoised, sigma, sigma_next, r2)
+        gain = by_chain(-0.5 * energy(seen, mean, nu2)[0], log_weights) - promised
         log_weights = log_weights + gain
         ess = effective(log_weights)
         index, log_weights = resample(log_weights, randn_like)
-        x = seen.draw_proximal(mean[index], spread, randn_like)
+        x = seen.draw_proximal(mean[index], nu2, randn_like)
         residual = seen.residual(x)
-        white = residual / seen.noise.on(residual)
+        white = seen.noise.whiten(residual)
         promised = by_chain(-0.5 * dot(white, white), log_weights)
         one = pick(log_weights, randn_like)
         yield Step(x[one], denoised[index][one], sigma, ess)

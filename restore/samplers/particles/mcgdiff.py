@@ -3,13 +3,14 @@
 import torch
 from torch import Tensor
 
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from ..parts.coordinates import coordinates
 from ..parts.kernels import reverse
 
 
+@sampler(law=True, particles="particles")
 def mcgdiff(
     denoise,
     measurement,
@@ -19,7 +20,7 @@ def mcgdiff(
     *,
     particles: int = 32,
     kappa: float = 1e-4,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 2 (noisy inpainting in the singular basis); no gradient through the network.
 
@@ -28,7 +29,7 @@ def mcgdiff(
     schedule waits at the next higher one, and the last weights make up for the difference.
 
     particles: N. kappa: width, squared, of a particle around its coordinate at tau, as a share.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     refuse_all_but_linear(measurement)
     x, log_weights = cloud(x, particles)
@@ -44,9 +45,9 @@ def mcgdiff(
     for sigma, sigma_next in levels(sigmas):
         denoised, c = denoise(x, sigma), basis.of(x)
         ahead = width(sigma_next)
-        mean, spread = reverse(c, basis.of(denoised), sigma, sigma_next, variance(sigma))
+        mean, nu2 = reverse(c, basis.of(denoised), sigma, sigma_next, variance(sigma))
         here = torch.where(ahead.isinf(), torch.inf, width(sigma))
-        gain = _log(basis.y - mean, ahead + spread) - _log(basis.y - c, here)
+        gain = _log(basis.y - mean, ahead + nu2) - _log(basis.y - c, here)
         if sigma_next == 0:
             off = basis.y - basis.of(denoised)
             gain = _log(off, level**2) - _log(off, wait**2)
@@ -55,9 +56,9 @@ def mcgdiff(
         index, log_weights = resample(log_weights, randn_like)
         x, mean = denoised[index], mean[index]
         if sigma_next > 0:
-            pull = spread / (spread + ahead)
+            pull = nu2 / (nu2 + ahead)
             drawn = (1 - pull) * mean + pull * basis.y
-            drawn = drawn + (spread * (1 - pull)).sqrt() * basis.of(randn_like(x))
+            drawn = drawn + (nu2 * (1 - pull)).sqrt() * basis.of(randn_like(x))
             x = basis.signal(drawn)
         one = pick(log_weights, randn_like)
         yield Step(x[one], denoised[index][one], sigma, ess)

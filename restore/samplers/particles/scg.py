@@ -1,10 +1,11 @@
 """Stochastic control guidance: Huang et al., ICML 2024, arXiv:2402.14285; no derivatives."""
 
-from ..base import Step, levels
+from ..base import Step, levels, sampler
 from ..parts.clouds import cloud, refuse_no_density
 from ..parts.kernels import ancestral_step
 
 
+@sampler(particles="particles")
 def scg(denoise, measurement, x, sigmas, randn_like, *, particles: int = 16):
     """Algorithm 1: of several ancestral steps the one whose estimate explains y best is taken.
 

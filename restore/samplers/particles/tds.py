@@ -5,13 +5,14 @@ from math import log
 import torch
 
 from ...measurement.signal import column
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.clouds import accept, by_chain, cloud, effective, log_mean, log_ratio, pick, resample
 from ..parts.kernels import ancestral_step
 from ..parts.twist import twist
 
 
+@sampler(law=True, particles="particles")
 def tds(
     denoise,
     measurement,
@@ -22,7 +23,7 @@ def tds(
     particles: int = 8,
     passes: int = 1,
     jacobian: bool = True,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1: particles guided by the twist h, weighted by p(x_t | x_s) h_t / (q h_s).
 
@@ -47,9 +48,9 @@ def tds(
         for step, evidence in _pass(h, x, sigmas, randn_like, particles):
             if step.sigma == last:
                 if held is not None:
-                    taken = accept(evidence - held[1], randn_like)
-                    step = step._replace(x=torch.where(column(taken, x), step.x, held[0]))
-                    evidence = torch.where(taken, evidence, held[1])
+                    accepted = accept(evidence - held[1], randn_like)
+                    step = step._replace(x=torch.where(column(accepted, x), step.x, held[0]))
+                    evidence = torch.where(accepted, evidence, held[1])
                 held = step.x, evidence
             yield step
 

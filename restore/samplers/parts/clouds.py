@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ...measurement.measurement import Measurement
-from ...measurement.noise import Gaussian
 from ...measurement.signal import RandnLike, dot
 from .kernels import Transition
 
@@ -21,7 +20,7 @@ def cloud(x: Tensor, particles: int) -> tuple[Tensor, Tensor]:
     """Every chain's particles at its own first noise, and their equal log-weights.
 
     At the first level the noise hides the signal, so what p(x | y) differs from p(x) there, and
-    with it what is lost by one start for all particles, is of order (spread / sigma_max)^2.
+    with it what is lost by one start for all particles, is of order (sigma_data / sigma_max)^2.
     """
     if particles < 1:
         raise ValueError(f"need at least 1 particle, got {particles}")
@@ -52,7 +51,7 @@ def resample(log_weights: Tensor, randn_like: RandnLike) -> tuple[Tensor, Tensor
     places = (steps + _uniform(log_weights, randn_like)) / particles
     poor = (effective(log_weights) < RESAMPLE * particles)[:, None]
     index = torch.where(poor, _inverse(log_weights, places), steps.long())
-    return _rows(index, particles), torch.where(poor, 0.0, log_weights)
+    return _rows_of(index, particles), torch.where(poor, 0.0, log_weights)
 
 
 def pick(log_weights: Tensor, randn_like: RandnLike) -> Tensor:
@@ -60,7 +59,7 @@ def pick(log_weights: Tensor, randn_like: RandnLike) -> Tensor:
     if log_weights.shape[1] == 1:
         return torch.arange(len(log_weights), device=log_weights.device)
     index = _inverse(log_weights, _uniform(log_weights, randn_like))
-    return _rows(index, log_weights.shape[1])
+    return _rows_of(index, log_weights.shape[1])
 
 
 def log_mean(log_weights: Tensor) -> Tensor:
@@ -86,9 +85,8 @@ def log_ratio(move: Transition, apart: Tensor) -> Tensor:
 
 
 def refuse_no_density(measurement: Measurement) -> None:
-    """ValueError for Gaussian noise of std 0."""
-    noise = measurement.noise
-    if isinstance(noise, Gaussian) and (torch.as_tensor(noise.std) <= 0).any():
+    """ValueError for noise that has no density, of std 0 in some value."""
+    if not measurement.noise.has_density:
         raise ValueError("particles are weighted by the noise's density: std must be positive")
 
 
@@ -115,7 +113,7 @@ def _inverse(log_weights: Tensor, places: Tensor) -> Tensor:
     return found.clamp(max=log_weights.shape[1] - 1)
 
 
-def _rows(index: Tensor, particles: int) -> Tensor:
+def _rows_of(index: Tensor, particles: int) -> Tensor:
     """(chains, k) numbers of particles -> (chains * k,) rows."""
     first = torch.arange(len(index), device=index.device)[:, None] * particles
     return (first + index).flatten()

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
-from ...measurement.operator import LinearOperator
-from ...measurement.signal import RandnLike, rows
+from ...measurement.signal import RandnLike, per_chain
 from ...measurement.spectral import svd
+from ...measurement.whitening import Whitened
 
 
 @dataclass(frozen=True)
@@ -42,40 +42,51 @@ class Coordinates:
 def coordinates(measurement: Measurement, x: Tensor) -> Coordinates:
     """The measurement in coordinates, for chains like x (batch, *in_shape).
 
-    TypeError unless the operator is linear and the noise Gaussian, ValueError for noise of more
-    than one level a signal, TypeError for an operator without singular values.
+    Noise that differs between values is made white first: the coordinates are those of
+    diag(1 / std) A, in which values without noise have a thousandth of y. TypeError unless the
+    operator is linear and the noise Gaussian, and for an operator without singular values.
     """
-    if not (
-        isinstance(measurement.operator, LinearOperator) and isinstance(measurement.noise, Gaussian)
-    ):
+    if not measurement.linear_gaussian:
         raise TypeError("singular values need a linear operator and Gaussian noise")
+    if _several(measurement):
+        measurement = _whitened(measurement.with_density)
     operators = [measurement.operator.select(i, i + 1) for i in range(measurement.observations)]
     if all(operator is operators[0] for operator in operators):
         operators = operators[:1]
     found = [svd(operator) for operator in operators]
     values = torch.stack([one.values for one in found]).to(x.device, x.real.dtype)
-    values = rows(values, len(x))
-    y = _each([one.from_measurement for one in found])(measurement.expanded(len(x)))
+    values = per_chain(values, len(x))
+    y = _per_observation([one.from_measurement for one in found])(measurement.expanded(len(x)))
     level = _std(measurement, values) / values
-    measured = (values > 0).expand(y.shape)
+    measured_mask = (values > 0).expand(y.shape)
     return Coordinates(
-        of=_each([one.from_signal for one in found]),
-        signal=_each([one.to_signal for one in found]),
-        y=torch.where(measured, y / values, 0),
+        of=_per_observation([one.from_signal for one in found]),
+        signal=_per_observation([one.to_signal for one in found]),
+        y=torch.where(measured_mask, y / values, 0),
         level=torch.where(values > 0, level, torch.inf),
     )
+
+
+def _several(measurement: Measurement) -> bool:
+    """Whether the noise differs between the values of one signal."""
+    std = measurement.noise.std
+    return isinstance(std, Tensor) and any(n != 1 for n in std.shape[1:])
+
+
+def _whitened(measurement: Measurement) -> Measurement:
+    """diag(1 / std) y of diag(1 / std) A, with noise of std 1."""
+    noise, operator = measurement.noise, measurement.operator
+    return Measurement(noise.whiten(measurement.y), Whitened(operator, noise), Gaussian(1.0))
 
 
 def _std(measurement: Measurement, like: Tensor) -> float | Tensor:
     std = measurement.noise.on(measurement.y)
     if not isinstance(std, Tensor):
         return std
-    if any(n != 1 for n in std.shape[1:]):
-        raise ValueError("singular values need noise of one level a signal")
-    return rows(std.flatten(), len(like)).reshape(-1, *(1,) * (like.ndim - 1))
+    return per_chain(std.flatten(), len(like)).reshape(-1, *(1,) * (like.ndim - 1))
 
 
-def _each(maps: list) -> Callable[[Tensor], Tensor]:
+def _per_observation(maps: list) -> Callable[[Tensor], Tensor]:
     """One map for all, or that of each observation on its own chains."""
     if len(maps) == 1:
         return maps[0]

@@ -76,15 +76,15 @@ def pull(
     operator = tangent(measurement.operator, denoised)
     residual = measurement.residual(denoised)
 
-    def spread(u: Tensor) -> Tensor:
+    def evidence(u: Tensor) -> Tensor:  # A C A^H u
         return operator(estimate.times(operator.adjoint(u)))
 
     shift = measurement.noise.on(residual) ** 2
-    if not torch.as_tensor(shift > 0).all():  # noise-free: solved as if it had a little
-        power = dot(residual, spread(residual)) / dot(residual, residual).clamp(min=1e-30)
+    if not measurement.noise.has_density:  # noise-free: solved as if it had a little
+        power = dot(residual, evidence(residual)) / dot(residual, residual).clamp(min=1e-30)
         shift = torch.clamp(FLOOR * column(power, residual), min=shift)
     u = conjugate_gradient(
-        lambda u: shift * u + spread(u), residual, max_steps=max_steps, rtol=rtol
+        lambda u: shift * u + evidence(u), residual, max_steps=max_steps, rtol=rtol, what=operator
     )
     return operator.adjoint(u)
 

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from ...measurement.measurement import FLOOR, Measurement
+from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
-from ...measurement.signal import column
 
 
 class Adam:
@@ -32,13 +31,7 @@ class Adam:
 
 def uphill(measurement: Measurement, x: Tensor) -> Tensor:
     """The gradient of -log p(y | x); without noise as if there were a thousandth of y."""
-    noise = measurement.noise
-    if isinstance(noise, Gaussian) and not torch.as_tensor(noise.std).all():
-        residual = measurement.residual(x)
-        power = column(measurement.power(measurement.expanded(len(x))), residual)
-        variance = FLOOR * power.clamp(min=torch.finfo(power.dtype).tiny)
-        return -measurement.operator.vjp(x, residual / variance)
-    return -measurement.score(x)
+    return -measurement.with_density.score(x)
 
 
 def fits(measurement: Measurement, x: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ...measurement.measurement import Measurement
-from ...measurement.noise import Gaussian
-from ...measurement.signal import RandnLike, column, dot, norm
+from ...measurement.signal import RandnLike, column, norm
 from .covariance import Estimate, pull
+from .lanczos import lanczos
 from .safe_steps import curvature
 
 BLOCK = 10  # draws of noise at a time
@@ -28,7 +28,8 @@ def draw(
     *,
     steps: int = 50,
 ) -> Tensor:
-    """Exact for linear operators with Gaussian noise, otherwise `steps` of Langevin dynamics."""
+    """Samples of p(z | y), like the centre: exact for linear operators with Gaussian noise,
+    otherwise by `steps` of Langevin dynamics."""
     if measurement.linear_gaussian:
         return measurement.draw_proximal(centre, variance, randn_like)
     return langevin(measurement, centre, variance, randn_like, steps=steps)
@@ -37,7 +38,7 @@ def draw(
 def draw_shaped(
     measurement: Measurement, estimate: Estimate, randn_like: RandnLike, *, steps: int = 20
 ) -> Tensor:
-    """The same with N(D, C) of a covariance model in place of N(centre, variance I).
+    """Samples of p(z | y) ~ p(y | z) N(z; D, C), with D and C of a covariance model.
 
     A draw w of N(D, C) is moved to the data, C A^H (std^2 + A C A^H)^-1 (y + std n - A w). Exact
     when `steps` pullbacks each suffice for the root of C and for the solve; linear operators with
@@ -61,26 +62,11 @@ def root(times: Callable[[Tensor], Tensor], v: Tensor, *, steps: int) -> Tensor:
     The error falls as that of the best polynomial of degree `steps`, and is none once there are as
     many steps as distinct eigenvalues.
     """
-    length = norm(v)
-    basis, diagonal, beside = [v / column(length, v)], [], []
-    for _ in range(min(steps, v[0].numel())):
-        image = times(basis[-1])
-        diagonal.append(dot(basis[-1], image))
-        for _ in range(2):  # once leaves rounding behind
-            for one in basis:
-                image = image - column(dot(one, image), v) * one
-        beside.append(norm(image))
-        lost = beside[-1] <= 1e-5 * diagonal[0].abs()  # the space is exhausted
-        image = image / column(beside[-1].clamp(min=1e-30), v)
-        basis.append(torch.where(column(lost, v), 0, image))
-    inner = torch.diag_embed(torch.stack(diagonal, 1))
-    if len(beside) > 1:
-        off = torch.stack(beside[:-1], 1)
-        inner = inner + torch.diag_embed(off, 1) + torch.diag_embed(off, -1)
+    basis, inner = lanczos(times, v, steps)
     values, vectors = torch.linalg.eigh(inner)
     weights = (vectors @ (values.clamp(min=0).sqrt() * vectors[:, 0]).unsqueeze(2)).squeeze(2)
-    pairs = zip(weights.unbind(1), basis)
-    return column(length, v) * sum(column(weight, v) * one for weight, one in pairs)
+    pairs = zip(weights.unbind(1), basis, strict=True)
+    return column(norm(v), v) * sum(column(weight, v) * one for weight, one in pairs)
 
 
 def langevin(
@@ -147,11 +133,11 @@ def metropolis(
         b = column(size.exp(), centre)
         trial = (1 - b**2).sqrt() * away + b * std * fresh
         tried = measurement.log_likelihood(centre + trial)
-        taken = torch.special.log_ndtr(chance) < tried - level  # log of a uniform number
-        away = torch.where(column(taken, away), trial, away)
-        level = torch.where(taken, tried, level)
+        accepted = torch.special.log_ndtr(chance) < tried - level  # log of a uniform number
+        away = torch.where(column(accepted, away), trial, away)
+        level = torch.where(accepted, tried, level)
         if 2 * index < steps:
-            size = (size + torch.where(taken, 0.75, -0.25)).clamp(max=0)
+            size = (size + torch.where(accepted, 0.75, -0.25)).clamp(max=0)
     return centre + away
 
 
@@ -171,8 +157,7 @@ def _score(measurement: Measurement, z, centre, variance: float, step: Tensor) -
 
 
 def _refuse_noiseless(measurement: Measurement) -> None:
-    noise = measurement.noise
-    if isinstance(noise, Gaussian) and not torch.as_tensor(noise.std).all():
+    if not measurement.noise.has_density:
         raise ValueError("inner samples need noise with a density: its std must be positive")
 
 

@@ -19,7 +19,7 @@ class Transition(NamedTuple):
 
 
 def transition(mean: Tensor, std: float, randn_like: RandnLike) -> Transition:
-    """A normal draw; no noise is drawn where std is zero."""
+    """A draw of N(mean, std^2); none is drawn where std is zero."""
     return Transition(mean + std * randn_like(mean) if std > 0 else mean, mean, std)
 
 
@@ -42,7 +42,7 @@ def reverse(
 
 
 def analytic_step(x, denoised, sigma, sigma_next, randn_like, *, r2: float) -> Transition:
-    """The same with the variance of x0; Bao et al., ICLR 2022, arXiv:2201.06503."""
+    """An ancestral step with the variance of x0, r2; Bao et al., ICLR 2022, arXiv:2201.06503."""
     mean, variance = reverse(x, denoised, sigma, sigma_next, r2)
     return transition(mean, variance**0.5, randn_like)
 

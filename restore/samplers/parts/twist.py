@@ -14,10 +14,12 @@ from torch import Tensor
 
 from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
-from ...measurement.signal import column, conjugate_gradient, dot, rows
+from ...measurement.signal import column, conjugate_gradient, dot, per_chain
+from ...measurement.whitening import Whitened
 from ...priors.prior import Denoiser, Law, linearize
 from .clouds import refuse_no_density
 from .covariance import tangent
+from .lanczos import lanczos
 
 # measured numbers up to which A C A^H is built, at one pullback each; more are left to iterations
 SMALL = 32
@@ -62,7 +64,7 @@ def twist(
     return at
 
 
-def misfit(measurement: Measurement, x: Tensor, variance: float) -> tuple[Tensor, Tensor]:
+def energy(measurement: Measurement, x: Tensor, variance: float) -> tuple[Tensor, Tensor]:
     """r^H K^-1 r and A^H K^-1 r for r = y - A x, K = std^2 + variance A A^H, A linear.
 
     K^-1 is never formed: the proximal step z minimises |y - A z|^2 / std^2 + |z - x|^2 / variance,
@@ -70,7 +72,7 @@ def misfit(measurement: Measurement, x: Tensor, variance: float) -> tuple[Tensor
     """
     z = measurement.proximal(x, variance)
     residual = measurement.residual(z)
-    white, move = residual / measurement.noise.on(residual), z - x
+    white, move = measurement.noise.whiten(residual), z - x
     power = dot(white, white).double() + dot(move, move).double() / variance
     return power, move / variance
 
@@ -87,7 +89,7 @@ def _isotropic(measurement: Measurement, variance: Law) -> Likelihood:
     """C = r^2 I: K is the same for all particles, so its determinant is left out."""
 
     def likelihood(denoised, pullback, sigma):
-        power, pull = misfit(measurement, denoised, variance(sigma))
+        power, pull = energy(measurement, denoised, variance(sigma))
         return pullback(pull), -0.5 * power
 
     return likelihood
@@ -97,7 +99,7 @@ def _dense(measurement: Measurement) -> Likelihood:
     """A C A^H built from the rows a_i of A: <a_i, C a_j> = sigma^2 <a_i, J^T a_j>."""
     operator, fixed = measurement.operator, None
     if measurement.linear_gaussian:
-        fixed = _rows(measurement, operator.adjoint, measurement.observations)
+        fixed = _matrix(measurement, operator.adjoint, measurement.observations)
 
     def likelihood(denoised, pullback, sigma):
         batch = len(denoised)
@@ -105,8 +107,8 @@ def _dense(measurement: Measurement) -> Likelihood:
         std = _std(measurement, residual)
         a = fixed
         if a is None:
-            a = _rows(measurement, lambda v: operator.vjp(denoised, v), batch)
-        a = rows(a, batch).to(denoised.dtype)
+            a = _matrix(measurement, lambda v: operator.vjp(denoised, v), batch)
+        a = per_chain(a, batch).to(denoised.dtype)
         pulled = [pullback(row.expand_as(denoised)) for row in a.unbind(1)]
         flat = _real(a).flatten(2)
         gram = torch.stack([torch.einsum("bin,bn->bi", flat, _numbers(p)) for p in pulled], 2)
@@ -130,8 +132,8 @@ def _solve(scaled: Tensor, white: Tensor) -> tuple[Tensor, Tensor]:
         scaled = torch.where(failed[:, None, None] > 0, positive, scaled)
         factor = torch.linalg.cholesky(eye + scaled)
     solved = torch.cholesky_solve(white[..., None], factor)[..., 0]
-    spread = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    return solved, -0.5 * (white * solved).sum(1) - spread
+    half_log_determinant = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return solved, -0.5 * (white * solved).sum(1) - half_log_determinant
 
 
 def _iterative(measurement: Measurement, variance: Law | None) -> Likelihood:
@@ -143,20 +145,21 @@ def _iterative(measurement: Measurement, variance: Law | None) -> Likelihood:
     probe = _probe(measurement.y)
 
     def likelihood(denoised, pullback, sigma):
-        operator = tangent(measurement.operator, denoised)
-        residual = measurement.residual(denoised)
-        std = measurement.noise.on(residual)
+        noise = measurement.noise
+        operator = Whitened(tangent(measurement.operator, denoised), noise)
+        white = noise.whiten(measurement.residual(denoised))
 
-        def spread(v: Tensor) -> Tensor:
+        def times(v: Tensor) -> Tensor:
             return variance(sigma) * v if variance is not None else sigma**2 * pullback(v)
 
         def matvec(v: Tensor) -> Tensor:
-            return v + operator(spread(operator.adjoint(v / std))) / std
+            return v + operator(times(operator.adjoint(v)))
 
-        white = residual / std
-        solved = conjugate_gradient(matvec, white, max_steps=ITERATIONS, rtol=RTOL)
+        solved = conjugate_gradient(
+            matvec, white, max_steps=ITERATIONS, rtol=RTOL, what=measurement.operator
+        )
         log = -0.5 * dot(white, solved).double() - 0.5 * _log_determinant(matvec, probe, white)
-        return pullback(operator.adjoint(solved / std)), log
+        return pullback(operator.adjoint(solved)), log
 
     return likelihood
 
@@ -164,25 +167,9 @@ def _iterative(measurement: Measurement, variance: Law | None) -> Likelihood:
 def _log_determinant(matvec, probe: Tensor, like: Tensor) -> Tensor:
     """probe^H log(K) probe by Lanczos quadrature, for K >= I; -> (batch,) float64."""
     q = probe.to(like.device, like.dtype).expand_as(like)
-    power = dot(q, q).double()
-    basis = [q / column(power.sqrt().to(q.real.dtype), q)]
-    diagonal, beside = [], []
-    for _ in range(min(ITERATIONS, _numbers(like)[0].numel())):
-        image = matvec(basis[-1])
-        diagonal.append(dot(image, basis[-1]))
-        for vector in basis:
-            image = image - column(dot(image, vector), image) * vector
-        beside.append(dot(image, image).sqrt())
-        # where the space is exhausted the rest is rounding: it gets no weight
-        alive = beside[-1] > 1e-6 * diagonal[0]
-        image = image / column(torch.where(alive, beside[-1], torch.inf), image)
-        beside[-1] = torch.where(alive, beside[-1], 0)
-        basis.append(image)
-    off = torch.stack(beside[:-1], 1).double() if len(beside) > 1 else power.new_zeros(len(like), 0)
-    matrix = torch.diag_embed(torch.stack(diagonal, 1).double())
-    matrix = matrix + torch.diag_embed(off, 1) + torch.diag_embed(off, -1)
-    nodes, axes = torch.linalg.eigh(matrix)
-    return power * (axes[:, 0].square() * nodes.clamp(min=1).log()).sum(1)
+    _, matrix = lanczos(matvec, q, ITERATIONS)
+    nodes, axes = torch.linalg.eigh(matrix.double())
+    return dot(q, q).double() * (axes[:, 0].square() * nodes.clamp(min=1).log()).sum(1)
 
 
 def _std(measurement: Measurement, residual: Tensor) -> Tensor:
@@ -192,7 +179,7 @@ def _std(measurement: Measurement, residual: Tensor) -> Tensor:
     return _numbers(torch.complex(std, std) if residual.is_complex() else std)
 
 
-def _rows(measurement: Measurement, adjoint: Callable[[Tensor], Tensor], batch: int) -> Tensor:
+def _matrix(measurement: Measurement, adjoint: Callable[[Tensor], Tensor], batch: int) -> Tensor:
     """The rows of A as signals; (batch, numbers, *shape). A complex number has two."""
     y = measurement.y
     shape = y.shape[1:]

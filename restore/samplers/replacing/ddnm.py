@@ -1,10 +1,10 @@
 """Denoising diffusion null-space model: Wang et al., ICLR 2023, arXiv:2212.00490."""
 
-from ..base import Step, levels, memoryless
+from ..base import Step, levels, sampler
 from ..parts.kernels import renoise_step
 
 
-@memoryless
+@sampler(memoryless=True)
 def ddnm(denoise, measurement, x, sigmas, randn_like, *, eta: float = 0.85):
     """Algorithm 1, with the range-space step damped where the noise asks for it (DDNM+).
 

@@ -45,8 +45,8 @@ def _step(basis, x, denoised, sigma, sigma_next, eta, randn_like):
     level, d, fresh = basis.level, basis.of(denoised), basis.of(randn_like(x))
     weight = torch.where(level <= sigma_next, 1.0, (1 - eta**2) ** 0.5 * sigma_next / level)
     estimate = d + weight * (basis.y - d)
-    spread = (sigma_next**2 - (weight * level) ** 2).clamp(min=0).sqrt()
+    nu = (sigma_next**2 - (weight * level) ** 2).clamp(min=0).sqrt()
     kept = (1 - eta**2) ** 0.5 * sigma_next / sigma * (basis.of(x) - d)
     free = d + kept + eta * sigma_next * fresh
-    c = torch.where(level.isinf(), free, estimate + spread * fresh)
+    c = torch.where(level.isinf(), free, estimate + nu * fresh)
     return basis.signal(c), basis.signal(estimate)

@@ -2,11 +2,11 @@
 
 import torch
 
-from ..base import Step, levels, memoryless
+from ..base import Step, levels, sampler
 from ..parts.coordinates import coordinates
 
 
-@memoryless
+@sampler(memoryless=True)
 def ddrm(denoise, measurement, x, sigmas, randn_like, *, eta: float = 0.85, eta_b: float = 1.0):
     """Equations 7 and 8, on the coordinates of the operator's singular basis.
 
@@ -24,7 +24,7 @@ def ddrm(denoise, measurement, x, sigmas, randn_like, *, eta: float = 0.85, eta_
         d, fresh = basis.of(denoised), basis.of(randn_like(x))
         noise = torch.where(level.isinf(), (basis.of(x) - d) / sigma, (y - d) / level)
         worse = d + sigma_next * ((1 - eta**2) ** 0.5 * noise + eta * fresh)
-        spread = (sigma_next**2 - eta_b**2 * level**2).clamp(min=0).sqrt()
-        better = torch.lerp(d, y, eta_b) + spread * fresh
+        nu = (sigma_next**2 - eta_b**2 * level**2).clamp(min=0).sqrt()
+        better = torch.lerp(d, y, eta_b) + nu * fresh
         x = basis.signal(torch.where(level <= sigma_next, better, worse))
         yield Step(x, denoised, sigma)

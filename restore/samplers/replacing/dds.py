@@ -4,8 +4,8 @@ import torch
 
 from ...measurement.measurement import FLOOR, Measurement
 from ...measurement.signal import column, conjugate_gradient
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 from ..parts.kernels import renoise_step
 from ..parts.safe_steps import curvature
 
@@ -13,6 +13,7 @@ PENALTY = 1.0  # rho of ADMM, in units of the prior's weight 1 / r^2
 ROUNDS = 3  # of ADMM a level; the paper's one leaves the slopes of D in place
 
 
+@sampler(law=True)
 def dds(
     denoise,
     measurement,
@@ -24,7 +25,7 @@ def dds(
     krylov_steps: int = 5,
     tv: float = 1.0,
     tv_axis: int | None = None,
-    variance: Law = UNIT,
+    variance: Law,
 ):
     """Algorithm 1: a few conjugate gradients from D towards (I + gamma A^H A) x = D + gamma A^H y.
 
@@ -36,20 +37,20 @@ def dds(
     eta: the share of fresh noise is eta^2. krylov_steps: M, conjugate gradients a level.
     tv: weight of the total variation in units of 1 / (std of the signal). tv_axis: the axis of a
     signal along which it is taken, None for none.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     shape = measurement.operator.in_shape
     if tv_axis is not None and not -len(shape) <= tv_axis < len(shape):
         raise ValueError(f"tv_axis is an axis of a signal of {shape}, got {tv_axis}")
     axis = None if tv_axis is None else tv_axis % len(shape) + 1
-    dual, spread = 0.0, variance(sigmas[0].item()) ** 0.5
+    dual, sigma_data = 0.0, variance(sigmas[0].item()) ** 0.5
     for sigma, sigma_next in levels(sigmas):
         denoised = denoise(x, sigma)
         r2 = variance(sigma)
         if axis is None:
             estimate = _solve(measurement, denoised, r2, krylov_steps)
         else:
-            estimate, limit = denoised, tv / spread * r2 / PENALTY
+            estimate, limit = denoised, tv / sigma_data * r2 / PENALTY
             for _ in range(ROUNDS):
                 moved = _slope(estimate, axis) + limit * dual
                 dual = (moved / limit).clamp(-1, 1)
@@ -77,7 +78,7 @@ def _solve(measurement: Measurement, denoised, r2, steps, axis=None, slope=None)
             + operator.adjoint(gamma * operator(z))
             + PENALTY * _slope_adjoint(_slope(z, axis), axis)
         )
-    return denoised + conjugate_gradient(matvec, b, max_steps=steps)
+    return denoised + conjugate_gradient(matvec, b, max_steps=steps, what=operator)
 
 
 def _slope(x, axis: int):

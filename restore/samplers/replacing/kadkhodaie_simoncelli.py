@@ -1,12 +1,13 @@
 """The prior implicit in a denoiser: Kadkhodaie & Simoncelli, NeurIPS 2021, arXiv:2007.13640."""
 
 from ...measurement.signal import column, dot
-from ...priors.prior import UNIT, Law
-from ..base import Step, levels
+from ...priors.prior import Law
+from ..base import Step, levels, sampler
 
 
+@sampler(law=True)
 def kadkhodaie_simoncelli(
-    denoise, measurement, x, sigmas, randn_like, *, beta: float = 0.5, variance: Law = UNIT
+    denoise, measurement, x, sigmas, randn_like, *, beta: float = 0.5, variance: Law
 ):
     """Algorithm 2: up the gradient of the implicit prior, with the noise level read off the state.
 
@@ -21,7 +22,7 @@ def kadkhodaie_simoncelli(
     standard deviations of a white Gaussian's and the variance at 0.7 to 0.85 of it (100 levels).
 
     beta: 1 injects no noise, 0.5 about as much as the reverse diffusion.
-    variance: r^2(sigma); the driver gives the prior's own law.
+    variance: r^2(sigma), the prior's law.
     """
     table = sigmas.tolist()
     level = x.new_full((len(x),), table[0])

@@ -2,11 +2,11 @@
 
 import torch
 
-from ..base import Step, levels, memoryless
+from ..base import Step, levels, sampler
 from ..parts.coordinates import coordinates
 
 
-@memoryless
+@sampler(memoryless=True)
 def projection(denoise, measurement, x, sigmas, randn_like, *, strength: float = 1.0):
     """Algorithm 2: before every step the measured part of x is drawn towards y at that level.
 

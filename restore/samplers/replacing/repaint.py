@@ -61,8 +61,8 @@ def _bridge(start, sigma: float, y, std, sigma_next: float, fresh):
     in sigma^2. A value without meaning unless sigma <= sigma_next <= std."""
     way = (std**2 - sigma**2).clamp(min=torch.finfo(y.real.dtype).tiny)
     share = torch.where(std > sigma, (sigma_next**2 - sigma**2) / way, 1.0)
-    spread = (share * (std**2 - sigma_next**2)).clamp(min=0).sqrt()
-    return start + share * (y - start) + spread * fresh
+    nu = (share * (std**2 - sigma_next**2)).clamp(min=0).sqrt()
+    return start + share * (y - start) + nu * fresh
 
 
 def _pasted(x, known, where, operator):
@@ -71,18 +71,30 @@ def _pasted(x, known, where, operator):
 
 
 def _refuse_all_but_copies(measurement: Measurement) -> None:
-    """ValueError unless A^H A is a projection and the noise Gaussian, of one level a signal."""
+    """ValueError unless A^H A is a projection and the noise Gaussian.
+
+    Where the noise differs between values, each value must be a copy: A A^H is 0 or 1 for each.
+    """
     operator, noise = measurement.operator, measurement.noise
     like = measurement.y
-    if not isinstance(noise, Gaussian) or not _one_level(noise, like):
-        raise ValueError(f"repaint needs Gaussian noise of one level, not {noise}")
+    if not isinstance(noise, Gaussian):
+        raise ValueError(f"repaint needs Gaussian noise, not {noise}")
     if isinstance(operator, LinearOperator):
         generator = torch.Generator().manual_seed(0)
         x = torch.randn(measurement.observations, *operator.in_shape, generator=generator)
         once = operator.normal(x.to(like.device))
-        if (norm(operator.normal(once) - once) <= 1e-4 * norm(once)).all():
+        copies = bool((norm(operator.normal(once) - once) <= 1e-4 * norm(once)).all())
+        if copies and (_one_level(noise, like) or _copies_each(operator, like)):
             return
     raise ValueError(f"repaint needs an operator that copies a part of the signal, not {operator}")
+
+
+def _copies_each(operator: LinearOperator, like) -> bool:
+    """Whether A A^H leaves each measured number as it is, or drops it."""
+    generator = torch.Generator().manual_seed(0)
+    probe = torch.randn(like.shape, dtype=like.dtype, generator=generator).to(like.device)
+    found = operator(operator.adjoint(probe))
+    return bool(((found - probe).abs() * found.abs() <= 1e-4 * probe.abs().square()).all())
 
 
 def _one_level(noise: Gaussian, like) -> bool:

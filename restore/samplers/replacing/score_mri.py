@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from ...priors.prior import score
-from ..base import Step, levels, memoryless
+from ..base import Step, levels, sampler
 from ..parts.kernels import ancestral_step
 
 
-@memoryless
+@sampler(memoryless=True)
 def score_mri(
     denoise,
     measurement,

@@ -2,11 +2,11 @@
 
 import torch
 
-from ..base import Step, levels, memoryless
+from ..base import Step, levels, sampler
 from ..parts.coordinates import coordinates
 
 
-@memoryless
+@sampler(memoryless=True)
 def snips(
     denoise,
     measurement,

@@ -28,7 +28,7 @@ def stochastic_denoising(denoise, measurement, x, sigmas, randn_like):
 def _white_noise(measurement: Measurement) -> float:
     """The noise's std; ValueError unless y = x + std n, one level for all of it."""
     noise, operator = measurement.noise, measurement.operator
-    if not isinstance(noise, Gaussian) or not isinstance(noise.std, float) or noise.std == 0:
+    if not isinstance(noise, Gaussian) or not isinstance(noise.std, float) or noise.noise_free:
         raise ValueError(f"stochastic denoising needs white Gaussian noise, not {noise}")
     if operator.in_shape == operator.out_shape:
         generator = torch.Generator().manual_seed(0)

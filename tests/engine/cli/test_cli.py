@@ -299,6 +299,63 @@ def test_simulate_writes_what_run_restores():
     assert "holds files already" in fails(1, "simulate", "fill", "a.grid", "-o", "sim")
 
 
+@pytest.mark.parametrize("solved_only", [False, True])
+def test_what_a_recipe_cannot_simulate_has_no_options(solved_only, monkeypatch):
+    from dataclasses import replace
+
+    if solved_only:
+        monkeypatch.setattr(tiny_parts, "fill", replace(tiny_parts.fill, observe=None))
+    facts = json.loads(restore("info", "recipe", "fill", "--json").stdout)
+    assert "options of run" in facts and ("options of simulate" in facts) != solved_only
+    assert restore("info", "recipe", "layers").exit_code == 0
+
+
+def test_simulate_says_the_same_to_machines():
+    result = restore("simulate", "fill", "a.grid", "x.grid", "-o", "sim", "--json")
+    assert result.exit_code == 3
+    done, failed = map(json.loads, result.stdout.splitlines())
+    assert done["output"] == ["sim/a/degraded.grid", "sim/a/keep.grid"]
+    assert failed == {"input": "x.grid", "error": "x.grid does not exist"}
+
+
+def test_a_folder_that_is_called_as_a_registered_prior_is_not_taken_for_it():
+    words = ("run", "calm", "a.grid", "--noise", "0.1", "-q")
+    expected = restore(*words, "-o", "plain")
+    Path("tiny").mkdir()
+    Path("lost").write_text("no prior either")
+    assert restore(*words, "-o", "out", "--prior", "tiny").exit_code == 0
+    assert expected.exit_code == 0
+    assert np.array_equal(np.load("out/a/mean.npy"), np.load("plain/a/mean.npy"))
+    assert "tiny" in fails(5, *words, "-o", "out2", "--prior", "./tiny")
+    assert "lost" in fails(5, *words, "-o", "out3", "--prior", "./lost")
+
+
+def test_auto_is_decided_once_where_the_run_will_be(monkeypatch):
+    from restore.sampling import auto, by_name
+
+    asked, loaded = [], []
+
+    def choose(measurement, prior, device):
+        asked.append((prior, device))
+        return auto.Choice("slow", "the test says so")
+
+    def prior():
+        loaded.append(original())
+        return loaded[-1]
+
+    original = tiny_parts.prior
+    monkeypatch.setattr(tiny_parts, "prior", prior)
+    monkeypatch.setattr(by_name, "choose_sampler", choose)
+    result = restore("run", "calm", "a.grid", "-o", "out", "--noise", "0.1", "--sampler", "auto",
+                     "--set", "rounds=2")  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert "sampler slow" in result.stderr and "chose slow: the test says so" in result.stderr
+    assert [device for _, device in asked] == ["cpu"] and len(loaded) == 1
+    report = json.loads(Path("out/a/report.json").read_text())
+    assert report["sampler"] == "slow" and report["facts"]["chosen"] == "slow: the test says so"
+    assert report["provenance"]["options"] == {"rounds": 2}
+
+
 def test_lists_are_for_people_and_for_machines():
     text = restore("list", "recipes").stdout
     assert text.splitlines()[0].split() == ["calm", "noise", "out", "of", "a", "grid", "tiny"]
@@ -331,6 +388,11 @@ def test_a_broken_plugin_is_told_and_takes_nothing_down(tmp_path, monkeypatch):
     assert "!!  prior lost" in result.stdout and "ok  prior tiny" in result.stdout
 
 
+def test_doctor_shows_how_threads_wait(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    assert "ok  environment: OMP_WAIT_POLICY=passive" in restore("doctor").stdout
+
+
 def test_the_demo_is_the_image_plugin_s(monkeypatch):
     monkeypatch.setitem(sys.modules, "restore_image", None)
     monkeypatch.setitem(sys.modules, "restore_image.demo", None)
@@ -341,6 +403,9 @@ def test_the_demo_is_the_image_plugin_s(monkeypatch):
 
 LIGHT = [("--help",), ("list", "recipes"), ("list", "samplers"), ("plugins",), ("run", "--help"),
          ("--version",)]  # fmt: skip
+
+
+QUICK = [("--help",), ("list", "recipes"), ("list", "samplers"), ("list", "priors")]
 
 
 @pytest.mark.parametrize("words", LIGHT, ids=" ".join)
@@ -355,17 +420,21 @@ def test_help_and_lists_import_nothing_heavy(words):
                    stdout=subprocess.DEVNULL)  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [("--help",), ("list", "recipes")], ids=" ".join)
+@pytest.mark.parametrize("words", QUICK, ids=" ".join)
 def test_help_and_lists_take_less_than_150_ms_of_cpu(words):
-    def seconds():
+    def seconds(*command):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [sys.executable, "-m", "restore.cli", *words]
-        subprocess.run(command, check=True, env=environment(), stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, *command], check=True, env=environment(),
+                       stdout=subprocess.DEVNULL)  # fmt: skip
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
-    # the least of several: another process on the core lengthens a run, nothing shortens it
-    assert min(seconds() for _ in range(7)) < 0.15
+    # One of several: another process on the core lengthens a run, nothing shortens it. Where the
+    # machine is busy, what cannot be spared (85 ms on an idle one) tells by how much.
+    bare = ("-c", "import click, importlib.metadata as m; m.entry_points(group='restore')")
+    assert any(
+        seconds("-m", "restore.cli", *words) < max(0.15, 1.5 * seconds(*bare)) for _ in range(9)
+    )
 
 
 def test_time_left_counts_all_chunks_of_the_chains(monkeypatch):
@@ -391,7 +460,7 @@ def test_a_terminal_gets_a_line_that_moves(monkeypatch):
     screen = Terminal()
     monkeypatch.setattr(progress.sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
-    with progress.shown(4, quiet=False) as tell:
+    with progress.progress_for(4, quiet=False) as tell:
         for index in range(5):
             tell(4, index, 5, {"sigma": 1.0, "chi_square": 1.04})
     text = screen.getvalue()

@@ -14,8 +14,8 @@ from tiny_parts import Weights, prior
 
 from restore.files import outputs, restoring
 from restore.files.by_extension import read
-from restore.files.inputs import gathered
-from restore.files.outputs import names
+from restore.files.inputs import input_files
+from restore.files.outputs import folder_names
 from restore.files.problem import Settings
 from restore.files.restoring import restore_file
 from restore.files.simulating import simulate_file
@@ -28,7 +28,9 @@ EVERYTHING = ["mean.npy", "report.html", "report.json", "restored.grid", "std.np
 
 
 def test_a_file_is_restored_to_what_the_engine_samples(tiny):  # noqa: F811
-    facts = restore_file(Path("a.grid"), Path("out/a"), Settings("calm", noise=0.1, samples=True))
+    facts = restore_file(
+        Path("a.grid"), Path("out/a"), Settings.of("calm", noise=0.1, samples=True)
+    )
     assert tree(tiny / "out") == sorted(f"a/{name}" for name in [*EVERYTHING, "samples.npy"])
     y = read(Path("a.grid")).signal
     measurement = Measurement(y, Weights(y.shape, torch.ones_like(y)), Gaussian(0.1))
@@ -50,17 +52,17 @@ def test_the_input_is_never_touched():
     before = Path("a.grid").read_bytes()
     for out in ("a.grid", ".", "out/../a.grid"):
         with pytest.raises(ValueError, match="choose another"):
-            restore_file(Path("a.grid"), Path(out), Settings("calm", noise=0.1))
+            restore_file(Path("a.grid"), Path(out), Settings.of("calm", noise=0.1))
     assert Path("a.grid").read_bytes() == before
 
 
 def test_one_chain_has_no_std_and_none_is_made_up(tiny):  # noqa: F811
-    restore_file(Path("a.grid"), Path("out/a"), Settings("calm", noise=0.1, chains=1))
+    restore_file(Path("a.grid"), Path("out/a"), Settings.of("calm", noise=0.1, chains=1))
     assert tree(tiny / "out/a") == ["mean.npy", "report.html", "report.json", "restored.grid"]
 
 
 def test_a_reference_is_compared_with_the_mean_and_with_one_sample():
-    settings = Settings("calm", noise=0.1, samples=True, reference=Path("a.grid"))
+    settings = Settings.of("calm", noise=0.1, samples=True, reference=Path("a.grid"))
     facts = restore_file(Path("a.grid"), Path("out/a"), settings)
     truth = np.loadtxt("a.grid")
     mean, first = np.load("out/a/mean.npy")[0], np.load("out/a/samples.npy")[0, 0]
@@ -73,7 +75,7 @@ def test_a_folder_of_references_is_matched_by_stem_or_by_the_folder_a_file_lies_
     grid("truth/a.grid", 6, 5)
     grid("sim/a/measured.grid", 6, 5)
     for source in ("a.grid", "sim/a/measured.grid"):
-        settings = Settings("calm", noise=0.1, reference=Path("truth"))
+        settings = Settings.of("calm", noise=0.1, reference=Path("truth"))
         assert restoring.pose(Path(source), settings).reference.source == Path("truth/a.grid")
     with pytest.raises(FileNotFoundError, match=r"no reference for b\.grid"):
         restoring.pose(Path("b.grid"), settings)
@@ -81,7 +83,7 @@ def test_a_folder_of_references_is_matched_by_stem_or_by_the_folder_a_file_lies_
 
 def test_a_reference_of_another_size_is_refused_before_the_long_part(monkeypatch):
     monkeypatch.setattr(restoring.by_name, "sample", lambda *a, **k: pytest.fail("it sampled"))
-    settings = Settings("calm", noise=0.1, reference=Path("b.grid"))
+    settings = Settings.of("calm", noise=0.1, reference=Path("b.grid"))
     with pytest.raises(ValueError, match=r"reference b.grid is 1x4x3, .* restored as 1x6x5"):
         restore_file(Path("a.grid"), Path("out/a"), settings)
 
@@ -96,22 +98,22 @@ def test_a_full_disk_leaves_nothing_half_written(tiny, monkeypatch, failing):  #
     else:
         monkeypatch.setattr(f"restore.files.restoring.{failing}", full)
     with pytest.raises(OSError, match="No space"):
-        restore_file(Path("a.grid"), Path("out/a"), Settings("calm", noise=0.1))
+        restore_file(Path("a.grid"), Path("out/a"), Settings.of("calm", noise=0.1))
     assert tree(tiny / "out") == []
     monkeypatch.undo()
 
 
 def test_what_was_there_stays_when_the_replacement_fails(tiny, monkeypatch):  # noqa: F811
-    restore_file(Path("a.grid"), Path("out/a"), Settings("calm", noise=0.1))
+    restore_file(Path("a.grid"), Path("out/a"), Settings.of("calm", noise=0.1))
     before = {name: (tiny / "out" / name).read_bytes() for name in tree(tiny / "out")}
     monkeypatch.setattr(restoring, "write_report", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        restore_file(Path("a.grid"), Path("out/a"), Settings("calm", noise=0.2))
+        restore_file(Path("a.grid"), Path("out/a"), Settings.of("calm", noise=0.2))
     assert {name: (tiny / "out" / name).read_bytes() for name in tree(tiny / "out")} == before
 
 
 def test_an_interrupted_run_gone_on_with_equals_one_that_was_not(tiny, monkeypatch):  # noqa: F811
-    settings = Settings("calm", noise=0.1, sampler="slow", samples=True)
+    settings = Settings.of("calm", noise=0.1, sampler="slow", samples=True)
     restore_file(Path("a.grid"), Path("out/whole"), settings)
     monkeypatch.setattr(tiny_parts, "INTERRUPT", {"after": 6, "calls": 0})
     with pytest.raises(KeyboardInterrupt):
@@ -126,7 +128,7 @@ def test_an_interrupted_run_gone_on_with_equals_one_that_was_not(tiny, monkeypat
 
 
 def test_simulating_then_restoring_is_nearer_to_the_truth_than_the_measurement():
-    simulate_file(Path("a.grid"), Path("sim/a"), Settings("fill", {"share": 0.3}, noise=0.05))
+    simulate_file(Path("a.grid"), Path("sim/a"), Settings.of("fill", {"share": 0.3}, noise=0.05))
     assert tree(Path("sim/a")) == ["degraded.grid", "keep.grid", "report.json"]
     truth, y, keep = (
         np.loadtxt(name) for name in ("a.grid", "sim/a/degraded.grid", "sim/a/keep.grid")
@@ -134,7 +136,7 @@ def test_simulating_then_restoring_is_nearer_to_the_truth_than_the_measurement()
     assert set(np.unique(keep)) == {0, 1}
     assert 0.02 < np.std((y - truth)[keep == 1]) < 0.1
     options = {"mask": Path("sim/a/keep.grid")}
-    restore_file(Path("sim/a/degraded.grid"), Path("out"), Settings("fill", options, noise=0.05))
+    restore_file(Path("sim/a/degraded.grid"), Path("out"), Settings.of("fill", options, noise=0.05))
     restored = np.loadtxt("out/restored.grid")
     assert np.mean((restored - truth) ** 2) < 0.5 * np.mean((y - truth) ** 2)
 
@@ -142,7 +144,7 @@ def test_simulating_then_restoring_is_nearer_to_the_truth_than_the_measurement()
 def test_simulation_is_the_same_for_a_seed_and_another_for_another():
     drawn = []
     for number, seed in enumerate((0, 0, 1)):
-        simulate_file(Path("a.grid"), Path(f"s{number}"), Settings("calm", noise=0.1, seed=seed))
+        simulate_file(Path("a.grid"), Path(f"s{number}"), Settings.of("calm", noise=0.1, seed=seed))
         drawn.append(np.loadtxt(f"s{number}/degraded.grid"))
     assert np.array_equal(drawn[0], drawn[1]) and not np.allclose(drawn[0], drawn[2])
 
@@ -167,18 +169,18 @@ def test_folders_patterns_and_files_are_gathered_once_each():
     def taken(p):
         return p.suffix == ".grid"
 
-    found = gathered(["more", "*.grid", "a.grid", "absent.grid"], taken)
+    found = input_files(["more", "*.grid", "a.grid", "absent.grid"], taken)
     assert [str(p) for p in found] == ["more/c.grid", "a.grid", "b.grid", "absent.grid"]
     with pytest.raises(FileNotFoundError, match=r"no file fits x\*.grid"):
-        gathered(["x*.grid"], taken)
+        input_files(["x*.grid"], taken)
     Path("empty").mkdir()
     with pytest.raises(ValueError, match="holds no file that a reader takes"):
-        gathered(["empty"], taken)
+        input_files(["empty"], taken)
 
 
 def test_no_two_inputs_share_an_output():
     many = ["a.grid", "a.npy", "x/b.grid", "y/b.grid", "x/B.npy", "q/x/b.grid", "c.grid"]
-    chosen = names([Path(name) for name in many])
+    chosen = folder_names([Path(name) for name in many])
     assert len({name.casefold() for name in chosen}) == len(many)
     assert chosen[:2] == ["a.grid", "a.npy"] and chosen[3] == "y-b" and chosen[-1] == "c"
 
@@ -195,13 +197,13 @@ def test_an_unfinished_marker_tells_runs_apart():
 
 
 def test_the_mark_is_of_all_that_decides_the_numbers():
-    one = Settings("calm", noise=0.1)
-    assert one.mark == Settings("calm", noise=0.1, device="cpu", command="said otherwise").mark
+    one = Settings.of("calm", noise=0.1)
+    assert one.mark == Settings.of("calm", noise=0.1, device="cpu", command="said otherwise").mark
     others = [
-        Settings("fill", noise=0.1), Settings("calm", noise=0.2),
-        Settings("calm", {"mode": "plain"}, noise=0.1),
-        Settings("calm", noise=0.1, seed=1), Settings("calm", noise=0.1, sampler="slow"),
-        Settings("calm", noise=0.1, sampler_options={"trust": "2"}),
+        Settings.of("fill", noise=0.1), Settings.of("calm", noise=0.2),
+        Settings.of("calm", {"mode": "plain"}, noise=0.1),
+        Settings.of("calm", noise=0.1, seed=1), Settings.of("calm", noise=0.1, sampler="slow"),
+        Settings.of("calm", noise=0.1, sampler_options={"trust": "2"}),
     ]  # fmt: skip
     assert len({settings.mark for settings in (one, *others)}) == 1 + len(others)
 
@@ -216,7 +218,7 @@ def test_noise_that_differs_between_values_is_traced_and_told_by_its_rms(monkeyp
         return replace(task, measurement=measurement)
 
     monkeypatch.setattr(tiny_parts, "calm", replace(tiny_parts.calm, solve=rows_apart))
-    facts = restore_file(Path("a.grid"), Path("out"), Settings("calm", noise=0.1, samples=True))
+    facts = restore_file(Path("a.grid"), Path("out"), Settings.of("calm", noise=0.1, samples=True))
     levels = np.linspace(0.1, 0.2, 6)
     assert facts["noise"] == pytest.approx(np.sqrt(np.mean(levels**2)), rel=1e-6)
     residual = np.loadtxt("a.grid") - np.load("out/samples.npy")[:, 0]

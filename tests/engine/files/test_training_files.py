@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import grid, restore, tiny  # noqa: F401
 
-from restore.files.training import mean_and_std, measure, read_signals
+from restore.files.training import denoising_errors, mean_and_std, read_signals
 from restore.networks import training
 from restore.sampling.by_name import load_prior
 
@@ -131,7 +131,7 @@ def test_eight_bits_are_kept_as_eight_bits():
 def test_the_measured_error_of_an_exact_denoiser_is_its_posterior_variance():
     generator = torch.Generator().manual_seed(5)
     signals = list(torch.randn(8, 1, 64, 64, generator=generator))
-    errors = measure(lambda x, sigma: x / (1 + sigma**2), signals, [0.1, 1.0, 10.0])
+    errors = denoising_errors(lambda x, sigma: x / (1 + sigma**2), signals, [0.1, 1.0, 10.0])
     for sigma, error in errors.items():
         # 32768 values: the mean square is known to about 1 %
         assert error == pytest.approx(sigma**2 / (1 + sigma**2), rel=0.05)

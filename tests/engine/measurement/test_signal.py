@@ -1,9 +1,18 @@
 """Per-chain arithmetic: every chain on its own, the same in any company."""
 
+import math
+
 import pytest
 import torch
 
-from restore.measurement.signal import ChainNoise, conjugate_gradient, dot, minimise, norm, rows
+from restore.measurement.signal import (
+    ChainNoise,
+    conjugate_gradient,
+    dot,
+    minimise,
+    norm,
+    per_chain,
+)
 
 
 def test_dot_is_the_real_inner_product():
@@ -30,6 +39,15 @@ def test_a_chain_that_converged_waits_for_the_others_unchanged():
     b = torch.randn(2, 12, dtype=torch.float64)
     x = conjugate_gradient(lambda v: (a @ v[..., None])[..., 0], b, max_steps=200)
     assert torch.equal(x[0], b[0])  # the identity is solved in one step, then left alone
+
+
+def test_conjugate_gradient_refuses_what_is_not_finite_by_name():
+    b = torch.ones(2, 3)
+    for wrong in (math.nan, math.inf):
+        with pytest.raises(FloatingPointError, match="A of the test: conjugate gradients left"):
+            conjugate_gradient(lambda v: v, torch.full((2, 3), wrong), what="A of the test")
+        with pytest.raises(FloatingPointError, match="left the real numbers"):
+            conjugate_gradient(torch.full((3,), wrong).mul, b, max_steps=1)
 
 
 def test_conjugate_gradient_takes_a_start_and_zeros():
@@ -86,9 +104,9 @@ def test_particles_draw_from_their_chain():
 
 
 def test_rows_repeat_each_observation_for_its_chains():
-    assert rows(torch.tensor([1, 2]), 6).tolist() == [1, 1, 1, 2, 2, 2]
+    assert per_chain(torch.tensor([1, 2]), 6).tolist() == [1, 1, 1, 2, 2, 2]
     with pytest.raises(ValueError, match="shared out"):
-        rows(torch.tensor([1, 2]), 3)
+        per_chain(torch.tensor([1, 2]), 3)
 
 
 def test_minimise_finds_each_chains_minimum():

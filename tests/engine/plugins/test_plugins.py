@@ -220,15 +220,16 @@ def test_requirements_are_read_as_pip_reads_them():
 
 
 def test_requirements_agree_with_packaging():
-    requirements = pytest.importorskip("packaging.requirements")
-    versions = ["0.1", "0.1.0", "0.1.1", "0.2.0", "0.10.3", "1.0", "1.2.3"]
+    from packaging.requirements import Requirement
+
+    versions = ["0.1", "0.1.0", "0.1.1", "0.2.0", "0.10.3", "1.0", "1.2.3", "1.0rc1"]
     lines = [
         f"restore-toolbox{op}{v}" for op in ("==", "!=", "<=", ">=", "<", ">") for v in versions
     ]
     lines += [f"restore-toolbox~={v}" for v in versions] + ["restore-toolbox==0.1.*"]
+    lines += [f"restore-toolbox<{high},>={low}" for low in versions for high in versions]
     for line in lines:
-        wanted = requirements.Requirement(line).specifier
+        wanted = Requirement(line).specifier
         for version in versions:
-            assert (not unmet([line], "restore-toolbox", version)) == wanted.contains(version), (
-                line, version,
-            )  # fmt: skip
+            met = wanted.contains(version, prereleases=True)
+            assert (not unmet([line], "restore-toolbox", version)) == met, (line, version)

@@ -1,6 +1,6 @@
 """Guidance: each method against what it states in closed form, and against the exact posterior.
 
-Bias of the approximate ones on the Gaussian acceptance problem (algorithms.md C.3.2; prior
+Bias of the approximate ones on the Gaussian acceptance problem (prior
 N(0, I_16), 8 of 16 directions measured with singular values 1 to 0.2), 100 steps, as (mean error
 in posterior standard deviations, variance ratio where measured, where not): the table MEASURED. A
 test that finds another number, better or worse, fails: then the method has changed.

@@ -14,7 +14,7 @@ from restore.priors.prior import isotropic, linearize
 from restore.samplers.parts import twist as twists
 from restore.samplers.parts.clouds import accept, effective, log_ratio, pick, resample
 from restore.samplers.parts.kernels import Transition
-from restore.samplers.parts.twist import misfit, twist
+from restore.samplers.parts.twist import energy, twist
 from restore.sampling.loop import iterate, sample
 from restore.sampling.watchers import Trace
 from restore.testing.cases import mixture_case, signless_case
@@ -118,7 +118,7 @@ def test_the_proximal_misfit_is_the_quadratic_form():
     matrix = measurement.operator.matrix
     inverse = torch.linalg.inv(2.0 * matrix @ matrix.T + 0.01 * torch.eye(8).double())
     residual = measurement.y - x @ matrix.T
-    power, pull = misfit(measurement, x, 2.0)
+    power, pull = energy(measurement, x, 2.0)
     torch.testing.assert_close(power, ((residual @ inverse) * residual).sum(1))
     torch.testing.assert_close(pull, residual @ inverse @ matrix)
 
@@ -211,7 +211,7 @@ def test_a_non_differentiable_operator_is_enough_for_the_derivative_free():
 
 
 def test_twisted_particles_find_the_modes_of_a_mixture():
-    """Mean over 3 problems of 8 values: within 2x of the floor (algorithms.md C.3.1; 10 problems
+    """Mean over 3 problems of 8 values: within 2x of the floor (10 problems
     in benchmarks/posterior.py), and far below what ignores y, about 8."""
     found, floor = [], []
     for seed in range(3):
@@ -224,7 +224,7 @@ def test_twisted_particles_find_the_modes_of_a_mixture():
 
 
 def test_passes_do_for_one_particle_what_a_cloud_does():
-    """The same bound; one pass alone, which is a guided sampler, misses it by far."""
+    """Passes keep the bound; one pass alone, which is a guided sampler, misses it by far."""
     found, floor = {1: 0.0, 8: 0.0}, 0.0
     for seed in range(4):
         case = mixture_case(8, 2, seed=seed)

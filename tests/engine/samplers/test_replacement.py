@@ -1,12 +1,10 @@
 """Replacement and null space: each method against its own law and against the exact posterior.
 
-On the Gaussian acceptance problem (algorithms.md C.3.2; prior N(0, I_16), 8 of 16 directions
+On the Gaussian acceptance problem (prior N(0, I_16), 8 of 16 directions
 measured with singular values 1 to 0.2), 100 steps, MEASURED holds (mean error in posterior
 standard deviations, variance ratio where measured, where not). A test that finds another number,
 better or worse, fails: then the method has changed.
 """
-
-import inspect
 
 import pytest
 import torch
@@ -20,6 +18,7 @@ from restore.measurement.signal import dot
 from restore.measurement.spectral import Spectral
 from restore.priors.exact import gaussian
 from restore.priors.schedules import karras
+from restore.samplers.base import contract_of
 from restore.samplers.parts.coordinates import coordinates
 from restore.samplers.replacing.dds import _slope, _slope_adjoint
 from restore.samplers.replacing.kadkhodaie_simoncelli import kadkhodaie_simoncelli
@@ -173,7 +172,6 @@ def test_what_has_no_singular_values_is_refused():
     for operator, noise, error in (
         (Square((4,), (4,)), Gaussian(0.1), TypeError),
         (Copy(torch.ones(4)), Poisson(10.0), TypeError),
-        (Copy(torch.ones(4)), Gaussian(torch.linspace(0.1, 0.4, 4)[None]), ValueError),
     ):
         with pytest.raises(error):
             coordinates(Measurement(torch.ones(1, 4), operator, noise), x)
@@ -218,8 +216,8 @@ class Spectrum(LinearOperator):
 
 @pytest.mark.parametrize("name", SPECTRAL)
 def test_singular_coordinates_may_be_complex(name):
-    """The same problem with a dense decomposition, of real coordinates, has the same moments;
-    500 chains, within three of their Monte-Carlo errors, 0.13."""
+    """A dense decomposition, of real coordinates, gives the same moments; 500 chains, within three
+    of their Monte-Carlo errors, 0.13."""
     prior = gaussian(torch.zeros(2, 4), 1.0)
     own = simulate(Spectrum(torch.tensor([1.0, 0.0, 1.0, 1.0])), Gaussian(0.2), draw(1, 2, 4))
     matrix = torch.view_as_real(own.operator(torch.eye(8).reshape(8, 2, 4))).flatten(1).T
@@ -336,9 +334,7 @@ def test_dds_refuses_an_axis_that_is_not_there_and_what_is_not_linear():
 def test_the_network_is_called_as_often_as_the_paper_says(name, calls):
     counting = Counting(gaussian(torch.zeros(6), 1.0).denoise)
     sampler = load(name)
-    law = (
-        {"variance": WHITE.variance} if "variance" in inspect.signature(sampler).parameters else {}
-    )
+    law = {"variance": WHITE.variance} if contract_of(sampler).law else {}
     x = 10 * draw(2, 6)
     for _ in sampler(counting, copying().to("cpu"), x, karras(10.0, 0.1, 12), plain_noise(), **law):
         pass

@@ -10,8 +10,9 @@ from restore.measurement.measurement import Measurement, stack
 from restore.measurement.noise import Gaussian
 from restore.measurement.operator import Scaled
 from restore.priors.exact import gaussian
-from restore.samplers.base import Step
+from restore.samplers.base import Step, contract_of
 from restore.sampling.loop import iterate, sample
+from restore.testing.verify import stated_calls
 
 PRIOR = gaussian(torch.zeros(6), torch.linspace(0.5, 1.5, 6))
 every = pytest.mark.parametrize("name", names())
@@ -120,14 +121,8 @@ def test_steps_come_at_every_level_and_end_at_the_sample(name):
 
 @every
 def test_it_never_calls_the_network_more_often_than_it_says(name):
-    stated = samplers()[name].facts["calls"]
     calls = run(name, steps=12).provenance["calls"]
-    if isinstance(stated, (int, float)):
-        assert calls <= stated * 12
-    else:
-        options = inspect.signature(load(name)).parameters
-        table = {key: p.default for key, p in options.items() if p.default is not p.empty}
-        assert calls <= eval(stated, {"__builtins__": {}}, table) * 12
+    assert calls <= stated_calls(samplers()[name], load(name), {}, 12)
 
 
 @every
@@ -166,7 +161,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(name, tmp_path):
 def test_the_defaults_hold_from_few_steps_to_many(name, steps):
     if samplers()[name].facts.get("unconditional"):
         pytest.skip("samples the prior: does not look at the measurement")
-    several = "particles" in inspect.signature(load(name)).parameters  # in each chain
+    several = contract_of(load(name)).particles is not None  # in each chain
     samples = run(name, chains=40 if several else 200, steps=steps).samples
     kept = samples[:, 1::2]
     assert torch.isfinite(samples).all()

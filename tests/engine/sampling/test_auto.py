@@ -12,7 +12,7 @@ from restore.measurement.noise import Gaussian, Poisson
 from restore.measurement.operator import Operator
 from restore.plugins.discovery import catalog
 from restore.priors.exact import gaussian
-from restore.sampling.auto import choose, differentiable
+from restore.sampling.auto import choose_sampler, differentiable
 from restore.testing.cases import Signless
 
 PRIOR = gaussian(torch.zeros(6), 1.0)
@@ -49,20 +49,20 @@ def measured(operator, noise):
     ],
 )
 def test_every_class_of_problems_has_its_sampler(measurement, expected):
-    name, reason = choose(measurement, PRIOR)
+    name, reason = choose_sampler(measurement, PRIOR)
     assert name == expected and reason
     assert name in catalog().registry("samplers")
 
 
 def test_a_gradient_that_does_not_fit_is_not_asked_for():
     heavy = dataclasses.replace(PRIOR, footprint=1e15)
-    name, reason = choose(measured(Dense(MATRIX), Gaussian(0.1)), heavy)
+    name, reason = choose_sampler(measured(Dense(MATRIX), Gaussian(0.1)), heavy)
     assert name == "daps" and "memory" in reason
 
 
 def test_a_stack_is_judged_by_its_first():
     several = [measured(Signless(MATRIX + i), Gaussian(0.1)) for i in range(2)]
-    assert choose(stack(several), PRIOR).name == "daps"
+    assert choose_sampler(stack(several), PRIOR).name == "daps"
 
 
 def test_rounding_has_no_derivative_and_absolute_values_have():
@@ -82,5 +82,5 @@ def test_the_samples_are_those_of_the_chosen_and_say_so():
 
 def test_the_choice_leaves_the_measurement_as_it_was():
     measurement = Measurement(torch.zeros(6), Copy(HALF), Gaussian(0.0))
-    choose(measurement, PRIOR)
+    choose_sampler(measurement, PRIOR)
     assert measurement.observations == 1

@@ -12,7 +12,7 @@ from restore.measurement.noise import Gaussian, Poisson
 from restore.priors.exact import gaussian
 from restore.priors.prior import Prior
 from restore.priors.schedules import karras
-from restore.samplers.base import Step
+from restore.samplers.base import Step, sampler
 from restore.samplers.integrators.integrators import ancestral, heun
 from restore.sampling import loop
 from restore.sampling.loop import iterate, sample
@@ -89,10 +89,11 @@ def test_calls_are_counted_per_chain():
     assert two.provenance["calls"] == 19
 
 
-def test_the_drivers_law_reaches_a_sampler_that_asks_for_one():
+def test_the_drivers_law_reaches_a_sampler_that_declares_it():
     seen = []
 
-    def curious(denoise, measurement, x, sigmas, randn_like, *, variance=None):
+    @sampler(law=True)
+    def curious(denoise, measurement, x, sigmas, randn_like, *, variance):
         seen.append(variance(1.0))
         yield Step(x, x, 1.0)
 
@@ -169,6 +170,8 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         sample(copying(), PRIOR, load("dps"), seed=0, watch=[cut], checkpoint=path)
     with pytest.raises(ValueError, match="another run"):
         sample(copying(), PRIOR, load("dps"), seed=1, checkpoint=path)
+    with pytest.raises(ValueError, match="another run"):
+        sample(copying(), PRIOR, load("dps"), seed=0, integrator=heun, checkpoint=path)
 
 
 def test_what_is_wrong_with_a_call_is_said():

@@ -18,7 +18,7 @@ from restore.testing.cases import (
     mixture_case,
 )
 from restore.testing.closed_forms import GaussianPosterior
-from restore.testing.verify import FLOOR, IGNORE, measured, posterior_samplers, verify
+from restore.testing.verify import FLOOR, IGNORE, posterior_samplers, row_of, verify
 
 
 def run(*arguments: str):
@@ -38,12 +38,12 @@ def test_a_row_sees_samples_that_are_too_narrow_or_off():
     case = gaussian_case(0.5)
     exact = case.after.draw(2000, 1)
     narrow = case.after.mean + 0.5 * (exact - case.after.mean)
-    row = measured(case, narrow, exact, "gaussian", "narrow")
+    row = row_of(case, narrow, exact, "gaussian", "narrow")
     assert row.observed == pytest.approx(0.25, rel=0.1)
     assert row.unobserved == pytest.approx(0.25, rel=0.1)
     assert row.coverage_90 < 0.65 and row.coverage_50 < 0.35
     off = exact + 2 * case.after.variance(torch.eye(16).double()).sqrt()
-    assert measured(case, off, exact, "gaussian", "off").mean_error > 0.5
+    assert row_of(case, off, exact, "gaussian", "off").mean_error > 0.5
 
 
 def test_a_sampler_that_cannot_says_why():

@@ -141,7 +141,7 @@ def test_dead_rays_are_left_out_of_the_operator():
         likelihood.transmission(record, SUMS),
         likelihood.log_gaussian(record, SUMS, std=0.1),
     ):
-        assert measurement.measured.flatten().tolist() == [True, False, True, True, True, True]
+        assert measurement.measured_mask.flatten().tolist() == [True, False, True, True, True, True]
         x = torch.rand(1, 1, 1, 2, 3, generator=torch.Generator().manual_seed(0))
         assert measurement.score(x).flatten()[1] == 0
     assert measurement.chi_square(record.signal[None, None]).item() == 0

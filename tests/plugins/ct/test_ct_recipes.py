@@ -39,12 +39,12 @@ def small():
 def measured(tmp_path_factory):
     """A slice of 128x128 in 24 views, simulated on a finer grid; and its reference."""
     folder = tmp_path_factory.mktemp("sim") / "s"
-    simulate_file(small(), folder, Settings("ct", {"views": 24, "counts": 1e5}, seed=1))
+    simulate_file(small(), folder, Settings.of("ct", {"views": 24, "counts": 1e5}, seed=1))
     return folder / "measurement.h5", folder / "reference.h5"
 
 
 def run(source, folder, recipe="ct", options=None, **more):
-    settings = Settings(recipe, options or {}, chains=3, steps=3, **more)
+    settings = Settings.of(recipe, options or {}, chains=3, steps=3, **more)
     return restore_file(source, folder, settings)
 
 

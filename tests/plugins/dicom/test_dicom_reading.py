@@ -6,9 +6,9 @@ import pytest
 import torch
 from dicom_samples import ct, ct_series, enhanced, mosaic, mr, save
 from pydicom.data import get_testdata_file
-from restore_dicom import volumes
 from restore_dicom.files.dicom.reading import read_dicom
 from restore_dicom.files.dicom.series import read_series
+from restore_dicom.files.nifti import read_nifti
 
 NORMAL = np.cross([0.8, 0.6, 0], [0, 0, -1])  # of dicom_samples.TILTED
 
@@ -135,14 +135,6 @@ def test_an_object_without_a_place_has_no_geometry(tmp_path):
     assert read_dicom(save(made, tmp_path / "a.dcm")).meta["geometry"] is None
 
 
-def test_a_file_without_extension_is_known_by_its_mark(tmp_path):
-    path = save(mr(np.zeros((2, 2), np.uint16)), tmp_path / "IM0001")
-    assert volumes.read(path).meta["format"] == "dicom"
-    (tmp_path / "notes").write_text("no volume")
-    with pytest.raises(ValueError, match=r"notes is no volume that is read here: \.dcm"):
-        volumes.read(tmp_path / "notes")
-
-
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -261,7 +253,7 @@ def test_the_shared_files_are_read_as_their_manifest_says(shared_data):
 def test_a_siemens_mosaic_lies_where_its_nifti_says(shared_data):
     """dcm_qa's reference: the same head, same field of view, interpolated to twice the pixels."""
     tiles = read_dicom(shared_data / "mri" / "dcmqa_siemens_mosaic.IMA").meta["geometry"]
-    nifti = volumes.read(shared_data / "mri" / "dcmqa_epi_interp.nii").meta["geometry"]
+    nifti = read_nifti(shared_data / "mri" / "dcmqa_epi_interp.nii").meta["geometry"]
     ends = [tiles.affine @ [44.5, 44.5, z, 1] for z in (0, 59)]
     expected = [nifti.affine @ [89.5, 89.5, z, 1] for z in (0, 59)]
     np.testing.assert_allclose(ends, expected, atol=2.0)

@@ -62,7 +62,7 @@ def test_an_embedded_prior_takes_any_size(name, channels):
 
 
 def restored(source, target, recipe, folder, **options):
-    settings = Settings(
+    settings = Settings.of(
         recipe, options, chains=2, steps=2, noise=0.1, prior=str(folder), device="cpu"
     )
     return restore_file(source, target, settings)
@@ -113,10 +113,10 @@ def test_simulated_and_restored(tmp_path, folders, recipe, options, shown):
     Image.fromarray(rng.integers(0, 256, (20, 25, 3)).astype(np.uint8)).save(clean)
     folder = tmp_path / "bad" / "clean"
     folder.parent.mkdir()
-    simulate_file(clean, folder, Settings(recipe, options, noise=0.1))
+    simulate_file(clean, folder, Settings.of(recipe, options, noise=0.1))
     options = {"mask": folder / "mask.png"} if recipe == "inpaint" else options
     reference = folder / "reference.tif"
-    settings = Settings(
+    settings = Settings.of(
         recipe,
         options,
         chains=2,

@@ -65,10 +65,10 @@ def test_solve_reads_what_simulate_wrote(tmp_path, name, options, colour):
     assert task.measurement.operator.in_shape == clean.shape
     assert task.measurement.noise.std == 0.3
     assert task.prior == ("image-colour" if colour else "image-grey")
-    expected = y * task.measurement.measured[0] if name == "inpaint" else y
+    expected = y * task.measurement.measured_mask[0] if name == "inpaint" else y
     assert torch.equal(task.measurement.y[0], expected)
     # the truth explains the measurement: chi-square is 1, give or take 4 standard deviations
-    count = task.measurement.measured.expand_as(task.measurement.y).sum().item()
+    count = task.measurement.measured_mask.expand_as(task.measurement.y).sum().item()
     chi_square = task.measurement.chi_square(clean[None]).item()
     assert abs(chi_square - 1) < 4 * (2 / count) ** 0.5
     presented = task.present(clean)
@@ -103,7 +103,7 @@ def test_a_posterior_under_an_exact_prior_explains_a_simulated_file(tmp_path):
     task = recipe.solve(measured, 0.1, mask=tmp_path / "mask.png")
     prior = restore.gaussian(torch.full((1, 8, 8), 0.5), 0.09 * torch.eye(64))
     posterior = restore.sample(task.measurement, prior, task.sampler.name, chains=64, steps=200)
-    seen = task.measurement.measured[0]
+    seen = task.measurement.measured_mask[0]
     assert posterior.std[seen].mean() == pytest.approx(0.1 * 0.9**0.5, rel=0.05)
     assert posterior.std[~seen].mean() == pytest.approx(0.3, rel=0.05)
 
@@ -115,7 +115,7 @@ def test_what_was_measured_is_white_in_no_mask(tmp_path):
     mask[21] = (255, 0, 0)  # one third: not
     Image.fromarray(mask).save(tmp_path / "mask.png")
     task = RECIPES["inpaint"].solve(Record(COLOUR, "image"), 0.1, mask=tmp_path / "mask.png")
-    missing = ~task.measurement.measured[0].any(0).numpy()
+    missing = ~task.measurement.measured_mask[0].any(0).numpy()
     np.testing.assert_array_equal(missing, mask.mean(2) > 127)
     assert task.facts["missing"] == pytest.approx(missing.mean(), abs=1e-6)
 

@@ -49,7 +49,7 @@ def full(tmp_path):
 
 
 def run(source, folder, recipe="mri", options=None, **more):
-    settings = Settings(recipe, options or {}, chains=3, steps=4, **more)
+    settings = Settings.of(recipe, options or {}, chains=3, steps=4, **more)
     told = []
     facts = restore_file(source, folder, settings, progress=lambda *step: told.append(step))
     assert {total for _, _, total, _ in told} == {4} and "sigma" in told[-1][-1]
@@ -362,7 +362,7 @@ def test_what_is_no_magnitude_is_told(signal, said):
 
 def test_simulated_magnitudes_are_written(tmp_path):
     source = pydicom.data.get_testdata_file("MR_small.dcm", download=False)
-    simulate_file(Path(source), tmp_path / "s", Settings("mri-denoise", noise=0.1))
+    simulate_file(Path(source), tmp_path / "s", Settings.of("mri-denoise", noise=0.1))
     assert (tmp_path / "s/measurement.dcm").exists()
 
 

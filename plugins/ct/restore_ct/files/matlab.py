@@ -12,8 +12,9 @@ from scipy.io import loadmat
 
 from restore.files.naming import naming
 from restore.files.task import Record
+from restore.measurement.checks import sizes
 
-from ..scan import FLAT, number, scan, sizes
+from ..scan import FLAT, number, scan
 
 NAMES = ("CtDataFull", "CtDataLimited", "CtData")
 PITCH = ("pixelSizePost", "pixelSize")  # after binning, before it

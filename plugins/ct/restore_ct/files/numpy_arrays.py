@@ -30,9 +30,10 @@ from restore_dicom.geometry import Geometry
 from restore.atomic import atomic_file
 from restore.files.naming import naming
 from restore.files.task import Record
+from restore.measurement.checks import sizes
 from restore.plugins.registry import unknown
 
-from ..scan import KINDS, scan, sizes, unit_of_angles
+from ..scan import KINDS, scan, unit_of_angles
 
 AXES = ("slice", "view", "bin")
 NUMBERS = ("pitch", "offset", "centre", "source_radius", "detector_radius", "pixel", "counts0",

@@ -14,12 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from restore.files.task import Record
+from restore.measurement.checks import sizes
 from restore.measurement.not_gaussian import Transmission
 from restore.measurement.signal import ChainNoise
 
 from .. import physics
 from ..noise import as_sinogram
-from ..scan import positive, scan, sizes
+from ..scan import positive, scan
 
 FINER = 2  # times the pixels, and the bins, that are reconstructed
 AT_ONCE = 8  # slices

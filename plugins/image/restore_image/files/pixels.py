@@ -87,10 +87,7 @@ def as_it_lay(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def enlarged(record: Record, signal: Tensor, factor: int) -> Record:
-    """The record of a signal with `factor` times the pixels on the same paper.
-
-    Alpha is interpolated.
-    """
+    """A record of `signal`: `factor` times the pixels on the same paper, alpha interpolated."""
     meta = dict(record.meta)
     if meta.get("alpha") is not None:
         meta["alpha"] = _interpolated(meta["alpha"], factor)

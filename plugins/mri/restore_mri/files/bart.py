@@ -11,9 +11,10 @@ from typing import BinaryIO
 import numpy as np
 
 from restore.files.task import Record
+from restore.measurement.checks import sizes
 
 from ..kspace.cartesian import cartesian
-from ..kspace.samples import checked, sizes, to_image
+from ..kspace.samples import checked, to_image
 
 COIL, SLICE = 3, 13
 FRAMES = (SLICE, 5, 10, 11)  # what becomes the first axis, slices slowest

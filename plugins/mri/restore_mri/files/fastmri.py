@@ -14,10 +14,10 @@ from restore_dicom.geometry import LPS, Geometry
 from torch import Tensor
 
 from restore.files.task import Record
+from restore.measurement.checks import sizes
 
 from ..kspace.along_trajectory import along
 from ..kspace.cartesian import cartesian, reconstruction
-from ..kspace.samples import sizes
 from .ismrmrd.header import Header, parse
 
 TARGETS = ("reconstruction_rss", "reconstruction_esc")

@@ -11,9 +11,9 @@ import numpy as np
 import scipy.io
 
 from restore.files.task import Record
+from restore.measurement.checks import sizes
 
 from ..kspace.cartesian import cartesian
-from ..kspace.samples import sizes
 from .numpy_arrays import the_complex_one
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"

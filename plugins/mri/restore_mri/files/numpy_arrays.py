@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from restore.files.task import Record
+from restore.measurement.checks import sizes
 
 from ..kspace.cartesian import cartesian
-from ..kspace.samples import sizes
 
 NAME = "kspace"  # the array of this name is k-space, whatever others there are
 

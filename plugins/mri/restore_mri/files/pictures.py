@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from restore.files.task import Record
-
-from ..kspace.samples import sizes
+from restore.measurement.checks import sizes
 
 WARNING = "restored by a learned prior; for research, not for diagnosis"
 NAMES = {"volume": "reconstruction", "std": "reconstruction_std"}

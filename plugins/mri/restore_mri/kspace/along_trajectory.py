@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from restore.files.task import Record
+from restore.measurement.checks import sizes
 
 from .cartesian import NOTHING_SAID
-from .samples import checked, sizes
+from .samples import checked
 
 ROUNDING = 1e-3  # float32 coordinates may reach so far beyond the edge
 

@@ -10,9 +10,10 @@ from restore_dicom.geometry import Geometry
 from torch import Tensor
 
 from restore.files.task import Record
+from restore.measurement.checks import sizes
 
 from .convention import PLANE, centred
-from .samples import checked, crop_field, first_kept, intersection, measured_mask, sizes
+from .samples import checked, crop_field, first_kept, intersection, measured_mask
 
 # what every `kspace` Record has in its meta, and what it means if the file does not say
 NOTHING_SAID: Mapping[str, Any] = {

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restore.measurement.checks import sizes
+
 CHANCE = 1e-3  # a smaller share of exact zeros is quantised data, not undersampling
 
 
@@ -77,8 +79,3 @@ def intersection(first: Tensor | None, second: Tensor | None) -> Tensor | None:
 def shared(mask: Tensor) -> Tensor:
     """A mask (slice, ky, kx) as (ky, kx) where it is the same in all slices."""
     return mask[0] if mask.ndim == 3 and (mask == mask[:1]).all() else mask
-
-
-def sizes(shape: Sequence[int]) -> str:
-    """A shape in words: 2x3x4."""
-    return "x".join(str(int(n)) for n in shape) or "a single number"

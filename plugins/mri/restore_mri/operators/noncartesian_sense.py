@@ -56,8 +56,7 @@ class NonCartesianSense(LinearOperator):
         images = images.reshape(*y.shape[:3], *self.in_shape[1:])
         return (self._like("coils", y).conj() * images).sum(2)
 
-    def normal(self, x: Tensor) -> Tensor:
-        x = self._checked(x, self.in_shape, "input")
+    def _normal(self, x: Tensor) -> Tensor:
         coils, found = self._like("coils", x), torch.zeros_like(x)
         room = CACHED if x.device.type == "cpu" else LARGE
         step = max(1, room // (2 ** len(self.nufft.size) * x[0].numel() * len(x)))

@@ -10,10 +10,8 @@ import torch
 from restore_operators.pixels.diagonal import Unitary
 from torch import Tensor
 
-from restore.measurement.operator import shift_column
 
-
-class Rows(Unitary):
+class RowEigenbasis(Unitary):
     """c = V^H x, where A^H A = V diag(values) V^H; complex (frames, slice, y, x) -> the same.
 
     coils: (coil, slice or 1, y, x). gains: M^2, (frames or 1, slice or 1, y, x), of size 1 along
@@ -32,9 +30,9 @@ class Rows(Unitary):
         self.values = values.clamp(min=0).movedim(-1, axis)
 
     def solve(self, b: Tensor, shift: float | Tensor) -> Tensor:
-        """(A^H A + shift)^-1 b."""
+        """(A^H A + shift)^-1 b; shift: a number, or a column that multiplies b."""
         values = self._like("values", b)
-        return self.adjoint(self(b) / (values + shift_column(shift, b)))
+        return self.adjoint(self(b) / (values + shift))
 
     def _forward(self, x: Tensor) -> Tensor:
         return self._rotated(self._like("vectors", x).mH, x)
@@ -43,7 +41,7 @@ class Rows(Unitary):
         return self._rotated(self._like("vectors", y), y)
 
     def _rotated(self, matrices: Tensor, x: Tensor) -> Tensor:
-        """What shares a matrix stands side by side: one product for all of it."""
+        """Each row times its matrix; rows that share a matrix go through one product."""
         own = [i for i in (1, 2) if matrices.shape[i - 1] > 1]
         shared = [i for i in (1, 2) if i not in own]
         order = [*own, 3, 4, 0, *shared]
@@ -55,7 +53,7 @@ class Rows(Unitary):
 
 
 def systems(in_shape: Sequence[int], coils: Tensor, gains: Tensor, axis: int) -> tuple[int, int]:
-    """How many matrices there are, and of what size."""
+    """The number of matrices to decompose, and their size."""
     shape = torch.broadcast_shapes(gains.shape, (1, *coils.shape[1:]))
     size = in_shape[axis]
     return int(torch.Size(shape).numel()) // size, size

@@ -14,11 +14,11 @@ from restore_operators.pixels.mask import Mask
 from restore_operators.transforms.nufft import largest_value
 from torch import Tensor
 
-from restore.measurement.operator import LinearOperator, shift_column
+from restore.measurement.operator import LinearOperator
 from restore.measurement.signal import conjugate_gradient
 from restore.measurement.spectral import Spectral
 
-from .row_by_row import Rows, systems
+from .row_by_row import RowEigenbasis, systems
 
 CACHED = 2**17  # elements transformed in one go on a CPU: they stay in its cache
 LARGE = 2**27  # the same elsewhere, 1 GiB
@@ -91,8 +91,7 @@ class Sense(LinearOperator):
             add_products(x[rows, frame, planes], _at(coils, coil, planes), image)
         return x
 
-    def normal(self, x: Tensor) -> Tensor:
-        x = self._checked(x, self.in_shape, "input")
+    def _normal(self, x: Tensor) -> Tensor:
         coils, gains = self._like("coils", x), self._like("gains", x)
         if not self.folded:
             return self._like("power", x) * gains * x
@@ -105,26 +104,23 @@ class Sense(LinearOperator):
             add_products(found[rows, frame, planes], maps.conj(), image)
         return found
 
-    def solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None = None) -> Tensor:
-        b = self._checked(b, self.in_shape, "input")
+    def _solve_normal(self, b: Tensor, shift: float | Tensor, start: Tensor | None) -> Tensor:
         if self.closed is not None:
             return self.closed.solve_normal(b, shift)
-        column = shift_column(shift, b)
         if not self.folded:
-            return b / (self._like("power", b) * self._like("gains", b) + column)
-        if (rows := self._rows(PAYS)) is not None:
+            return b / (self._like("power", b) * self._like("gains", b) + shift)
+        if (rows := self._eigenbasis(PAYS)) is not None:
             return rows.solve(b, shift)
         return conjugate_gradient(
-            lambda x: self.normal(x) + column * x, b, start=start, max_steps=STEPS
+            lambda x: self._normal(x) + shift * x, b, start=start, max_steps=STEPS, what=self
         )
 
-    def tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
-        y = self._checked(y, self.out_shape, "output")
+    def _tikhonov(self, y: Tensor, shift: float | Tensor) -> Tensor:
         if self.closed is not None:
             return self.closed.tikhonov(y.reshape(-1, *self.in_shape), shift)
-        rows = self._rows(PAYS) if self.folded else None
+        rows = self._eigenbasis(PAYS) if self.folded else None
         if rows is None:
-            return self.solve_normal(self._adjoint(y), shift)
+            return super()._tikhonov(y, shift)
         # in double precision: a small shift would blow up the rounding of what A does not see
         return rows.solve(self._adjoint(y.to(torch.complex128)), shift).to(y.dtype)
 
@@ -133,20 +129,23 @@ class Sense(LinearOperator):
             return self.closed.norm()
         if not self.folded:
             return (self.power * self.gains).max().item() ** 0.5
-        if "rows" in self._moved:
-            return self._moved["rows"].values.max().item() ** 0.5
+        if "eigenbasis" in self._moved:
+            return self._moved["eigenbasis"].values.max().item() ** 0.5
         if "norm" not in self._moved:
             self._moved["norm"] = largest_value(self.normal, self.in_shape, steps)
         return self._moved["norm"]
 
     def svd(self) -> Spectral | None:
-        """Of one coil with |S| = 1, a mask along one axis where that is feasible, and of none."""
+        """The decomposition for one coil with |S| = 1, for no mask, and for a mask along one axis.
+
+        None for other masks, and where one axis is too long to be decomposed.
+        """
         if self.closed is not None:
             found = self.closed.svd()
             return replace(
                 found, from_measurement=lambda y: found.from_measurement(y.view(-1, *self.in_shape))
             )
-        rows = self._rows(FEASIBLE) if self.folded else Identity(self.in_shape)
+        rows = self._eigenbasis(FEASIBLE) if self.folded else Identity(self.in_shape)
         if rows is None:
             return None
         squares = rows.values if self.folded else self.power * self.gains
@@ -160,14 +159,14 @@ class Sense(LinearOperator):
 
         return Spectral(values, rows.adjoint, rows, from_measurement)
 
-    def _rows(self, work: int) -> Rows | None:
+    def _eigenbasis(self, work: int) -> RowEigenbasis | None:
         """The decomposition by rows, made once, where there is one that takes no more work."""
-        if "rows" not in self._moved and len(self.folded) == 1:
+        if "eigenbasis" not in self._moved and len(self.folded) == 1:
             problem = (self.in_shape, self.coils, self.gains, self.folded[0])
             count, size = systems(*problem)
             if count * size**3 <= work and 16 * count * size**2 <= MEMORY:
-                self._moved["rows"] = Rows(*problem)
-        return self._moved.get("rows")
+                self._moved["eigenbasis"] = RowEigenbasis(*problem)
+        return self._moved.get("eigenbasis")
 
     def _blocks(self, x: Tensor) -> Blocks:
         """Batch, frame, slices and coils of what is transformed in one go."""
@@ -244,7 +243,7 @@ def _checked_mask(mask: Tensor | None, in_shape: Sequence[int]) -> Tensor:
 
 
 def _phases(in_shape: Sequence[int], axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """What a plain transform needs before and after it to be centred.
+    """The phases before and after a plain transform that centre it.
 
     exp(-2 pi i (k - c)(n - c) / N) = exp(2 pi i c (k - c) / N) exp(-2 pi i k n / N)
     exp(2 pi i c n / N), with c = N // 2. Real where all sizes are even.

@@ -47,7 +47,7 @@ EXPECTED_OF = {
 
 @dataclass(frozen=True)
 class Derivation:
-    """What one run writes into each object that it makes of one series."""
+    """The attributes that one run writes into each object that it makes of one series."""
 
     description: str
     version: str  # of restore

@@ -39,7 +39,7 @@ def read_series(folder: str | Path) -> Record:
 
 
 def _headers(folder: Path) -> dict[Path, Dataset]:
-    """The headers of the DICOM images in a folder, by path; ValueError where there are none."""
+    """The headers of the DICOM images in a folder, by path, without their pixels."""
     found: dict[Path, Dataset] = {}
     for path in sorted(folder.iterdir()):
         if not path.is_file() or path.name.startswith("."):
