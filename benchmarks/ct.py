@@ -84,7 +84,7 @@ def rivals(task: Task, setting: Setting) -> Iterator[tuple[str, Tensor]]:
     y, operator = task.measurement.y, task.measurement.operator
     weights = task.measurement.noise.std**-2
     for name in ("fbp", "sirt", "cgls"):
-        yield name.upper(), task.baselines[name]()
+        yield name.upper(), task.comparison.baselines[name]()
     weight = setting.tv * weights.mean().item() ** 0.5
     yield (
         "TV",

@@ -145,16 +145,16 @@ def _ours(name: str, options: dict, images, parts: list[Measurement], prior, giv
         precision="auto", seed=0, **options,
     )  # fmt: skip
     seconds = time.perf_counter() - started
-    alone = [posterior.observation(i) for i in range(len(images))]
+    by_image = [posterior.observation(i) for i in range(len(images))]
     covered = []
-    for one, x in zip(alone, images, strict=True):
-        low, high = one.interval(0.9)
+    for of_image, x in zip(by_image, images, strict=True):
+        low, high = of_image.interval(0.9)
         covered.append(((low <= x) & (x <= high)).double().mean().item())
     chi = measurement.chi_square(posterior.samples.flatten(0, 1)).mean().item()
     return [
         f"restore {name}",
-        quality([one.mean for one in alone], images),
-        quality([one.samples[0] for one in alone], images),
+        quality([of_image.mean for of_image in by_image], images),
+        quality([of_image.samples[0] for of_image in by_image], images),
         f"{100 * np.mean(covered):.0f} %",
         f"{chi:.2f}",
         f"{seconds:.0f}",

@@ -126,13 +126,15 @@ def rivals(task: Task) -> Iterator[tuple[str, list[Tensor]]]:
 
 def compare(case: Case, mask: str, rate: float, chains: int, steps: int) -> list[list[str]]:
     task = mri.solve(case.record(), None, accelerate=rate, mask=mask, calibration=case.calibration)
-    truth = task.reference.signal if case.truth is None else case.truth()
+    truth = task.comparison.reference.signal if case.truth is None else case.truth()
     net = f"{mask} {rate:g} ({task.facts['acceleration']:.2f})"
     rows = []
 
     def add(name: str, answers: list[Tensor], inside: str = "", seconds: str = "") -> None:
         shown = [task.present(answer).signal for answer in answers]
-        filled = [expected(predictive(task.predict, [x])).signal for x in answers]
+        filled = [
+            expected(predictive(task.comparison.noisy_reference, [x])).signal for x in answers
+        ]
         cells = [*plain(case, shown, truth), *predicted(case, filled, truth)]
         rows.append([case.name, net, name, *cells, inside, seconds])
 
@@ -141,7 +143,7 @@ def compare(case: Case, mask: str, rate: float, chains: int, steps: int) -> list
     started = time.perf_counter()
     posterior, factor, trust = sampled(task, chains, steps)
     seconds = time.perf_counter() - started
-    draws = predictive(task.predict, posterior.samples)
+    draws = predictive(task.comparison.noisy_reference, posterior.samples)
     shown = [task.present(x) for x in posterior.samples] if case.truth else draws[:chains]
     inside = coverage(case, [record.signal for record in shown], truth)
     inside = f"{inside} (x{factor:.1f}, {trust:g})"
@@ -153,7 +155,7 @@ def compare(case: Case, mask: str, rate: float, chains: int, steps: int) -> list
 
 
 def coverage(case: Case, samples: list[Tensor], truth: Tensor) -> str:
-    """Of all pixels, and where the truth is known also of those that are not black in it."""
+    """The coverage of all pixels; where the truth is known, also of those not black in it."""
     whole = f"{covered(samples, truth):.2f}"
     if case.truth is None:
         return whole
@@ -162,23 +164,23 @@ def coverage(case: Case, samples: list[Tensor], truth: Tensor) -> str:
 
 
 def sampled(task: Task, chains: int, steps: int) -> tuple[Posterior, float, float]:
-    """As `restore run mri` does, with the width and the trust that held-out lines ask for."""
+    """The posterior that `restore run mri` draws, with its width and trust from held-out lines."""
     prior = slicewise(slices())
-    split = task.split()
+    split = task.held_out_split()
 
     def run(measurement: Measurement, chains: int, seed: int, options: dict) -> Posterior:
         return restore.sample(
-            measurement, prior, task.sampler, chains=chains, seed=seed, precision="auto",
-            sigmas=task.schedule(steps), **options,
+            measurement, prior, task.sampler.name, chains=chains, seed=seed, precision="auto",
+            sigmas=task.sampler.schedule(steps), **options,
         )  # fmt: skip
 
     few = lambda options: run(split.kept, CHAINS, 1, options).samples  # noqa: E731
-    best, factor = best_options(task.tries, few, split)
+    best, factor = best_options(task.sampler.candidate_options, few, split)
     return run(task.measurement, chains, 0, best).widened(factor), factor, best["trust"]
 
 
 def plain(case: Case, images: list[Tensor], truth: Tensor) -> list[str]:
-    """Of the image with the least error: complex, but where the truth has a phase of its own."""
+    """Figures of the image of least error: complex, but where the truth has a phase of its own."""
     error = metrics.complex_nmse if case.truth is None else metrics.nmse_fastmri_volume
     best = min(images, key=lambda image: error(image, truth))
     shown = [f"{measure(best, truth):.4g}" for measure in FIGURES.values()]

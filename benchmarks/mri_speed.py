@@ -145,7 +145,7 @@ def reconstruction() -> str:
 
 
 def _deepinv_diffpir(coils: Tensor, mask: Tensor, y: Tensor, prior: Prior, noise: float):
-    """Its own physics, whose proximal step is by conjugate gradients; lambda 1 is ours."""
+    """deepinv's DiffPIR on its own physics, a proximal step by conjugate gradients; lambda 1."""
     deepinv = _module("deepinv")
     if deepinv is None:
         return {}

@@ -70,6 +70,8 @@ _FACE = {
     "Material": "networks.material",
     "Recipe": "files.task",
     "Record": "files.task",
+    "SamplerChoice": "files.task",
+    "Comparison": "files.task",
     "Split": "sampling.held_out",
     "Task": "files.task",
 }
@@ -77,7 +79,7 @@ _FACE = {
 __all__ = sorted(_FACE)
 
 if TYPE_CHECKING:
-    from .files.task import Recipe, Record, Task
+    from .files.task import Comparison, Recipe, Record, SamplerChoice, Task
     from .measurement.measurement import Measurement, simulate, stack
     from .measurement.noise import Gaussian, NoiseModel, Poisson
     from .measurement.not_gaussian import (

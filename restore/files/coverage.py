@@ -13,16 +13,18 @@ from torch import Tensor
 
 from .task import Record
 
-Predict = Callable[[Tensor, torch.Generator], Record]
+NoisyReference = Callable[[Tensor, torch.Generator], Record]
 DRAWS = 64  # of the reference in all
 
 
-def predictive(predict: Predict, signals: Iterable[Tensor], seed: int = 0) -> list[Record]:
+def predictive(
+    noisy_reference: NoisyReference, signals: Iterable[Tensor], seed: int = 0
+) -> list[Record]:
     """Draws of a noisy reference, equally many for each signal; the first ones, one for each."""
     signals = list(signals)
     generator = torch.Generator().manual_seed(seed)
     rounds = -(-DRAWS // len(signals))
-    return [predict(signal, generator) for _ in range(rounds) for signal in signals]
+    return [noisy_reference(signal, generator) for _ in range(rounds) for signal in signals]
 
 
 def expected(draws: Sequence[Record]) -> Record:

@@ -123,30 +123,33 @@ def pose(
     record = read(source, entry)
     noise, noise_source = _noise(record, recipe, settings)
     task = _solve(recipe, record, noise, settings)
-    if settings.outputs.baseline not in (None, *task.baselines):
-        raise UsageError(unknown("baseline", str(settings.outputs.baseline), task.baselines))
+    if settings.outputs.baseline not in (None, *task.comparison.baselines):
+        raise UsageError(
+            unknown("baseline", str(settings.outputs.baseline), task.comparison.baselines)
+        )
     format = _format(source, task, settings)
     writer = find("writers", Path(f"restored{format}"), entry)
     prior_name = settings.sampling.prior or task.prior
-    prior = task.adapt(load_prior(prior_name))
+    prior = task.adapt_prior(load_prior(prior_name))
     sampler, options = _sampler(task, prior, settings.sampling)
     if sampler.reason:
-        task = replace(task, facts={**task.facts, "chosen": sampler.reason})
+        task = task.with_facts({"chosen": sampler.reason})
     problem = Problem(
         source, record, task, prior, prior_name, sampler, options, writer, format, noise_source
     )
     if settings.reference is not None:
         reference = read(_reference(problem.source, settings.reference), entry)
         return _compared(problem, reference, entry)
-    return problem if task.reference is None else _compared(problem, task.reference, entry)
+    reference = task.comparison.reference
+    return problem if reference is None else _compared(problem, reference, entry)
 
 
 def _sampler(task: Task, prior: Prior, asked: Sampling) -> tuple[Chosen, dict[str, Any]]:
     """The sampler that will run, and its options: the user's before the task's own."""
     chosen = by_name.sampler_for(
-        asked.sampler or task.sampler, task.measurement, prior, asked.device
+        asked.sampler or task.sampler.name, task.measurement, prior, asked.device
     )
-    own = task.options if chosen.name == task.sampler else {}
+    own = task.sampler.options if chosen.name == task.sampler.name else {}
     return chosen, {**own, **parsed(chosen.sampler, asked.sampler_options, chosen.name)}
 
 

@@ -51,8 +51,8 @@ def restore_file(
     problem = pose(source, settings, load_prior)
     if say is not None:
         say(problem)
-    if problem.task.prepare is not None:
-        problem = replace(problem, task=problem.task.prepare(problem.prior))
+    if problem.task.pose_with_prior is not None:
+        problem = replace(problem, task=problem.task.pose_with_prior(problem.prior))
     problem, factor = _calibrated(problem, settings.sampling, progress)
     trace, watch = _watched(problem.task.measurement, progress)
     posterior = _sampled(problem, settings.sampling, watch, checkpoint)
@@ -80,7 +80,7 @@ def _shown(
     shown = {"mean": problem.task.present(posterior.mean), "sample": samples[0]}
     answers = {"predicted": posterior.samples}
     if baseline is not None:
-        signal = problem.task.baselines[baseline]()
+        signal = problem.task.comparison.baselines[baseline]()
         shown["baseline"] = problem.task.present(signal)
         answers["baseline predicted"] = signal[None]
     return shown, _draws(problem, answers)
@@ -88,10 +88,11 @@ def _shown(
 
 def _draws(problem: Problem, answers: Mapping[str, Tensor]) -> dict[str, list[Record]]:
     """Draws of the task's own reference, by what predicts them; none where it holds no noise."""
-    predict = problem.task.predict
-    if predict is None or problem.reference is not problem.task.reference:
+    comparison = problem.task.comparison
+    noisy_reference = comparison.noisy_reference
+    if noisy_reference is None or problem.reference is not comparison.reference:
         return {}
-    return {name: predictive(predict, signals) for name, signals in answers.items()}
+    return {name: predictive(noisy_reference, signals) for name, signals in answers.items()}
 
 
 def _watched(measurement: Measurement, progress: Progress | None) -> tuple[Trace, list[Watcher]]:
@@ -109,11 +110,11 @@ def _watched(measurement: Measurement, progress: Progress | None) -> tuple[Trace
 def _sampled(
     problem: Problem, asked: Sampling, watch: list[Watcher], checkpoint: Path | None
 ) -> Posterior:
-    task = problem.task
-    steps = task.steps if asked.steps is None else asked.steps
-    own = task.schedule if problem.sampler.name == task.sampler else None
+    choice = problem.task.sampler
+    steps = choice.steps if asked.steps is None else asked.steps
+    own = choice.schedule if problem.sampler.name == choice.name else None
     return by_name.sample(
-        task.measurement,
+        problem.task.measurement,
         problem.prior,
         problem.sampler.sampler,
         chains=asked.chains,
@@ -121,8 +122,8 @@ def _sampled(
         seed=asked.seed,
         device=asked.device,
         precision=asked.precision,
-        init=task.init,
-        sigma_start=task.sigma_start,
+        init=choice.init,
+        sigma_start=choice.sigma_start,
         watch=watch,
         checkpoint=checkpoint,
         **problem.options,
@@ -138,9 +139,9 @@ def _calibrated(
     of a task that can.
     """
     task = problem.task
-    if not asked.held_out or asked.chains < 2 or task.split is None:
+    if not asked.held_out or asked.chains < 2 or task.held_out_split is None:
         return problem, None
-    split = task.split()
+    split = task.held_out_split()
     few = replace(asked, chains=min(CHAINS, asked.chains), seed=asked.seed + 1)
 
     def samples(options: Mapping[str, Any]) -> Tensor:
@@ -148,11 +149,11 @@ def _calibrated(
         tried = replace(problem, task=part, options={**problem.options, **options})
         return _sampled(tried, few, _watched(split.kept, progress)[1], None).samples
 
-    own = problem.sampler.name == task.sampler
-    tries = [t for t in task.tries if own and not t.keys() & asked.sampler_options.keys()]
-    best, factor = best_options(tries or [{}], samples, split)
-    told = {f"{key}, by held-out data": value for key, value in best.items()}
-    task = replace(task, facts={**task.facts, **told})
+    choice = task.sampler
+    own = choice.candidate_options if problem.sampler.name == choice.name else ()
+    candidates = [o for o in own if not o.keys() & asked.sampler_options.keys()]
+    best, factor = best_options(candidates or [{}], samples, split)
+    task = task.with_facts({f"{key}, by held-out data": value for key, value in best.items()})
     return replace(problem, task=task, options={**problem.options, **best}), factor
 
 

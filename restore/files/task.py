@@ -15,7 +15,7 @@ from ..sampling.held_out import Split
 
 @dataclass(frozen=True)
 class Record:
-    """What a reader found in a file, and what a writer needs to write the like of it."""
+    """A file's contents: its signal, and what a writer needs to write the like of it."""
 
     signal: Tensor  # (channels, *size), float32, in the domain's units (images: 0 to 1)
     kind: str  # "image", "kspace", "speech", ...: what the signal is
@@ -23,8 +23,33 @@ class Record:
     meta: Mapping[str, Any] = field(default_factory=dict)  # the reader's own; kept for the writer
 
     def with_signal(self, signal: Tensor) -> "Record":
-        """The same file with another signal in it."""
+        """The record with another signal in it."""
         return replace(self, signal=signal)
+
+
+@dataclass(frozen=True)
+class SamplerChoice:
+    """A registered sampler, and how it is to run on the task."""
+
+    name: str  # the user may name another, which then runs with its own options and schedule
+    steps: int = 50
+    options: Mapping[str, Any] = field(default_factory=dict)  # its keyword arguments
+    schedule: Callable[[int], Tensor] | None = None  # steps -> noise levels; None: the sampler's
+    candidate_options: Sequence[Mapping[str, Any]] = ()  # the held-out split tells the best of them
+    init: Tensor | None = None  # (*in_shape), a first guess, for a warm start
+    sigma_start: float | None = None  # the noise level that the first guess is given
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The records that the report sets beside the answer, and how all of them are seen."""
+
+    input_shown: Record | None = None  # what to show as the input; None: the file's own signal
+    reference: Record | None = None  # the truth, where the file itself holds it
+    # (signal, generator) -> a draw of the reference, noise and all, were this signal the truth
+    noisy_reference: Callable[[Tensor, Generator], Record] | None = None
+    baselines: Mapping[str, Callable[[], Tensor]] = field(default_factory=dict)  # classical answers
+    views: Callable[[Record], Mapping[str, Tensor]] | None = None  # (channels, y, x), 0 to 1 each
 
 
 @dataclass(frozen=True)
@@ -33,28 +58,29 @@ class Task:
 
     measurement: Measurement
     prior: str  # the recipe's choice of a registered prior; the user may name another
-    sampler: str  # the recipe's default
+    sampler: SamplerChoice
     present: Callable[[Tensor], Record]  # one signal of the prior's space -> a file's contents
-    steps: int = 50
-    options: Mapping[str, Any] = field(default_factory=dict)  # of the sampler
-    schedule: Callable[[int], Tensor] | None = None  # of the sampler: noise levels of so many steps
+    adapt_prior: Callable[[Prior], Prior] = lambda prior: prior  # to these signals: slices, volumes
+    held_out_split: Callable[[], Split] | None = (
+        None  # tells the spread of the samples, and options
+    )
+    pose_with_prior: Callable[[Prior], "Task"] | None = None  # what cannot be posed without a prior
+    comparison: Comparison = Comparison()
     facts: Mapping[str, Any] = field(default_factory=dict)  # for the report: what was inferred
-    init: Tensor | None = None  # a first guess, for a warm start
-    sigma_start: float | None = None
-    adapt: Callable[[Prior], Prior] = lambda prior: prior  # to these signals: slices of volumes
-    prepare: Callable[[Prior], "Task"] | None = None  # what can be posed with its prior only
-    reference: Record | None = None  # the truth, where the file itself holds it
-    predict: Callable[[Tensor, Generator], Record] | None = (
-        None  # a draw of a noisy reference, were this signal the truth
-    )
-    split: Callable[[], Split] | None = None  # what to keep back to tell the samples' spread by
-    tries: Sequence[Mapping[str, Any]] = ()  # options of the sampler, to be told apart by it, too
-    before: Record | None = None  # what to show as the input; None: the file's own signal
-    views: Callable[[Record], Mapping[str, Tensor]] | None = (
-        None  # pictures (channels, y, x), 0 to 1
-    )
-    baselines: Mapping[str, Callable[[], Tensor]] = field(default_factory=dict)  # classical answers
     format: str | None = None  # the extension of what is written; None: the input's
+
+    def with_facts(self, facts: Mapping[str, Any]) -> "Task":
+        """The task with more facts for its report."""
+        return replace(self, facts={**self.facts, **facts})
+
+    def compared_with(
+        self,
+        reference: Record,
+        noisy_reference: Callable[[Tensor, Generator], Record] | None = None,
+    ) -> "Task":
+        """The task with its truth, and with draws of the truth where that holds noise."""
+        known = {"reference": reference, "noisy_reference": noisy_reference}
+        return replace(self, comparison=replace(self.comparison, **known))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ..atomic import write_text
 from ..networks.folder import CONFIG, load_prior_folder, save_prior
 from ..networks.material import Material, Patches
 from ..networks.parameterisations import from_edm
-from ..networks.training import Training, train
+from ..networks.training import Session, Training, train
 from ..networks.unet import UNet, begin_from
 from ..priors.prior import Denoiser
 from .by_extension import has_reader, read
@@ -90,7 +90,7 @@ class PriorPlan:
     def suiting(self, material: Material) -> "PriorPlan":
         """The plan with mean and sigma_data, as they were given or as the material has them."""
         mean = material.mean if self.mean is None else self.mean
-        sigma_data = material.spread if self.sigma_data is None else self.sigma_data
+        sigma_data = material.sigma_data if self.sigma_data is None else self.sigma_data
         if mean is None or sigma_data is None:
             centre, width = mean_and_std(material.signals)
             mean = centre if mean is None else mean
@@ -111,28 +111,23 @@ def train_prior(
     A run that was cut off is gone on with: ValueError if it was of another network or training.
     """
     plan = plan.suiting(material)
-    training, signals = plan.training, material.signals
-    network = _network(material.channels, plan.widths, signals[0].ndim - 1, training.seed)
+    material = replace(material, mean=plan.mean, sigma_data=plan.sigma_data)
+    training, dims = plan.training, material.signals[0].ndim - 1
+    network = _network(material.channels, plan.widths, dims, training.seed)
     if plan.start is not None:
         begin_from(network, load_prior_folder(plan.start).network)
-    kept = {**asdict(training), **network.config, "start": plan.start and str(plan.start)}
+    kept = {**training.facts, **network.config, "start": plan.start and str(plan.start)}
     kept |= {"mean": plan.mean, "spread": plan.sigma_data}
     _keep_plan(folder, kept, free=("steps", "start"))
-    network = train(
-        network,
-        signals,
-        training,
-        mean=plan.mean,
-        sigma_data=plan.sigma_data,
-        validation=material.validation,
-        validate_every=plan.validate_every,
+    session = Session(
         checkpoint=folder / CHECKPOINT,
         curve=folder / CURVE,
         device=device,
         minutes=plan.minutes,
-        augment=material.augment,
+        validate_every=plan.validate_every,
         report=report,
-    ).cpu()
+    )
+    network = train(network, material, training, session).cpu()
     return _measure_and_save(
         folder, network, plan, material.validation or _augmented(material, training)
     )
@@ -161,19 +156,19 @@ def mean_and_std(signals: Sequence[Tensor]) -> tuple[float, float]:
     count = sum(signal.numel() for signal in signals)
     mean = sum(_float(signal).double().sum().item() for signal in signals) / count
     power = sum((_float(signal) - mean).double().square().sum().item() for signal in signals)
-    spread = (power / count) ** 0.5
-    if spread == 0:
+    std = (power / count) ** 0.5
+    if std == 0:
         raise ValueError("all signals hold one and the same value; there is nothing to learn")
-    return float(f"{mean:.3g}"), float(f"{spread:.3g}")
+    return float(f"{mean:.3g}"), float(f"{std:.3g}")
 
 
 def _measure_and_save(
     folder: Path, network: UNet, plan: PriorPlan, signals: Sequence[Tensor]
 ) -> dict[float, float]:
-    training = plan.training
-    levels = torch.logspace(0, 1, LEVELS, base=training.sigma_max / training.sigma_min)
+    low, high = plan.training.levels.sigma_min, plan.training.levels.sigma_max
+    sigmas = torch.logspace(0, 1, LEVELS, base=high / low) * low
     denoise = from_edm(network, mean=plan.mean, sigma_data=plan.sigma_data)
-    errors = denoising_errors(denoise, signals, (levels * training.sigma_min).tolist())
+    errors = denoising_errors(denoise, signals, sigmas.tolist())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     made = {"made": date.today().isoformat(), "parameters": parameters}
     save_prior(
@@ -181,10 +176,10 @@ def _measure_and_save(
         network,
         mean=plan.mean,
         sigma_data=plan.sigma_data,
-        sigma_min=training.sigma_min,
-        sigma_max=training.sigma_max,
+        sigma_min=low,
+        sigma_max=high,
         errors=errors,
-        card={**plan.card, **made, "training": asdict(training)},
+        card={**plan.card, **made, "training": plan.training.facts},
     )
     return errors
 

@@ -11,14 +11,14 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]  # (batch, channels, *patc
 
 @dataclass(frozen=True)
 class Material:
-    """What a domain trains a prior on; gathered from folders of its files."""
+    """The signals that a domain trains a prior on, gathered from folders of its files."""
 
     signals: Sequence[Tensor]  # (channels, *size) each
     validation: Sequence[Tensor] = ()  # as the network will see them
     augment: Augment | None = None
     channels: int = 1  # of the network
     mean: float | None = None  # of the signals, None: measured
-    spread: float | None = None
+    sigma_data: float | None = None  # their standard deviation, None: measured
 
 
 class Patches:

@@ -10,18 +10,41 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..atomic import atomic_path
-from .material import Augment, Patches
+from .material import Material, Patches
 from .parameterisations import from_edm
+
+MEAN, SIGMA_DATA = 0.5, 0.25  # of signals that are told no others: photographs from 0 to 1
+
+
+@dataclass(frozen=True)
+class NoiseLevels:
+    """The noise that a denoiser is trained on: log-normal levels, and a share of log-uniform."""
+
+    sigma_min: float = 0.002
+    sigma_max: float = 10.0
+    sigma_median: float = 0.1  # of the log-normal levels, EDM's exp(P_mean)
+    sigma_spread: float = 1.2  # their standard deviation in log sigma, EDM's P_std
+    uniform: float = 0.15  # share of levels drawn log-uniformly, so that no level starves
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Noise levels of one batch; (count,)."""
+        low, high = math.log(self.sigma_min), math.log(self.sigma_max)
+        normal = torch.randn(count, generator=generator) * self.sigma_spread
+        level = normal + math.log(self.sigma_median)
+        uniform = low + (high - low) * torch.rand(count, generator=generator)
+        is_uniform = torch.rand(count, generator=generator) < self.uniform
+        return torch.where(is_uniform, uniform, level).clamp(low, high).exp()
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a training run is made of; sizes in samples of the signal, sigma in its units."""
+    """The plan of a training run; sizes in samples of the signal, sigma in its units."""
 
     steps: int = 20_000
     batch: int = 16
@@ -30,11 +53,7 @@ class Training:
     warmup: int = 200  # steps of linear rise
     decay: float = 0.3  # share of the steps, at the end, in which the rate falls to zero
     average: float = 0.999  # of the exponential moving average of the weights
-    sigma_min: float = 0.002
-    sigma_max: float = 10.0
-    sigma_median: float = 0.1  # of the log-normal noise levels, EDM's exp(P_mean)
-    sigma_spread: float = 1.2  # its standard deviation in log sigma, EDM's P_std
-    uniform: float = 0.15  # share of noise levels drawn log-uniformly, so that no level starves
+    levels: NoiseLevels = NoiseLevels()
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -42,15 +61,27 @@ class Training:
         fall = min(1.0, (self.steps - step) / max(1, round(self.decay * self.steps)))
         return self.learning_rate * min(rise, fall)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All numbers of the plan by name, as a prior's card and a run's folder state them."""
+        facts: dict[str, Any] = {}
+        for name, value in asdict(self).items():
+            facts |= value if name == "levels" else {name: value}
+        return facts
 
-def draw_sigma(training: Training, count: int, generator: torch.Generator) -> Tensor:
-    """Noise levels of one batch: log-normal with a log-uniform share; (count,)."""
-    low, high = math.log(training.sigma_min), math.log(training.sigma_max)
-    normal = torch.randn(count, generator=generator) * training.sigma_spread
-    level = normal + math.log(training.sigma_median)
-    uniform = low + (high - low) * torch.rand(count, generator=generator)
-    chosen = torch.rand(count, generator=generator) < training.uniform
-    return torch.where(chosen, uniform, level).clamp(low, high).exp()
+
+@dataclass(frozen=True)
+class Session:
+    """How long and where a training run is carried on now, and what it leaves behind."""
+
+    checkpoint: Path | None = None  # gone on from if it exists; written at validations, at the end
+    curve: Path | None = None  # a CSV file with a row for each validation
+    device: str = "cpu"
+    bfloat16: bool | None = None  # None: where the processor computes in it
+    minutes: float | None = None  # stop after so long; a later session goes on
+    validate_every: int = 1000  # steps
+    validation_sigmas: Sequence[float] = (15 / 255, 25 / 255, 50 / 255)
+    report: Callable[[str], None] = lambda line: None
 
 
 def denoising_psnr(
@@ -75,64 +106,61 @@ def denoising_psnr(
 
 def train(
     network: nn.Module,
-    signals: Sequence[Tensor],
+    material: Material,
     training: Training,
-    *,
-    mean: float = 0.5,
-    sigma_data: float = 0.25,
-    validation: Sequence[Tensor] = (),
-    validate_every: int = 1000,
-    validation_sigmas: Sequence[float] = (15 / 255, 25 / 255, 50 / 255),
-    checkpoint: Path | None = None,
-    curve: Path | None = None,
-    device: str = "cpu",
-    bfloat16: bool | None = None,
-    minutes: float | None = None,
-    augment: Augment | None = None,
-    report: Callable[[str], None] = lambda line: None,
+    session: Session = Session(),
 ) -> nn.Module:
     """The network's moving average after training, in evaluation mode.
 
-    mean and sigma_data: centre and spread of the signals (EDM preconditioning). A checkpoint that
-    exists is gone on from; it is written at every validation and at the end. minutes: stop there
-    (a later call goes on). bfloat16: None chooses it where the processor computes in it. augment:
-    what becomes of each batch of patches before the noise; validation's signals are as they are.
+    The preconditioning takes the material's mean and sigma_data, 0.5 and 0.25 where it has none.
+    Its augment makes each batch of patches before the noise; validation's signals are as they are.
     """
-    run = _Run(network, training, mean, sigma_data, torch.device(device), checkpoint)
-    patches = Patches(signals, training.patch, augment=augment)
-    cast = _autocast(run.device, _has_bfloat16(run.device) if bfloat16 is None else bfloat16)
+    run = _Run(network, material, training, session)
+    patches = Patches(material.signals, training.patch, augment=material.augment)
+    bfloat16 = _has_bfloat16(run.device) if session.bfloat16 is None else session.bfloat16
+    cast = _autocast(run.device, bfloat16)
     started, seen = time.monotonic(), 0
     while run.step < training.steps:
         try:
             loss = run.update(patches, cast)
         except KeyboardInterrupt:
-            run.save(checkpoint)
+            run.save(session.checkpoint)
             raise
         seen += 1
-        ended = run.step == training.steps
-        if minutes is not None and time.monotonic() - started > 60 * minutes:
-            ended = True
+        seconds = time.monotonic() - started
+        late = session.minutes is not None and seconds > 60 * session.minutes
+        ended = late or run.step == training.steps
         if run.step % 100 == 0 or ended:
-            speed = seen * training.batch / (time.monotonic() - started)
-            report(f"step {run.step}/{training.steps}  loss {loss:.4f}  {speed:.0f} patches/s")
-        if run.step % validate_every == 0 or ended:
-            psnrs = [
-                denoising_psnr(run.denoiser(), validation, sigma) for sigma in validation_sigmas
-            ] if validation else []  # fmt: skip
-            run.save(checkpoint)
-            _log(curve, run.step, time.monotonic() - started, loss, validation_sigmas, psnrs)
-            report("validation  " + "  ".join(
-                f"sigma {s:.3g}: {p:.2f} dB" for s, p in zip(validation_sigmas, psnrs, strict=False)
-            ))  # fmt: skip
+            speed = f"{seen * training.batch / seconds:.0f} patches/s"
+            session.report(f"step {run.step}/{training.steps}  loss {loss:.4f}  {speed}")
+        if run.step % session.validate_every == 0 or ended:
+            _validate(run, material.validation, session, seconds, loss)
         if ended:
             break
     return run.average.eval()
 
 
+def _validate(
+    run: "_Run", validation: Sequence[Tensor], session: Session, seconds: float, loss: float
+) -> None:
+    """Save the run, and tell how well it denoises what was held back; in words and in the curve."""
+    sigmas = session.validation_sigmas if validation else ()
+    psnrs = [denoising_psnr(run.denoiser(), validation, sigma) for sigma in sigmas]
+    run.save(session.checkpoint)
+    _log(session.curve, run.step, seconds, loss, session.validation_sigmas, psnrs)
+    told = (f"sigma {s:.3g}: {p:.2f} dB" for s, p in zip(sigmas, psnrs, strict=True))
+    session.report("validation  " + "  ".join(told))
+
+
 class _Run:
     """The state of a training run: network, its average, optimiser, generator, step."""
 
-    def __init__(self, network, training, mean, sigma_data, device, checkpoint):
+    def __init__(
+        self, network: nn.Module, material: Material, training: Training, session: Session
+    ):
+        device, checkpoint = torch.device(session.device), session.checkpoint
+        mean = MEAN if material.mean is None else material.mean
+        sigma_data = SIGMA_DATA if material.sigma_data is None else material.sigma_data
         layout = torch.channels_last if network.dims == 2 else torch.preserve_format
         self.network = network.to(device, memory_format=layout)
         self.average = _copy(network).to(device, memory_format=layout)
@@ -156,7 +184,7 @@ class _Run:
         state = {
             "network": self.network.state_dict(), "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(), "generator": self.generator.get_state(),
-            "step": self.step, "training": asdict(self.training),
+            "step": self.step, "training": self.training.facts,
         }  # fmt: skip
         with atomic_path(Path(path)) as partial:
             torch.save(state, partial)
@@ -167,7 +195,7 @@ class _Run:
     def update(self, patches: Patches, cast) -> float:
         training = self.training
         clean = patches.draw(training.batch, self.generator)
-        sigma = draw_sigma(training, training.batch, self.generator)
+        sigma = training.levels.draw(training.batch, self.generator)
         noise = torch.randn(clean.shape, generator=self.generator)
         clean, sigma, noise = (v.to(self.device) for v in (clean, sigma, noise))
         for group in self.optimiser.param_groups:

@@ -40,12 +40,12 @@ def width(samples: Tensor, split: Split) -> float:
     that the kept data show to be assumed too large, by the chi-square of the mean, counts as less.
     ValueError for noise that is not Gaussian, several observations, or a single sample.
     """
-    seen = _sums(samples, split.held)
+    sums = _sums(samples, split.held)
     level = min(1.0, split.kept.chi_square(samples.mean(0, keepdim=True)).item())
-    excess = seen.error - level * seen.noise
-    if excess <= SURE * level * seen.doubt or seen.variance <= 0:
+    excess = sums.error - level * sums.noise
+    if excess <= SURE * level * sums.standard_error or sums.variance <= 0:
         return 1.0
-    return max(1.0, (excess / ((1 + 1 / len(samples)) * seen.variance)) ** 0.5)
+    return max(1.0, (excess / ((1 + 1 / len(samples)) * sums.variance)) ** 0.5)
 
 
 def squared_error(samples: Tensor, held: Measurement) -> float:
@@ -55,18 +55,18 @@ def squared_error(samples: Tensor, held: Measurement) -> float:
     *shape), of p(x | split.kept). ValueError for noise that is not Gaussian, several observations,
     or a single sample.
     """
-    seen = _sums(samples, held)
-    return seen.error - seen.variance / len(samples)
+    sums = _sums(samples, held)
+    return sums.error - sums.variance / len(samples)
 
 
-def best_options(tries: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
+def best_options(candidates: Sequence[Options], run: Run, split: Split) -> tuple[Options, float]:
     """The options whose samples predict best what was kept back, and the width of those samples.
 
     run: options -> samples (chains, *shape) of p(x | split.kept).
     """
-    runs = [run(options) for options in tries]
+    runs = [run(options) for options in candidates]
     best = min(range(len(runs)), key=lambda i: squared_error(runs[i], split.held))
-    return tries[best], width(runs[best], split)
+    return candidates[best], width(runs[best], split)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class _Sums:
     error: float  # squares of y - A mean
     variance: float  # of A x, over the samples
     noise: float  # variances of the noise
-    doubt: float  # the standard error of `error` by the noise alone
+    standard_error: float  # of `error`, by the noise alone
 
 
 def _sums(samples: Tensor, held: Measurement) -> _Sums:
@@ -89,10 +89,10 @@ def _sums(samples: Tensor, held: Measurement) -> _Sums:
     mean = expected.mean(0, keepdim=True)
     noise = (parts * (held.noise.on(mean) ** 2) * measured.double()).expand_as(measured)
     off = ((held.y - mean).abs().double().square() * measured).sum().item()
-    spread = ((expected - mean).abs().double().square() * measured).sum().item()
+    variance = ((expected - mean).abs().double().square() * measured).sum().item()
     return _Sums(
         off,
-        spread / (len(samples) - 1),
+        variance / (len(samples) - 1),
         noise.sum().item(),
         (2 / parts * noise.square().sum().item()) ** 0.5,
     )

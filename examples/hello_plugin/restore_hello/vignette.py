@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from restore import Gaussian, LinearOperator, Measurement, Recipe, Record, Task
+from restore import Gaussian, LinearOperator, Measurement, Recipe, Record, SamplerChoice, Task
 
 
 class Vignette(LinearOperator):
@@ -38,7 +38,7 @@ def solve(record: Record, noise: float | None, *, strength: float = 0.5) -> Task
         raise ValueError("how noisy is the picture? give its noise, such as --noise 0.02")
     measurement = Measurement(record.signal, observe(record, strength=strength), Gaussian(noise))
     prior = "image-grey" if len(record.signal) == 1 else "image-colour"
-    return Task(measurement, prior, "pigdm", record.with_signal, steps=30)
+    return Task(measurement, prior, SamplerChoice("pigdm", steps=30), record.with_signal)
 
 
 def observe(record: Record, *, strength: float = 0.5) -> Vignette:

@@ -26,18 +26,18 @@ def field_of_view(shape: tuple[int, ...]) -> Tensor:
 
 def rmse_hu(estimate: Tensor, reference: Tensor, *, valid: Tensor | None = None) -> float | None:
     """Root mean square error in HU over all slices."""
-    error = _mean_square(*_compared(estimate, reference), _seen(reference, valid))
+    error = _mean_square(*_volumes(estimate, reference), _compared_mask(reference, valid))
     return None if error is None else error**0.5
 
 
 def psnr_range(estimate: Tensor, reference: Tensor, *, valid: Tensor | None = None) -> float | None:
     """PSNR in dB; the range is the reference's greatest less its least value, over the volume."""
-    estimate, reference = _compared(estimate, reference)
-    seen = _seen(reference, valid)
-    if not seen.any():
+    estimate, reference = _volumes(estimate, reference)
+    mask = _compared_mask(reference, valid)
+    if not mask.any():
         return None
-    inside = reference[seen]
-    return _psnr(_mean_square(estimate, reference, seen), (inside.max() - inside.min()).item())
+    inside = reference[mask]
+    return _psnr(_mean_square(estimate, reference, mask), (inside.max() - inside.min()).item())
 
 
 def psnr_window(
@@ -49,10 +49,10 @@ def psnr_window(
     valid: Tensor | None = None,
 ) -> float | None:
     """PSNR in dB of what a window shows: both clipped to low..high, the range is high - low."""
-    estimate, reference = _compared(estimate, reference)
-    seen = _seen(reference, valid)
+    estimate, reference = _volumes(estimate, reference)
+    mask = _compared_mask(reference, valid)
     clipped = (part.clamp(low, high) for part in (estimate, reference))
-    return _psnr(_mean_square(*clipped, seen), high - low)
+    return _psnr(_mean_square(*clipped, mask), high - low)
 
 
 def ssim_window(
@@ -71,23 +71,23 @@ def ssim_window(
     """
     from skimage.metrics import structural_similarity
 
-    estimate, reference = _compared(estimate, reference)
-    seen = _seen(reference, valid)
-    if min(reference.shape[-2:]) < SSIM_WINDOW or not seen.any():
+    estimate, reference = _volumes(estimate, reference)
+    mask = _compared_mask(reference, valid)
+    if min(reference.shape[-2:]) < SSIM_WINDOW or not mask.any():
         return None
     maps = [
         structural_similarity(
-            one.clamp(low, high).numpy(),
-            other.clamp(low, high).numpy(),
+            x.clamp(low, high).numpy(),
+            y.clamp(low, high).numpy(),
             data_range=high - low,
             gaussian_weights=True,
             sigma=1.5,
             use_sample_covariance=False,
             full=True,
         )[1]
-        for one, other in zip(estimate, reference)
+        for x, y in zip(estimate, reference)
     ]
-    return float(np.stack(maps)[seen.numpy()].mean())
+    return float(np.stack(maps)[mask.numpy()].mean())
 
 
 def _window(metric, name: str):
@@ -100,8 +100,8 @@ psnr_lung, ssim_lung = (_window(m, "lung") for m in (psnr_window, ssim_window))
 psnr_bone, ssim_bone = (_window(m, "bone") for m in (psnr_window, ssim_window))
 
 
-def _compared(estimate: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """(z, y, x) float64 each."""
+def _volumes(estimate: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """Estimate and reference, (z, y, x) float64; ValueError for unequal sizes, and no volume."""
     if estimate.shape != reference.shape:
         sizes = ["x".join(map(str, volume.shape)) for volume in (estimate, reference)]
         raise ValueError(
@@ -113,16 +113,17 @@ def _compared(estimate: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     return tuple(volume.reshape(volume.shape[-3:]) for volume in pair)
 
 
-def _seen(reference: Tensor, valid: Tensor | None) -> Tensor:
-    """What is compared, bool (z, y, x)."""
-    seen = field_of_view(reference.shape).expand(reference.shape[-3:])
-    return seen if valid is None else seen & valid.cpu().reshape(seen.shape)
+def _compared_mask(reference: Tensor, valid: Tensor | None) -> Tensor:
+    """The voxels that are compared, bool (z, y, x): valid ones in the field of view."""
+    mask = field_of_view(reference.shape).expand(reference.shape[-3:])
+    return mask if valid is None else mask & valid.cpu().reshape(mask.shape)
 
 
-def _mean_square(estimate: Tensor, reference: Tensor, seen: Tensor) -> float | None:
-    if not seen.any():
+def _mean_square(estimate: Tensor, reference: Tensor, mask: Tensor) -> float | None:
+    """The mean square error where the mask is true; None where it is nowhere."""
+    if not mask.any():
         return None
-    return (estimate - reference)[seen].square().mean().item()
+    return (estimate - reference)[mask].square().mean().item()
 
 
 def _psnr(error: float | None, span: float) -> float | None:

@@ -52,10 +52,10 @@ def log_gaussian(record: Record, operator: LinearOperator, std: float | None = N
     y, operator = _live(record, operator)
     if std is not None:
         return Measurement(y, operator, Gaussian(std))
-    seen = weights > 0
-    if not seen.any():
+    alive = weights > 0
+    if not alive.any():
         raise ValueError("no ray has a weight above 0")
-    level = torch.where(seen, weights, weights[seen].mean()).rsqrt()  # dead ones never count
+    level = torch.where(alive, weights, weights[alive].mean()).rsqrt()  # dead ones never count
     return Measurement(y, operator, Gaussian(level.reshape(1, *y.shape)))
 
 
@@ -76,7 +76,10 @@ def transmission(record: Record, operator: LinearOperator) -> Measurement:
 
 
 def _live(record: Record, operator: LinearOperator) -> tuple[torch.Tensor, LinearOperator]:
-    """The line integrals of the operator's shape, 0 where the detector is dead; and what agrees."""
+    """Line integrals and their operator, both 0 where the detector is dead.
+
+    ValueError for a sinogram that is not of the operator's shape.
+    """
     signal, out = record.signal, operator.out_shape
     if signal.numel() != math.prod(out) or signal.shape[-2:] != out[-2:]:
         raise ValueError(f"the sinogram is {sizes(signal.shape)}, the projector's {sizes(out)}")

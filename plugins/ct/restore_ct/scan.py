@@ -49,7 +49,7 @@ def scan(
     format: str,
     **more: Any,
 ) -> Record:
-    """A record of these; `more` are the other names above, and the format's own.
+    """A scan as a record; `more` are the other names above, and the format's own.
 
     ValueError, without the file's name, for a geometry that does not fit the signal.
     """
@@ -91,7 +91,7 @@ def grid(record: Record) -> tuple[tuple[int, int], float]:
 
 
 def unit_of_angles(unit: object) -> float:
-    """How many radians one of them is; ValueError where the unit is missing or unknown."""
+    """Radians in one unit of angle; ValueError where the unit is missing or unknown."""
     known = ANGLES.get(str(unit).lower()) if unit is not None else None
     if known is None:
         met = "is missing" if unit is None else f"is '{unit}'"
@@ -111,6 +111,7 @@ def number(name: str, value: object) -> float:
 
 
 def positive(name: str, value: object) -> float:
+    """A positive, finite number; ValueError names what is none."""
     found = number(name, value)
     if found <= 0:
         raise ValueError(f"{name} must be positive, got {found:g}")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from restore_dicom.training import slices_of
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,7 +16,6 @@ from restore.networks.material import Material
 
 from .phantoms import phantoms
 
-LEAST = 48  # voxels a side; thinner slices say little
 FINE = 128  # slices of fewer voxels a side are enlarged to at least so many
 EMPTY = 0.01  # a slice whose mean is less is air
 GAIN = 0.05  # of a patch, each way
@@ -35,7 +35,7 @@ def material(folders: Sequence[Path], validation: Path | None = None) -> Materia
         signals += parts * (COUNTED if hounsfield else 1)
     held = [] if validation is None else read_records(validation)
     kept = [part for r in held for part in slices(r.signal, generator, hounsfield=True)]
-    return Material(signals, kept, augment=augment, channels=1, mean=0.5, spread=0.55)
+    return Material(signals, kept, augment=augment, channels=1, mean=0.5, sigma_data=0.55)
 
 
 def slices(signal: Tensor, generator: torch.Generator, *, hounsfield: bool) -> list[Tensor]:
@@ -45,16 +45,9 @@ def slices(signal: Tensor, generator: torch.Generator, *, hounsfield: bool) -> l
         volume = (1 + volume / 1000).clamp_min(0)
     else:
         volume = (volume - volume.min()) / (volume.max() - volume.min()).clamp_min(1e-12)
-    found = []
-    for axis in range(3):
-        plane = [n for other, n in enumerate(volume.shape) if other != axis]
-        if min(plane) < LEAST:
-            continue
-        for part in volume.movedim(axis, 0)[:: 2 if volume.shape[axis] > 64 else 1]:
-            picture = _enlarged(part[None])
-            if picture.mean() > EMPTY:
-                found.append((picture if hounsfield else _valued(picture, generator)).half())
-    return found
+    pictures = [_enlarged(part) for part in slices_of(volume)]
+    pictures = [picture for picture in pictures if picture.mean() > EMPTY]
+    return [(x if hounsfield else _valued(x, generator)).half() for x in pictures]
 
 
 def augment(batch: Tensor, generator: torch.Generator) -> Tensor:

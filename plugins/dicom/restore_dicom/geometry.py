@@ -114,7 +114,7 @@ class Geometry:
         return Geometry(self.affine @ shift)
 
     def resampled(self, z: float = 1.0, y: float = 1.0, x: float = 1.0) -> "Geometry":
-        """With that many times the voxels along each axis, over the same field of view."""
+        """The geometry of so many times the voxels along each axis, over one field of view."""
         factors = np.array([x, y, z])
         finer = np.diag([*(1 / factors), 1.0])
         finer[:3, 3] = (1 / factors - 1) / 2  # voxels are boxes: their outer faces stay

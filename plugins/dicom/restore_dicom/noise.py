@@ -19,10 +19,10 @@ def noise_std(volume: Tensor, inside: Tensor) -> float:
         part[..., :height, :width].unfold(-2, 2, 2).unfold(-2, 2, 2).flatten(-2)
         for part in (values.double(), inside.expand_as(volume)[0])
     )
-    chosen = blocks[within.all(-1)]
-    if len(chosen) < LEAST:
+    whole = blocks[within.all(-1)]
+    if len(whole) < LEAST:
         raise ValueError(
-            f"the noise cannot be estimated from {len(chosen)} blocks of voxels; give it"
+            f"the noise cannot be estimated from {len(whole)} blocks of voxels; give it"
         )
-    detail = (chosen * torch.tensor([0.5, -0.5, -0.5, 0.5], dtype=torch.float64)).sum(-1)
+    detail = (whole * torch.tensor([0.5, -0.5, -0.5, 0.5], dtype=torch.float64)).sum(-1)
     return detail.abs().median().item() / HALF

@@ -73,10 +73,10 @@ def _placed(volume: Record, source: Source, geometry: Geometry | None) -> Source
 
 
 def _nearest(plane: Plane, slices: Sequence[Slice]) -> Slice:
-    placed = [one for one in slices if one.plane is not None]
+    placed = [s for s in slices if s.plane is not None]
     if not placed:
         return slices[0]
-    return min(placed, key=lambda one: float(np.linalg.norm(one.plane.position - plane.position)))
+    return min(placed, key=lambda s: float(np.linalg.norm(s.plane.position - plane.position)))
 
 
 def _moved(header: Dataset, plane: Plane, step: float, number: int) -> Dataset:
@@ -100,16 +100,16 @@ def _fitted(volume: Record, source: Source) -> Source:
         raise ValueError(f"the template is a {source.layout} object; its scaling is not changed")
     low, high = float(volume.signal.min()), float(volume.signal.max())
     slices = []
-    for one in source.slices:
-        least, greatest = one.encoding.limits
+    for original in source.slices:
+        least, greatest = original.encoding.limits
         slope = DSfloat((high - low) / (greatest - least) or 1.0, auto_format=True)
         intercept = DSfloat(low - least * float(slope), auto_format=True)
-        header = copy.deepcopy(one.header)
+        header = copy.deepcopy(original.header)
         header.RescaleSlope, header.RescaleIntercept = slope, intercept
         header.RescaleType = header.get("RescaleType") or "US"
         for name in ("PixelPaddingValue", "PixelPaddingRangeLimit", "WindowCenter", "WindowWidth"):
             if name in header:
                 delattr(header, name)
-        code = replace(one.encoding, slope=float(slope), intercept=float(intercept))
-        slices.append(replace(one, header=header, encoding=code))
+        code = replace(original.encoding, slope=float(slope), intercept=float(intercept))
+        slices.append(replace(original, header=header, encoding=code))
     return Source(source.layout, tuple(slices))

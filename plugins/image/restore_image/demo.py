@@ -92,7 +92,7 @@ def _photograph(act: Act, folder: Path) -> Path:
 
 
 def _command(words: list, act: Act, out: Path, quiet: bool) -> int:
-    """What a user would type; its exit status."""
+    """The exit status of a command, run as a user would type it."""
     words = [*map(str, words), "--noise", str(act.noise), "-o", str(out)]
     if out.exists():  # of an earlier demo, which the user agreed to replace
         words.append("--overwrite")

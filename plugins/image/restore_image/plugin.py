@@ -9,17 +9,20 @@ FORMATS = {
     "webp": (".webp",),
     "npy": (".npy",),
 }
+RECIPES = {
+    "denoise": "white noise out of a photograph",
+    "inpaint": "fill in missing pixels",
+    "deblur": "undo a known blur",
+    "superresolve": "more pixels, by an integer factor",
+    "demosaic": "full colour from a Bayer mosaic",
+    "colorize": "colours for a grey photograph",
+}
 
 
 @hook
 def register_recipes(register):
-    at = "restore_image.recipes.photographs:"
-    register("denoise", at + "denoise", summary="white noise out of a photograph")
-    register("inpaint", at + "inpaint", summary="fill in missing pixels")
-    register("deblur", at + "deblur", summary="undo a known blur")
-    register("superresolve", at + "superresolve", summary="more pixels, by an integer factor")
-    register("demosaic", at + "demosaic", summary="full colour from a Bayer mosaic")
-    register("colorize", at + "colorize", summary="colours for a grey photograph")
+    for name, summary in RECIPES.items():
+        register(name, f"restore_image.recipes.{name}:{name}", summary=summary)
 
 
 @hook

@@ -13,7 +13,10 @@ def grey() -> Prior:
 
 
 def colour() -> Prior:
-    """Three channels, red, green and blue, any size. WeightsError as for grey."""
+    """Three channels, red, green and blue, any size.
+
+    WeightsError where the weights are missing or not as made.
+    """
     return _load("colour")
 
 

@@ -54,7 +54,7 @@ def register_recipes(register):
     at = "restore_mri."
     register("mri", at + "recipes.mri:mri", summary="images of k-space, with their uncertainty")
     register(
-        "mri-active", at + "recipes.mri:active", summary="choose the lines of k-space to measure"
+        "mri-active", at + "recipes.active:active", summary="choose the lines of k-space to measure"
     )
     register(
         "mri-denoise",

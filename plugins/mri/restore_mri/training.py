@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from restore_dicom.training import slices_of
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,7 +23,6 @@ from .kspace.calibration import middle
 from .kspace.samples import to_image, to_kspace
 from .kspace.scale import PERCENTILE, quantile
 
-LEAST = 48  # voxels a side; thinner slices say little
 EMPTY = 0.02  # a slice whose mean is less is background
 GAIN = (0.5, 1.4)  # of a patch's magnitude
 CONTRASTS = (0.5, 0.25, 0.15)  # strength of the first cosines of a random log-gain of intensities
@@ -42,7 +42,7 @@ def material(folders: Sequence[Path], validation: Path | None = None) -> Materia
     parts = [part.float() for record in held for part in slices(record.signal)]
     generator = torch.Generator().manual_seed(1)
     checked = [with_phase(part[None], generator)[0] for part in parts]
-    return Material(signals, checked, augment=augment, channels=2, mean=0.0, spread=0.35)
+    return Material(signals, checked, augment=augment, channels=2, mean=0.0, sigma_data=0.35)
 
 
 def slices(signal: Tensor) -> list[Tensor]:
@@ -51,15 +51,7 @@ def slices(signal: Tensor) -> list[Tensor]:
     magnitude = magnitude.mean(0) if len(magnitude) in (1, 3) else magnitude.square().sum(0).sqrt()
     volume = magnitude if magnitude.ndim == 3 else magnitude[None]
     volume = volume / quantile(volume, PERCENTILE).clamp_min(1e-12)
-    found = []
-    for axis in range(3):
-        plane = [n for other, n in enumerate(volume.shape) if other != axis]
-        if min(plane) < LEAST:
-            continue
-        step = 2 if volume.shape[axis] > 64 else 1
-        parts = volume.movedim(axis, 0)[::step]
-        found += [part[None].half() for part in parts if part.mean() > EMPTY]
-    return found
+    return [part.half() for part in slices_of(volume) if part.mean() > EMPTY]
 
 
 def augment(batch: Tensor, generator: torch.Generator) -> Tensor:

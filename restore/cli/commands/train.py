@@ -12,7 +12,8 @@ from ...sampling.devices import usable
 from ..program import say
 from ..wording import INTERRUPTED
 
-PLAN = ("steps", "batch", "patch", "learning_rate", "seed", "sigma_max", "sigma_median")
+PLAN = ("steps", "batch", "patch", "learning_rate", "seed")
+LEVELS = ("sigma_max", "sigma_median")
 
 
 class Widths(click.ParamType):
@@ -133,7 +134,7 @@ def denoiser(
     A run that was interrupted goes on when the same command is given again.
     """
     from ...files.training import PriorPlan, has_prior, train_prior
-    from ...networks.training import Training
+    from ...networks.training import NoiseLevels, Training
 
     if has_prior(out) and not overwrite:
         raise FileExistsError(f"{out} holds a prior already; choose another, or add --overwrite")
@@ -141,7 +142,8 @@ def denoiser(
     gathered = _material(material, folders, validation, channels)
     count, held = len(gathered.signals), len(gathered.validation)
     click.echo(f"{count} signals to train on, {held} to validate with", err=True)
-    training = Training(**{key: asked.pop(key) for key in PLAN})
+    levels = NoiseLevels(**{key: asked.pop(key) for key in LEVELS})
+    training = Training(**{key: asked.pop(key) for key in PLAN}, levels=levels)
     card = {"name": asked.pop("name") or out.name, "licence": asked.pop("licence")}
     data = asked.pop("data") or ", ".join(folder.name for folder in folders)
     card |= {"data": data, "signals": count}

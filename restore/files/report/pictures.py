@@ -15,7 +15,7 @@ def pictures(problem: Problem, shown: Mapping[str, Record], residual: Tensor) ->
     A record of several views gives "restored", "restored (lung)" and so on.
     """
     task = problem.task
-    records = {"input": task.before or problem.record, **shown}
+    records = {"input": task.comparison.input_shown or problem.record, **shown}
     if problem.reference is not None:
         records["reference"] = problem.reference
     found: dict[str, Tensor] = {}
@@ -38,9 +38,9 @@ def plane(signal: Tensor) -> Tensor:
 
 
 def _views(task: Task, record: Record) -> Mapping[str, Tensor]:
-    if record.kind == "std" or task.views is None:
+    if record.kind == "std" or task.comparison.views is None:
         return {"": plane(record.signal)}
-    views = task.views(record)
+    views = task.comparison.views(record)
     first = next(iter(views))
     return {("" if name == first else name): picture for name, picture in views.items()}
 

@@ -1,6 +1,7 @@
 """The U-Net, its training, and the folder a trained prior lives in."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,8 +9,8 @@ import torch
 from restore.errors import WeightsError
 from restore.networks import UNet, begin_from, from_edm
 from restore.networks.folder import load_prior_folder, save_prior
-from restore.networks.material import Patches
-from restore.networks.training import Training, denoising_psnr, draw_sigma, train
+from restore.networks.material import Material, Patches
+from restore.networks.training import NoiseLevels, Session, Training, denoising_psnr, train
 from restore.priors.prior import linearize
 
 
@@ -57,18 +58,20 @@ def _stripes(count=6, size=40):
 
 
 def test_training_learns_and_goes_on_from_its_checkpoint(tmp_path):
-    settings = Training(steps=60, batch=8, patch=16, warmup=5, sigma_median=0.2, average=0.9)
-    arguments = {"validation": _stripes(2), "validate_every": 30, "validation_sigmas": (0.2,)}
-    once = train(_net(), _stripes(), settings, curve=tmp_path / "curve.csv", **arguments)
+    levels = NoiseLevels(sigma_median=0.2)
+    settings = Training(steps=60, batch=8, patch=16, warmup=5, levels=levels, average=0.9)
+    material = Material(_stripes(), _stripes(2))
+    session = Session(validate_every=30, validation_sigmas=(0.2,))
+    once = train(_net(), material, settings, replace(session, curve=tmp_path / "curve.csv"))
     denoise = from_edm(once, mean=0.5, sigma_data=0.25)
     before = denoising_psnr(lambda x, sigma: x, _stripes(2), 0.2)
     assert denoising_psnr(denoise, _stripes(2), 0.2) > before + 3
     rows = (tmp_path / "curve.csv").read_text().splitlines()
     assert len(rows) == 3 and float(rows[2].split(",")[3]) > before + 3
 
-    path = tmp_path / "checkpoint"
-    train(_net(), _stripes(), settings, checkpoint=path, minutes=0.0, **arguments)
-    resumed = train(_net(), _stripes(), settings, checkpoint=path, **arguments)
+    session = replace(session, checkpoint=tmp_path / "checkpoint")
+    train(_net(), material, settings, replace(session, minutes=0.0))
+    resumed = train(_net(), material, settings, session)
     for name, value in once.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-3, atol=1e-4)
 
@@ -76,7 +79,7 @@ def test_training_learns_and_goes_on_from_its_checkpoint(tmp_path):
 def test_complex_and_one_dimensional_signals_train_too():
     signals = [torch.randn(2, 50) for _ in range(3)]
     settings = Training(steps=3, batch=4, patch=16)
-    network = train(_net(2, 1), signals, settings, mean=0.0, sigma_data=1.0)
+    network = train(_net(2, 1), Material(signals, mean=0.0, sigma_data=1.0), settings)
     assert network(torch.randn(1, 2, 21), torch.zeros(1)).shape == (1, 2, 21)
 
 
@@ -89,8 +92,8 @@ def test_patches_take_small_signals_and_integers():
 
 
 def test_noise_levels_stay_in_their_range():
-    settings = Training(sigma_min=0.01, sigma_max=3.0)
-    sigma = draw_sigma(settings, 10_000, torch.Generator().manual_seed(0))
+    levels = NoiseLevels(sigma_min=0.01, sigma_max=3.0)
+    sigma = levels.draw(10_000, torch.Generator().manual_seed(0))
     assert sigma.min() >= 0.01 - 1e-6 and sigma.max() <= 3.0 + 1e-6
     assert sigma.log().median().exp().item() == pytest.approx(0.1, rel=0.15)
 

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import h5py
+import nibabel
 import numpy as np
 import pydicom
 import pydicom.data
@@ -66,7 +67,7 @@ def test_every_baseline_is_a_slice(measured):
     task = recipes.solve_ct(read(source), None)
     truth = read(reference).signal
     errors = {}
-    for name, answer in task.baselines.items():
+    for name, answer in task.comparison.baselines.items():
         found = task.present(answer()).signal
         assert found.shape == truth.shape
         errors[name] = (found - truth).square().mean().sqrt().item()
@@ -122,7 +123,7 @@ def test_the_axis_of_rotation_is_found(axis):
     record = disc_scan(axis)
     task = recipes.solve_ct(record, 0.01)
     assert task.facts["axis of rotation, estimated"] == pytest.approx(axis, abs=0.3)
-    inside = task.before.signal[0, 0, 30:42, 32:44]  # within the disc: water
+    inside = task.comparison.input_shown.signal[0, 0, 30:42, 32:44]  # within the disc: water
     assert inside.mean() == pytest.approx(0, abs=30)
     given = recipes.solve_ct(record, 0.01, axis=axis)
     assert "axis of rotation, estimated" not in given.facts
@@ -154,7 +155,7 @@ def test_a_tooth_is_restored_on_its_true_axis():
     record = read(path, catalog().entry("recipes", "ct"))
     task = recipes.solve_ct(record, None, size=128, pixel=5.0)
     assert 294.5 < task.facts["axis of rotation, estimated"] < 297
-    scaled = task.before.signal
+    scaled = task.comparison.input_shown.signal
     assert (scaled.quantile(0.99) / task.facts["water per length"]).item() == pytest.approx(
         1, abs=0.1
     )
@@ -170,6 +171,14 @@ def test_slices_are_denoised_into_derived_objects(tmp_path, untrained):
     assert made.ImagePositionPatient == before.ImagePositionPatient
     assert 1 < facts["noise"] * 1000 < 40  # HU, of a clinical slice
     assert json.loads((tmp_path / "o/report.json").read_text())["facts"]["noise in HU"] > 1
+
+
+def test_slices_whose_file_names_no_units_are_seen_through_the_windows(tmp_path, untrained):
+    values = np.random.default_rng(0).normal(0, 20, (64, 64, 2)).astype(np.float32)
+    values[:8] = -1000  # air
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "a.nii")
+    run(tmp_path / "a.nii", tmp_path / "o", "ct-denoise", noise=20.0, prior=untrained)
+    assert "restored (lung -1350..150)" in (tmp_path / "o/report.html").read_text()
 
 
 def test_a_series_is_one_input_and_becomes_a_series(tmp_path, untrained):

@@ -5,15 +5,18 @@ import pytest
 import torch
 from PIL import Image
 from restore_image.files import formats
-from restore_image.recipes import given, photographs
+from restore_image.recipes import given
 from skimage import data
 
 import restore
 from restore.files.task import Record
+from restore.plugins.discovery import catalog
 from restore.plugins.options import options_of
 
 COLOUR = torch.from_numpy(data.astronaut()[100:141, 200:253].transpose(2, 0, 1) / 255).float()
 GREY = COLOUR.mean(0, keepdim=True)
+NAMES = ("denoise", "inpaint", "deblur", "superresolve", "demosaic", "colorize")
+RECIPES = {name: catalog().load("recipes", name) for name in NAMES}
 CASES = [
     ("denoise", {}),
     ("inpaint", {"missing": 0.7}),
@@ -31,7 +34,7 @@ CASES = [
 
 def simulated(name, options, clean, folder, noise=0.0):
     """What `restore simulate` leaves in a folder, and the clean measurement."""
-    recipe = getattr(photographs, name)
+    recipe = RECIPES[name]
     record = Record(clean, "image", folder / "clean.png", {"dtype": "uint8"})
     operator = recipe.observe(record, **options)
     y = restore.simulate(operator, restore.Gaussian(noise), clean, seed=1).y[0]
@@ -89,7 +92,7 @@ def test_recipes_take_tiny_pictures(tmp_path, name, options, size):
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 5])
 def test_superresolving_one_pixel(factor):
-    task = photographs.superresolve.solve(Record(torch.rand(3, 1, 1), "image"), 0.1, factor=factor)
+    task = RECIPES["superresolve"].solve(Record(torch.rand(3, 1, 1), "image"), 0.1, factor=factor)
     assert task.measurement.operator.in_shape == (3, factor, factor)
 
 
@@ -99,7 +102,7 @@ def test_a_posterior_under_an_exact_prior_explains_a_simulated_file(tmp_path):
     measured = formats.read_tiff(tmp_path / "measurement.tif")
     task = recipe.solve(measured, 0.1, mask=tmp_path / "mask.png")
     prior = restore.gaussian(torch.full((1, 8, 8), 0.5), 0.09 * torch.eye(64))
-    posterior = restore.sample(task.measurement, prior, task.sampler, chains=64, steps=200)
+    posterior = restore.sample(task.measurement, prior, task.sampler.name, chains=64, steps=200)
     seen = task.measurement.measured_mask[0]
     assert posterior.std[seen].mean() == pytest.approx(0.1 * 0.9**0.5, rel=0.05)
     assert posterior.std[~seen].mean() == pytest.approx(0.3, rel=0.05)
@@ -111,7 +114,7 @@ def test_what_was_measured_is_white_in_no_mask(tmp_path):
     mask[20] = (255, 255, 0)  # two thirds: white
     mask[21] = (255, 0, 0)  # one third: not
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    task = photographs.inpaint.solve(Record(COLOUR, "image"), 0.1, mask=tmp_path / "mask.png")
+    task = RECIPES["inpaint"].solve(Record(COLOUR, "image"), 0.1, mask=tmp_path / "mask.png")
     missing = ~task.measurement.measured_mask[0].any(0).numpy()
     np.testing.assert_array_equal(missing, mask.mean(2) > 127)
     assert task.facts["missing"] == pytest.approx(missing.mean(), abs=1e-6)
@@ -132,7 +135,7 @@ def test_a_mask_lies_as_the_picture_is_displayed(tmp_path):
     image.save(tmp_path / "a.png", exif=image.getexif())
     Image.fromarray(np.zeros((41, 53), np.uint8)).save(tmp_path / "mask.png")
     record = formats.read_png(tmp_path / "a.png")
-    task = photographs.inpaint.solve(record, 0.1, mask=tmp_path / "mask.png")
+    task = RECIPES["inpaint"].solve(record, 0.1, mask=tmp_path / "mask.png")
     assert task.measurement.operator.in_shape == (1, 41, 53)
 
 
@@ -142,23 +145,23 @@ def test_a_mask_lies_as_the_picture_is_displayed(tmp_path):
 def test_a_mask_that_does_not_fit_is_refused(tmp_path, shape, value, words):
     Image.fromarray(np.full(shape, value, np.uint8)).save(tmp_path / "mask.png")
     with pytest.raises(ValueError, match=words):
-        photographs.inpaint.solve(Record(GREY, "image"), 0.1, mask=tmp_path / "mask.png")
+        RECIPES["inpaint"].solve(Record(GREY, "image"), 0.1, mask=tmp_path / "mask.png")
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "a,b,c,d", "0,0,99,1", "-1,0,2,2", "0,0,0,3"])
 def test_a_box_that_does_not_fit_is_refused(text):
     with pytest.raises(ValueError, match="box"):
-        photographs.inpaint.observe(Record(GREY, "image"), box=text)
+        RECIPES["inpaint"].observe(Record(GREY, "image"), box=text)
 
 
 def test_one_way_of_taking_pixels_at_a_time():
     with pytest.raises(ValueError, match="one of"):
-        photographs.inpaint.observe(Record(GREY, "image"), box="0,0,2,2", missing=0.5)
+        RECIPES["inpaint"].observe(Record(GREY, "image"), box="0,0,2,2", missing=0.5)
 
 
 def test_random_holes_follow_their_seed():
     holes = [
-        photographs.inpaint.observe(Record(COLOUR, "image"), mask_seed=seed).mask
+        RECIPES["inpaint"].observe(Record(COLOUR, "image"), mask_seed=seed).mask
         for seed in (0, 0, 1)
     ]
     assert torch.equal(holes[0], holes[1])
@@ -199,7 +202,7 @@ def test_missing_noise_is_refused_and_zero_is_half_a_step(tmp_path, name):
         Image.fromarray(np.zeros((41, 53), np.uint8)).save(tmp_path / "mask.png")
         options = {"mask": tmp_path / "mask.png"}
     record = Record(GREY, "image", meta={"dtype": "uint8"})
-    solve = getattr(photographs, name).solve
+    solve = RECIPES[name].solve
     with pytest.raises(ValueError, match=r"--noise 0\.05"):
         solve(record, None, **options)
     task = solve(record, 0.0, **options)
@@ -209,23 +212,23 @@ def test_missing_noise_is_refused_and_zero_is_half_a_step(tmp_path, name):
 
 def test_grey_and_colour_are_not_confused():
     colour, grey = Record(COLOUR, "image"), Record(GREY, "image")
-    for solve in (photographs.demosaic.solve, photographs.colorize.solve):
+    for solve in (RECIPES["demosaic"].solve, RECIPES["colorize"].solve):
         with pytest.raises(ValueError, match="in colour"):
             solve(colour, 0.1)
-    for observe in (photographs.demosaic.observe, photographs.colorize.observe):
+    for observe in (RECIPES["demosaic"].observe, RECIPES["colorize"].observe):
         with pytest.raises(ValueError, match="is grey"):
             observe(grey)
 
 
 def test_a_grey_picture_of_three_equal_channels_can_be_coloured():
-    task = photographs.colorize.solve(Record(GREY.expand(3, -1, -1), "image"), 0.01)
+    task = RECIPES["colorize"].solve(Record(GREY.expand(3, -1, -1), "image"), 0.01)
     assert torch.equal(task.measurement.y[0], GREY)
 
 
 def test_a_grey_file_becomes_one_in_colour(tmp_path):
     Image.fromarray(np.full((6, 8), 9, np.uint8)).save(tmp_path / "grey.png")
     record = formats.read_png(tmp_path / "grey.png")
-    for task in (photographs.demosaic.solve(record, 0.1), photographs.colorize.solve(record, 0.1)):
+    for task in (RECIPES["demosaic"].solve(record, 0.1), RECIPES["colorize"].solve(record, 0.1)):
         formats.write_png(task.present(COLOUR[:, :6, :8]), tmp_path / "colour.png")
         written = np.asarray(Image.open(tmp_path / "colour.png"))
         assert written.shape == (6, 8, 3)
@@ -234,7 +237,7 @@ def test_a_grey_file_becomes_one_in_colour(tmp_path):
 def test_superresolve_scales_resolution_and_alpha(tmp_path):
     Image.fromarray(np.full((6, 8, 4), 99, np.uint8)).save(tmp_path / "a.png", dpi=(72, 72))
     record = formats.read_png(tmp_path / "a.png")
-    task = photographs.superresolve.solve(record, 0.1, factor=3)
+    task = RECIPES["superresolve"].solve(record, 0.1, factor=3)
     formats.write_png(task.present(torch.rand(3, 18, 24)), tmp_path / "b.png")
     with Image.open(tmp_path / "b.png") as larger:
         assert larger.size == (24, 18)
@@ -245,7 +248,7 @@ def test_superresolve_scales_resolution_and_alpha(tmp_path):
 @pytest.mark.parametrize("factor", [0, -2, 60])
 def test_a_factor_that_is_none_is_refused(factor):
     with pytest.raises(ValueError, match=str(factor)):
-        photographs.superresolve.observe(Record(COLOUR, "image"), factor=factor)
+        RECIPES["superresolve"].observe(Record(COLOUR, "image"), factor=factor)
 
 
 @pytest.mark.parametrize("sigma", [0.02, 0.1])
@@ -254,18 +257,18 @@ def test_noise_is_estimated_where_it_can_be(sigma):
     record = Record(scene, "image", meta={"dtype": "float32"})
     options = {"deblur": {"kernel": "gaussian:1.6"}}
     for name in ("denoise", "deblur", "superresolve", "demosaic", "colorize"):
-        recipe = getattr(photographs, name)
+        recipe = RECIPES[name]
         operator = recipe.observe(record, **options.get(name, {}))
         y = restore.simulate(operator, restore.Gaussian(sigma), scene).y[0]
         estimate = recipe.estimate_noise(Record(y, "image", meta={"dtype": "float32"}))
         assert estimate == pytest.approx(sigma, rel=0.1), name
-    assert photographs.inpaint.estimate_noise is None
+    assert RECIPES["inpaint"].estimate_noise is None
 
 
 def test_options_are_flags_with_help():
-    for name in ("denoise", "inpaint", "deblur", "superresolve", "demosaic", "colorize"):
-        recipe = getattr(photographs, name)
+    for name in NAMES:
+        recipe = RECIPES[name]
         for function in (recipe.solve, recipe.observe):
             assert all(option.help for option in options_of(function).values())
-    assert options_of(photographs.solve_inpaint)["mask"].required
-    assert options_of(photographs.solve_deblur)["boundary"].choices[0] == "reflect"
+    assert options_of(RECIPES["inpaint"].solve)["mask"].required
+    assert options_of(RECIPES["deblur"].solve)["boundary"].choices[0] == "reflect"

@@ -11,18 +11,19 @@ import pydicom.data
 import pytest
 import torch
 from mri_scan import coils, picture, transform
+from restore_dicom.training import LEAST
 from restore_mri import priors
 from restore_mri.kspace.calibration import middle
 from restore_mri.masks import masks
 from restore_mri.operators.noncartesian_sense import noncartesian_sense
 from restore_mri.recipes import active
 from restore_mri.recipes import denoise as magnitude
-from restore_mri.recipes.held_out import chosen, kept_back
-from restore_mri.recipes.mri import LEVELS, TRUSTS, mri, posed
-from restore_mri.recipes.predicted import full_scan
+from restore_mri.recipes.held_out import held_mask, kept_back
+from restore_mri.recipes.mri import LEVELS, TRUSTS, mri, task_of
+from restore_mri.recipes.noisy_reference import full_scan_draws
 from restore_mri.recipes.scan import scan
 from restore_mri.recipes.show import channels
-from restore_mri.training import LEAST, augment, coarser, recontrasted, slices, with_phase
+from restore_mri.training import augment, coarser, recontrasted, slices, with_phase
 
 from restore.files.coverage import DRAWS, covered, expected, predictive
 from restore.files.problem import Settings
@@ -127,7 +128,7 @@ def test_a_phase_is_taken_off_and_given_back(full):
     assert free.phase is None and known.phase.abs().sub(1).abs().max() < 1e-5
     assert found.imag.square().sum() < 0.1 * found.real.square().sum()
     assert free.combined().imag.square().sum() > 0.5 * free.combined().real.square().sum()
-    seen = [posed(s).present(channels(s.combined())).signal for s in (free, known)]
+    seen = [task_of(s).present(channels(s.combined())).signal for s in (free, known)]
     torch.testing.assert_close(*seen, atol=1e-4 * known.scale, rtol=1e-4)
 
 
@@ -148,10 +149,10 @@ def test_a_noisy_reference_lies_among_its_draws(full):
     mask = masks.accelerate("random", SIZE, 3.0, calibration=12)
     scale = scan(given, 1.0, maps="espirit", mask=mask)[0].scale
     least, whole = scan(given, NOISE / scale, maps="espirit", mask=mask)
-    reference = posed(least).present(channels(whole.combined())).signal
-    predict = full_scan(least, whole, posed(least))
+    reference = task_of(least).present(channels(whole.combined())).signal
+    draw = full_scan_draws(least, whole, task_of(least))
     truth = channels(image * least.phase.conj() / scale)
-    draws = predictive(predict, [truth] * 8)
+    draws = predictive(draw, [truth] * 8)
     assert len(draws) == DRAWS
     assert covered([d.signal for d in draws[:8]], reference) == pytest.approx(0.9, abs=0.03)
     error, one = (
@@ -163,7 +164,7 @@ def test_a_noisy_reference_lies_among_its_draws(full):
 @pytest.mark.parametrize("name", ["equispaced", "poisson"])
 def test_what_is_kept_back_lies_outside_the_middle(full, name):
     mask = masks.accelerate(name, SIZE, 3.0, calibration=12)
-    held = chosen(mask)
+    held = held_mask(mask)
     assert 0.1 < held.sum() / (mask.sum() - 12 * (SIZE[0] if name == "equispaced" else 12)) < 0.25
     assert not (held & ~mask).any() and not middle(held, (12, 12)).any()
     if name == "equispaced":
@@ -276,7 +277,7 @@ def test_a_trajectory_is_gridded(full):
     y = y + NOISE * torch.randn(y.shape, dtype=y.dtype, generator=generator) * 2**0.5
     meta = {"trajectory": points, "shape": SIZE, "mask": None, "phase_axis": -1}
     task = mri.solve(Record(y, "kspace", None, meta), NOISE)
-    found = task.present(task.baselines["sense-cg"]()).signal
+    found = task.present(task.comparison.baselines["sense-cg"]()).signal
     assert (found.abs() - one.abs()).norm() / one.norm() < 0.15  # spokes thin out at the corners
     with pytest.raises(ValueError, match="--coils is for k-space on a grid"):
         mri.solve(Record(y, "kspace", None, meta), NOISE, coils=2)
@@ -301,7 +302,7 @@ def test_lines_are_chosen_apart_and_once():
     entropy = torch.tensor([0, 1, 5, 5.1, 5, 1, 0, 2, 0.0] + [0.1] * 10)
     taken = torch.zeros(19, dtype=torch.bool)
     taken[0] = True
-    first, second, *rest = active.choose(entropy, taken, 18)
+    first, second, *rest = active.next_lines(entropy, taken, 18)
     assert first == 3 and second == 7  # not its neighbours, which count less for a round
     assert sorted([first, second, *rest]) == list(range(1, 19))
 

@@ -144,7 +144,10 @@ def _place(facts: dict[str, Any]) -> dict[str, Geometry]:
 
 
 def beside(path: Path) -> dict[str, Any] | None:
-    """What the YAML file of the same stem says, or None where there is none."""
+    """The names and values in the YAML file of the same stem; None where there is no such file.
+
+    ValueError for a file that is no YAML, or holds anything else.
+    """
     for suffix in (".yaml", ".yml"):
         other = path.with_suffix(suffix)
         if other.is_file():
@@ -232,7 +235,7 @@ def _plain(value: np.ndarray) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    """As YAML writes it."""
+    """A value as YAML writes it: arrays as lists."""
     if isinstance(value, Mapping):
         return {name: _listed(inner) for name, inner in value.items()}
     return np.asarray(value).tolist() if np.ndim(value) else value

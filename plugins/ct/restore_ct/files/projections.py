@@ -59,7 +59,7 @@ def read_projections(folder: str | Path) -> Record:
         _refuse_others(views, facts)
         first = facts[0]
         _refuse_motion(facts)
-        values, rows, said = _rows(_values(views, first), first)
+        values, rows, said = _rows_in_plane(_values(views, first), first)
         angles, said_of_angles = _angles(facts)
         photons = _photons(facts)
         if photons is not None:
@@ -197,7 +197,7 @@ def _values(views: Sequence[Dataset], first: Mapping[str, Any]) -> np.ndarray:
     return np.stack(found).astype(np.float32)
 
 
-def _rows(
+def _rows_in_plane(
     values: np.ndarray, first: Mapping[str, Any]
 ) -> tuple[np.ndarray, tuple[int, ...], list[str]]:
     """(row, view, column) of the rows whose rays stay within half a row of one plane.
@@ -221,7 +221,9 @@ def _rows(
 
 
 def _angles(facts: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, list[str]]:
-    """Of the views, as FanBeam counts them: the source at rho (sin, -cos), y upwards.
+    """Angles of the views as FanBeam counts them, (view,), and what was converted, in words.
+
+    FanBeam's source stands at rho (sin, -cos), y upwards.
 
     The format's source stands at rho (-sin phi, cos phi) and its columns run along
     (cos phi, sin phi), in axes whose x points to the left of the picture that DICOM shows.
@@ -234,10 +236,10 @@ def _angles(facts: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, list[str]]:
 def _photons(facts: Sequence[Mapping[str, Any]]) -> torch.Tensor | None:
     """(view, column) photons without an object, where each view tells them."""
     columns = facts[0]["columns"]
-    told = [np.atleast_1d(fact["photons"]) for fact in facts if fact["photons"] is not None]
-    if len(told) < len(facts) or any(len(row) not in (1, columns) for row in told):
+    known = [np.atleast_1d(fact["photons"]) for fact in facts if fact["photons"] is not None]
+    if len(known) < len(facts) or any(len(row) not in (1, columns) for row in known):
         return None
-    photons = np.stack([np.broadcast_to(row, columns) for row in told]).astype(np.float32)
+    photons = np.stack([np.broadcast_to(row, columns) for row in known]).astype(np.float32)
     return torch.from_numpy(photons) if (photons > 0).all() else None
 
 
@@ -250,7 +252,7 @@ def _water(first: Mapping[str, Any]) -> float | None:
     return found if 0.01 < found < 0.1 else None
 
 
-def _alike(one: Any, other: Any) -> bool:
-    if isinstance(one, str) or one is None or isinstance(other, str) or other is None:
-        return one == other
-    return np.shape(one) == np.shape(other) and bool(np.allclose(one, other, NEARLY, NEARLY))
+def _alike(first: Any, second: Any) -> bool:
+    if isinstance(first, str) or first is None or isinstance(second, str) or second is None:
+        return first == second
+    return np.shape(first) == np.shape(second) and bool(np.allclose(first, second, NEARLY, NEARLY))

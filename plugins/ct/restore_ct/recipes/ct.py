@@ -16,7 +16,7 @@ from restore_operators.reconstruction import classical
 from restore_operators.tomography.projector import Projector
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.measurement.operator import LinearOperator
@@ -29,7 +29,7 @@ from ..operators import centred, projector
 from . import show
 from .simulate import simulate
 
-PRIOR, SAMPLER, STEPS = "ct-slices", "diffpir", 60
+PRIOR, STEPS = "ct-slices", 60
 Likelihood = Literal["gaussian", "transmission"]
 Volume = Literal["slices", "perpendicular"]
 EVERY = 5  # one view of so many is kept back, to tell the samples' spread by
@@ -59,31 +59,33 @@ def solve_ct(
     volume: slices, each for itself, or perpendicular: by slices along two axes in turn
     """
     facts: dict = {}
-    scan = _sparse(as_sinogram(record), every)
+    scan = _every(as_sinogram(record), every)
     scan = _on_axis(scan, axis, facts)
     shape = None if size is None else (size, size)
     operator = projector(scan, shape, pixel)
     first = fbp(scan.signal.reshape(1, *operator.out_shape), operator, "hann")[0]
     water, units = _water(scan, first, facts)
-    measurement = _measured(scan, water * operator, likelihood, noise)
+    measurement = _measurement(scan, water * operator, likelihood, noise)
 
-    def measured(views: Tensor) -> Measurement:
-        part = _views(scan, views)
-        return _measured(part, water * projector(part, shape, pixel), likelihood, noise)
+    def measurement_of(views: Tensor) -> Measurement:
+        part = _with_views(scan, views)
+        return _measurement(part, water * projector(part, shape, pixel), likelihood, noise)
 
     present = _presented(scan, operator, water, units)
+    split = _kept_back(measurement_of, operator.out_shape[-2])
     return Task(
         measurement,
         PRIOR,
-        SAMPLER,
+        SamplerChoice("diffpir", STEPS),
         present,
-        STEPS,
+        adapt_prior=slicewise if volume == "slices" else perpendicular,
+        held_out_split=split if likelihood == "gaussian" else None,
+        comparison=Comparison(
+            input_shown=present(first / water),
+            baselines=baselines(measurement, operator, water),
+            views=show.views if units == "HU" else None,
+        ),
         facts={**facts, "views": operator.out_shape[-2], "water per length": water},
-        adapt=slicewise if volume == "slices" else perpendicular,
-        before=present(first / water),
-        split=_kept_back(measured, operator.out_shape[-2]) if likelihood == "gaussian" else None,
-        views=show.views if units == "HU" else None,
-        baselines=baselines(measurement, operator, water),
         format=".h5",
     )
 
@@ -106,20 +108,20 @@ def baselines(
 
 
 def estimate_noise(record: Record) -> float:
-    """Of line integrals, from the details of the sinogram."""
+    """The std of the noise of line integrals, from the details of the sinogram."""
     signal = as_sinogram(record).signal
     return noise_std(signal[None], torch.ones(1, dtype=torch.bool))
 
 
-def _sparse(record: Record, every: int) -> Record:
-    """One view of so many."""
+def _every(record: Record, every: int) -> Record:
+    """A scan of one view of `every`; ValueError where that leaves none."""
     if not 1 <= every <= record.signal.shape[-2]:
         raise ValueError(f"of {record.signal.shape[-2]} views every {every}th cannot be used")
-    return record if every == 1 else _views(record, slice(None, None, every))
+    return record if every == 1 else _with_views(record, slice(None, None, every))
 
 
-def _views(record: Record, which: slice | Tensor) -> Record:
-    """Some of the views; which: a slice of them, or (view,) bool."""
+def _with_views(record: Record, which: slice | Tensor) -> Record:
+    """A scan of some of the views; which: a slice of them, or (view,) bool."""
     meta = dict(record.meta)
     for name in ("weights", "live", "counts0"):
         value = meta.get(name)
@@ -129,14 +131,20 @@ def _views(record: Record, which: slice | Tensor) -> Record:
     return replace(record, signal=record.signal[..., which, :], meta=meta)
 
 
-def _kept_back(measured: Callable[[Tensor], Measurement], views: int) -> Callable[[], Split] | None:
-    """One view of five, from the third on; None for fewer than five."""
+def _kept_back(
+    measurement_of: Callable[[Tensor], Measurement], views: int
+) -> Callable[[], Split] | None:
+    """A split that keeps back one view of five, from the third on; None for fewer than five.
+
+    measurement_of: the views to use, (view,) bool -> their measurement.
+    """
     held = torch.zeros(views, dtype=torch.bool)
     held[EVERY // 2 :: EVERY] = True
-    return (lambda: Split(measured(~held), measured(held))) if views >= EVERY else None
+    return (lambda: Split(measurement_of(~held), measurement_of(held))) if views >= EVERY else None
 
 
 def _on_axis(record: Record, axis: float | None, facts: dict) -> Record:
+    """A scan on its axis of rotation: the one given, the file's, or an estimate, told in facts."""
     if axis is not None:
         return centred(record, axis)
     if record.meta["centre"] is not None or record.meta["beam"] != "parallel":
@@ -158,9 +166,13 @@ def _water(scan: Record, first: Tensor, facts: dict) -> tuple[float, str]:
     return scale, "1/bin"
 
 
-def _measured(
+def _measurement(
     scan: Record, operator: LinearOperator, likelihood: Likelihood, noise: float | None
 ) -> Measurement:
+    """The line integrals of a scan with their noise, or its counts with their own law.
+
+    ValueError for noise beside the counts' law, and where nothing tells how noisy the rays are.
+    """
     if likelihood == "transmission":
         if noise is not None:
             raise ValueError("the law of the counts has its own noise; leave --noise out")
@@ -176,6 +188,7 @@ def _measured(
 def _presented(
     scan: Record, operator: Projector, water: float, units: str
 ) -> Callable[[Tensor], Record]:
+    """Attenuation in units of water's, (1, slice, y, x) -> a volume in HU, or in 1/bin."""
     height, width = operator.in_shape[-2:]
     pixel = operator.pixel
     affine = np.diag([-pixel, -pixel, pixel, 1.0])

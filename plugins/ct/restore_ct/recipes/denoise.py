@@ -1,11 +1,14 @@
 """ct-denoise: noise out of slices in Hounsfield units."""
 
+from dataclasses import replace
+
 import torch
+from restore_dicom.files.volume import valid_voxels
 from restore_dicom.noise import noise_std
 from restore_operators import Identity
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.priors.combined.sliced import slicewise
@@ -30,7 +33,7 @@ def solve_denoise(record: Record, noise: float | None) -> Task:
         )
     if noise == 0:
         raise ValueError("the noise of a measurement must be positive")
-    valid = valid_of(record)
+    valid = valid_voxels(record)
     y = attenuation(torch.where(valid, record.signal, -1000.0), 1.0)
 
     def present(signal: Tensor) -> Record:
@@ -40,12 +43,11 @@ def solve_denoise(record: Record, noise: float | None) -> Task:
     return Task(
         Measurement(y, Identity(y.shape), Gaussian(noise / 1000)),
         "ct-slices",
-        "stochastic-denoising",
+        SamplerChoice("stochastic-denoising", STEPS),
         present,
-        STEPS,
+        adapt_prior=slicewise,
+        comparison=Comparison(views=lambda volume: show.views(_in_hounsfield(volume))),
         facts={"noise in HU": noise},
-        adapt=slicewise,
-        views=show.views,
     )
 
 
@@ -56,24 +58,25 @@ def simulate_denoise(record: Record, noise: float | None, seed: int) -> dict[str
     generator = torch.Generator().manual_seed(seed)
     noisy = record.signal + noise * torch.randn(record.signal.shape, generator=generator)
     meta = {**record.meta, "operator": f"white noise of {noise:g} HU"}
-    noisy = torch.where(valid_of(record), noisy, record.signal)
+    noisy = torch.where(valid_voxels(record), noisy, record.signal)
     return {"measurement": Record(noisy, record.kind, record.source, meta)}
 
 
 def estimate_noise(record: Record) -> float:
-    """In HU, from the details of soft tissue."""
+    """The std of the noise in HU, from the details of soft tissue."""
     _check(record)
     low, high = TISSUE
     tissue = (record.signal > low) & (record.signal < high)
-    return noise_std(record.signal, valid_of(record) & tissue)
+    return noise_std(record.signal, valid_voxels(record) & tissue)
 
 
-def valid_of(record: Record) -> Tensor:
-    valid = record.meta.get("valid")
-    return torch.ones_like(record.signal, dtype=torch.bool) if valid is None else valid
+def _in_hounsfield(record: Record) -> Record:
+    """The record in the Hounsfield units that `_check` found; NIfTI and MHA name no unit."""
+    return replace(record, meta={**record.meta, "units": "HU"})
 
 
 def _check(record: Record) -> None:
+    """ValueError for what is no CT in Hounsfield units."""
     if record.kind != "volume":
         raise ValueError(f"{record.source} holds {record.kind}; ct-denoise takes slices")
     units, modality = record.meta.get("units"), record.meta.get("modality")
@@ -82,7 +85,7 @@ def _check(record: Record) -> None:
             f"{record.source} is of modality {modality} in units {units}; ct-denoise takes CT in "
             "Hounsfield units"
         )
-    if units != "HU" and record.signal[valid_of(record)].min() > -200:
+    if units != "HU" and record.signal[valid_voxels(record)].min() > -200:
         raise ValueError(
             f"{record.source} has no value below -200: these are no Hounsfield units of a slice "
             "with air around it"

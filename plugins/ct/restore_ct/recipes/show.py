@@ -20,8 +20,8 @@ def views(record: Record) -> dict[str, Tensor]:
     if record.kind == "std":
         return {"std 0..100": (middle / 100).clamp(0, 1)}
     valid = record.meta.get("valid")
-    shown = 1.0 if valid is None else valid[:, valid.shape[1] // 2].to(middle)
+    inside = 1.0 if valid is None else valid[:, valid.shape[1] // 2].to(middle)
     return {
-        title(name): shown * ((middle - low) / (high - low)).clamp(0, 1)
+        title(name): inside * ((middle - low) / (high - low)).clamp(0, 1)
         for name, (low, high) in WINDOWS.items()
     }

@@ -64,10 +64,10 @@ def simulate(
     fine = mu if same_grid else _finer(mu)
     bins = math.ceil(math.hypot(*mu.shape[-2:]))
     law = Transmission(positive("counts", counts), electronic)
-    clean = _clean(fine, angles, bins, mm, fine.shape[-1] // mu.shape[-1])
+    clean = _line_integrals(fine, angles, bins, mm, fine.shape[-1] // mu.shape[-1])
     slices = range(len(clean)) if slice is None else [slice]
     geometry = _geometry(record, slice)
-    measured = scan(
+    measurement = scan(
         law.draw(clean, ChainNoise(seed, slices)),
         record.source,
         angles=angles,
@@ -79,12 +79,12 @@ def simulate(
         electronic=electronic,
         mu_water=physics.MU_WATER,
         geometry=geometry,
-        operator=_words(views, arc, bins, mm, law, same_grid),
+        operator=_in_words(views, arc, bins, mm, law, same_grid),
         format="hdf5",
     )
     meta = {"geometry": geometry, "units": "HU", "modality": "CT", "format": "hdf5"}
     reference = Record(physics.hounsfield(mu)[None], "volume", record.source, meta)
-    return {"measurement.h5": as_sinogram(measured), "reference.h5": reference}
+    return {"measurement.h5": as_sinogram(measurement), "reference.h5": reference}
 
 
 def _truth(record: Record, index: int | None, air: float | None, water: float | None) -> Tensor:
@@ -158,15 +158,18 @@ def _parts(volume: Tensor) -> Tensor:
     return volume.repeat_interleave(FINER, -2).repeat_interleave(FINER, -1)
 
 
-def _clean(fine: Tensor, angles: Tensor, bins: int, mm: float, finer: int) -> Tensor:
-    """What the photons say without noise, -log of the share that arrives; (slice, view, bin)."""
+def _line_integrals(fine: Tensor, angles: Tensor, bins: int, mm: float, finer: int) -> Tensor:
+    """-log of the share of photons that arrives, without noise; (slice, view, bin)."""
     pitch = mm / finer
     radon = Radon(fine.shape[-2:], angles, finer * bins, pitch=pitch, pixel=pitch)
     arriving = torch.cat([torch.exp(-radon(part)) for part in fine.split(AT_ONCE)])
     return -arriving.unflatten(-1, (bins, finer)).mean(-1).log()
 
 
-def _words(views: int, arc: float, bins: int, mm: float, law: Transmission, same_grid: bool) -> str:
+def _in_words(
+    views: int, arc: float, bins: int, mm: float, law: Transmission, same_grid: bool
+) -> str:
+    """The simulated scan as a report names its operator."""
     grid = "the grid of the reconstruction" if same_grid else "a grid twice as fine"
     extra = f", read-out noise of {law.electronic:g} photons" if law.electronic else ""
     return (

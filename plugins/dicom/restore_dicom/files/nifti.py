@@ -89,7 +89,10 @@ def _new(values: np.ndarray, geometry: Geometry) -> Nifti1Image:
 
 
 def _like(values: np.ndarray, header: Nifti1Header, record: Record) -> Nifti1Image:
-    """With the header it was read with, its affine too unless the geometry has changed."""
+    """A NIfTI image with the header that the record was read with.
+
+    Its affine stays, too, unless the geometry has changed.
+    """
     kind = Nifti2Image if header.sizeof_hdr == 540 else Nifti1Image
     shape = record.meta["shape"]
     header = header.copy()

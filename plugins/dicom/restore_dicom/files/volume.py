@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from restore.files.task import Record
 
@@ -25,10 +26,16 @@ def volume(
     return Record(signal, "volume", path, {"format": format, "geometry": geometry, **meta})
 
 
-def voxels(record: Record, path: Path) -> np.ndarray:
-    """The signal of a volume to be written, (z, y, x) float32; ValueError if it is none.
+def valid_voxels(record: Record) -> Tensor:
+    """Where a volume holds values, bool of its signal's shape; False where it holds padding."""
+    valid = record.meta.get("valid")
+    return torch.ones_like(record.signal, dtype=torch.bool) if valid is None else valid
 
-    Of complex signals the magnitude.
+
+def voxels(record: Record, path: Path) -> np.ndarray:
+    """The values of a volume to be written, (z, y, x) float32; of a complex one the magnitudes.
+
+    ValueError for a record that is no volume, or holds values that are not finite.
     """
     shape = "x".join(map(str, record.signal.shape))
     if record.signal.ndim != 4 or len(record.signal) != 1:

@@ -113,7 +113,7 @@ def write_tiff(record: Record, path: str | Path) -> None:
 
 
 def write_npy(record: Record, path: str | Path) -> None:
-    """In the layout and dtype of the record's file."""
+    """Write a picture as a NumPy array, in the layout and dtype of the file it was read from."""
     path = Path(path)
     pixels = to_pixels(record, path)
     layout = record.meta.get("layout", "hw")
@@ -126,7 +126,7 @@ def write_npy(record: Record, path: str | Path) -> None:
 
 
 def read(path: str | Path) -> Record:
-    """By the reader of the file's extension; ValueError for one that is not a picture's."""
+    """The picture in a file, read by its extension; ValueError for one that is not a picture's."""
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -159,7 +159,10 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _save(record: Record, path: Path, name: str, **options: Any) -> None:
-    """By Pillow, in 8 bits, with the metadata that it had."""
+    """Write a picture with Pillow, in 8 bits, with the metadata that it had.
+
+    ValueError for alpha where the format has none.
+    """
     pixels = to_pixels(record, path)
     _whole_numbers(pixels, path, "uint8")
     if name == "JPEG" and pixels.shape[2] in (2, 4):

@@ -58,7 +58,7 @@ def enlarged_exif(exif: bytes, factor: int) -> bytes:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """How the file's bytes are packed, in Pillow's words: "RGB;16B", "L;4", ..."""
+    """The packing of the file's bytes, in Pillow's words: "RGB;16B", "L;4", ..."""
     if not getattr(image, "tile", None):
         return ""
     arguments = image.tile[0][3]

@@ -71,7 +71,7 @@ def to_pixels(record: Record, path: Path) -> np.ndarray:
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """From the order on file to the order on display, by EXIF's orientation 1 to 8."""
+    """Pixels in the order of display, from those on file and EXIF's orientation 1 to 8."""
     if orientation in (3, 7):
         pixels = pixels[::-1, ::-1]
     elif orientation in (2, 8):

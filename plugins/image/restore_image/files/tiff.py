@@ -116,7 +116,7 @@ def _pixels(page: tifffile.TiffPage, path: Path) -> tuple[np.ndarray, bool]:
 
 
 def _decoded(page: tifffile.TiffPage) -> np.ndarray | None:
-    """By tifffile; None where it lacks the codec."""
+    """The pixels of a page, (height, width, channels); None where tifffile lacks the codec."""
     _whole(page)
     try:
         pixels = page.asarray(squeeze=False)  # (planes, depth, height, width, samples)
@@ -139,7 +139,10 @@ def _whole(page: tifffile.TiffPage) -> None:
 
 
 def _by_pillow(page: tifffile.TiffPage, path: Path) -> np.ndarray:
-    """By libtiff, for LZW, JPEG and the like, where that is free of loss; upright."""
+    """The pixels of a page by libtiff, upright, for LZW, JPEG and the like.
+
+    ValueError where libtiff would lose some of what is there.
+    """
     if (page.extrasamples and page.extrasamples[0] == 1) or page.bitspersample > 32:
         raise ValueError(f"{page.compression.name} needs the package imagecodecs: install it")
     if page.compression == 1 and page.tags.valueof(ORIENTATION, 1) in TURNS:

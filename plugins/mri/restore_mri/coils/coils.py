@@ -64,16 +64,16 @@ def noise_std(kspace: Tensor, mask: Tensor | None = None) -> Tensor:
     mask: (ky, kx) or (slice, ky, kx). Samples that are exactly zero in all coils were filled in
     and do not count. ValueError where too few were measured.
     """
-    measured = (kspace != 0).any(1)
+    measured_mask = (kspace != 0).any(1)
     if mask is not None:
-        measured &= mask.bool().to(measured.device)
-    whole = {axis: measured.all(axis) for axis in (-2, -1)}  # (slice, lines)
+        measured_mask &= mask.bool().to(measured_mask.device)
+    whole = {axis: measured_mask.all(axis) for axis in (-2, -1)}  # (slice, lines)
     found = [air_std(kspace, lines, a) for a, lines in whole.items() if lines.sum() >= LINES]
-    return torch.stack(found).amin(0) if found else periphery_std(kspace, measured)
+    return torch.stack(found).amin(0) if found else periphery_std(kspace, measured_mask)
 
 
 def air_std(kspace: Tensor, whole: Tensor, axis: int) -> Tensor:
-    """From the quietest tenth of the pixels along the lines of an axis; (coil,).
+    """Std of the noise by coil, from the quietest tenth of the pixels along an axis; (coil,).
 
     The median of |Re| and |Im| at each pixel over all lines, over 0.6745; of these, the tenth
     part. An object that fills more than 9 / 10 of the axis, and its blur beside it, bias it
@@ -86,21 +86,21 @@ def air_std(kspace: Tensor, whole: Tensor, axis: int) -> Tensor:
     return torch.quantile(levels, QUIET, dim=1)
 
 
-def periphery_std(kspace: Tensor, measured: Tensor) -> Tensor:
-    """From the tenth of the measured samples that are farthest from the middle; (coil,).
+def periphery_std(kspace: Tensor, mask: Tensor) -> Tensor:
+    """Std of the noise by coil, from the tenth of the samples farthest from the middle; (coil,).
 
     The median of |Re| and |Im|, over 0.6745. Signal there biases it upwards: several times over in
     small matrices of little noise. A lowpass filter of the scanner biases it downwards.
-    measured: (slice, ky, kx), bool.
+    mask: (slice, ky, kx), bool, the samples that were measured.
     """
-    if measured.sum() * FAR < SAMPLES:
+    if mask.sum() * FAR < SAMPLES:
         raise ValueError(
-            f"{int(measured.sum())} measured samples are too few to find the noise in {FAR:.0%}"
+            f"{int(mask.sum())} measured samples are too few to find the noise in {FAR:.0%}"
         )
     y, x = ((torch.arange(n, device=kspace.device) - n // 2) / n for n in kspace.shape[-2:])
-    radius = torch.hypot(y[:, None], x).expand(measured.shape)
-    ordered = radius[measured].sort().values
-    far = measured & (radius >= ordered[int((1 - FAR) * len(ordered))])
+    radius = torch.hypot(y[:, None], x).expand(mask.shape)
+    ordered = radius[mask].sort().values
+    far = mask & (radius >= ordered[int((1 - FAR) * len(ordered))])
     return _parts(kspace.movedim(1, 0)[:, far]).median(1).values / NORMAL
 
 

@@ -34,8 +34,8 @@ def espirit(
     """
     data = calibration_data(kspace, mask, largest=calibration, least=kernel + 1)
     maps = [
-        _maps(one.to(torch.complex128), kspace.shape[-2:], kernel, threshold, crop, reference)
-        for one in data
+        _maps(plane.to(torch.complex128), kspace.shape[-2:], kernel, threshold, crop, reference)
+        for plane in data
     ]
     return torch.stack(maps).to(torch.complex64)
 
@@ -64,7 +64,10 @@ def _maps(
 
 
 def _eigenvectors(matrices: Tensor, crop: float) -> Tensor:
-    """That of the largest eigenvalue, or 0 where it is below crop; (..., coil, coil)."""
+    """Eigenvectors of the largest eigenvalue, 0 where that is below crop.
+
+    (..., coil, coil) -> (..., coil).
+    """
     found = matrices.new_zeros(matrices.shape[:-1])
     power = matrices.diagonal(dim1=-2, dim2=-1).real.sum(-1)
     likely = power > crop  # no eigenvalue exceeds their sum

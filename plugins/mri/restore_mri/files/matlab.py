@@ -49,7 +49,7 @@ def planes(array: np.ndarray) -> np.ndarray:
 
 
 def _is_hdf5(path: Path) -> bool:
-    """Its signature stands at 0, or behind MATLAB's block of 512 bytes."""
+    """Whether HDF5's signature stands at 0, or behind MATLAB's block of 512 bytes."""
     with open(path, "rb") as file:
         head = file.read(512 + len(SIGNATURE))
     return head.startswith(SIGNATURE) or head[512:] == SIGNATURE

@@ -16,7 +16,7 @@ NAMES = {"volume": "reconstruction", "std": "reconstruction_std"}
 
 
 def arrays(record: Record) -> dict[str, np.ndarray]:
-    """What a `volume` or `std` record holds, by name; (slice, y, x) float32, and complex64.
+    """The arrays of a `volume` or `std` record by name; (slice, y, x) float32, and complex64.
 
     reconstruction (magnitudes) or reconstruction_std; where its meta has them, also
     reconstruction_complex of `complex` (1, slice, y, x), samples (sample, slice, y, x) of

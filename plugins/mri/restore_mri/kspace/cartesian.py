@@ -13,7 +13,7 @@ from restore.files.task import Record
 from restore.measurement.checks import sizes
 
 from .convention import PLANE, centred
-from .samples import both, checked, crop_field, first_kept, measured
+from .samples import checked, crop_field, first_kept, intersection, measured_mask
 
 # what every `kspace` Record has in its meta, and what it means if the file does not say
 NOTHING_SAID: Mapping[str, Any] = {
@@ -59,7 +59,7 @@ def cartesian(
     if not declared:
         samples, mask, said = centred(samples, mask)
         converted += said
-    mask = both(mask, None if declared else measured(samples))
+    mask = intersection(mask, None if declared else measured_mask(samples))
     facts = {**NOTHING_SAID, "phase_axis": _undersampled(mask), **meta}
     facts |= {"mask": mask, "format": form, "converted": converted}
     return Record(samples, "kspace", path, facts)

@@ -47,16 +47,16 @@ def centred(samples: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor
     return samples, mask, said
 
 
-def _energy(samples: Tensor, seen: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
-    """|seen(samples)|^2 summed over slices and coils; (slice, coil, y, x) -> (y, x)."""
+def _energy(samples: Tensor, transform: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
+    """|transform(samples)|^2 summed over slices and coils; (slice, coil, y, x) -> (y, x)."""
     total = samples.new_zeros(samples.shape[-2:], dtype=torch.float64)
-    for one in samples:  # a slice at a time: files are as large as memory allows
-        total += seen(one).abs().double().square().sum(0)
+    for plane in samples:  # a slice at a time: files are as large as memory allows
+        total += transform(plane).abs().double().square().sum(0)
     return total
 
 
 def _split(energy: Tensor) -> float:
-    """How much more of a profile lies at both of its ends than in its middle."""
+    """The energy at both ends of a profile over that in its middle; the lesser end counts twice."""
     n, eighth = len(energy), len(energy) // 8
     edges = 2 * min(energy[:eighth].sum(), energy[-eighth:].sum())
     return float(edges / energy[n // 2 - eighth : n // 2 + eighth].sum())

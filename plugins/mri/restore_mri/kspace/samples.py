@@ -34,7 +34,7 @@ def crop_field(samples: Tensor, axis: int, size: int) -> Tensor:
 
 
 def first_kept(n: int, size: int) -> int:
-    """Where the middle `size` of n pixels begin: the index n // 2 becomes size // 2."""
+    """The index at which the middle `size` of n pixels begin: n // 2 becomes size // 2."""
     return n // 2 - size // 2
 
 
@@ -54,28 +54,28 @@ def checked(samples: np.ndarray | Tensor) -> Tensor:
     return samples
 
 
-def measured(samples: Tensor) -> Tensor | None:
-    """Where some coil has a sample other than exactly zero; None where that is everywhere.
+def measured_mask(samples: Tensor) -> Tensor | None:
+    """The mask of samples that are not exactly zero in all coils; None where that is everywhere.
 
     (slice, coil, ky, kx) -> bool (ky, kx), or (slice, ky, kx) where the slices differ. A slice of
     nothing but zeros was measured where the others were.
     """
-    seen = (samples != 0).any(1)
-    seen[~seen.flatten(1).any(1)] = seen.any(0)
-    return None if (~seen).float().mean() < CHANCE else shared(seen)
+    sampled = (samples != 0).any(1)
+    sampled[~sampled.flatten(1).any(1)] = sampled.any(0)
+    return None if (~sampled).float().mean() < CHANCE else shared(sampled)
 
 
-def both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
-    """What two masks agree on; None, which means all, stays None."""
-    if one is None or other is None:
-        mask = other if one is None else one
+def intersection(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    """The mask of what two masks both keep; None means all."""
+    if first is None or second is None:
+        mask = second if first is None else first
     else:
-        mask = one & other
+        mask = first & second
     if mask is None or mask.all():
         return None
     return shared(mask)
 
 
 def shared(mask: Tensor) -> Tensor:
-    """(slice, ky, kx) -> (ky, kx) where all slices have the same."""
+    """A mask (slice, ky, kx) as (ky, kx) where it is the same in all slices."""
     return mask[0] if mask.ndim == 3 and (mask == mask[:1]).all() else mask

@@ -11,21 +11,23 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from restore.files.task import Task
+from restore.files.task import Recipe, Record, Task
 from restore.priors.prior import Prior
 from restore.sampling.by_name import sample
 from restore.sampling.posterior import Posterior
 
 from ..kspace.samples import to_kspace
 from .held_out import kept_back
-from .scan import Scan
+from .mri import STEPS, task_of
+from .scan import CALIBRATION, Scan, scan
+from .show import channels
 
 REACH = 3.0  # lines over which a line chosen makes its neighbours less wanted
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of an acquisition, in lines of the phase-encoded axis."""
+    """An acquisition as it is asked for, in lines of the phase-encoded axis."""
 
     budget: int
     start: int  # in the middle, measured before the first choice
@@ -35,47 +37,84 @@ class Plan:
     seed: int
 
 
-def acquired(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
-    """The task of the lines that a prior's posterior asks for, one after the other."""
+def solve_active(
+    record: Record,
+    noise: float | None,
+    *,
+    budget: int,
+    start: int = 16,
+    rounds: int = 6,
+    particles: int = 8,
+    calibration: int = CALIBRATION,
+    mask_seed: int = 0,
+    maps: str = "espirit",
+    coils: int | None = None,
+) -> Task:
+    """Choose the lines of a full scan one after the other, where the posterior is unsure.
 
-    def prepare(prior: Prior) -> Task:
-        chosen, order = greedy(scan, prior, plan, task)
-        policies = {"greedy": chosen, **others(scan, plan)}
+    budget: lines to measure in all
+    start: lines of the middle that are measured first
+    rounds: times that new lines are chosen
+    particles: samples that each choice is made by
+    calibration: lines of the middle that coil maps are made of
+    mask_seed: of the random lines that are compared with
+    maps: espirit, low-frequency, or a file of coil maps (slice, coil, y, x)
+    coils: compress to so many virtual coils
+    """
+    full, _ = scan(record, noise, maps=maps, coils=coils, calibration=calibration)
+    if not 1 <= start < budget <= full.line_count:
+        raise ValueError(
+            f"of {full.line_count} lines, {start} to start with and {budget} in all cannot be "
+            "measured"
+        )
+    plan = Plan(budget, start, rounds, particles, STEPS // 2, mask_seed)
+    task = task_of(full)
+    every = with_lines(full, torch.ones(full.line_count, dtype=torch.bool))
+    task = replace(task, measurement=every.measurement())
+    task = task.compared_with(task.present(channels(full.combined())))
+    return replace(task, pose_with_prior=acquisition(full, plan, task))
+
+
+def acquisition(scan: Scan, plan: Plan, task: Task) -> Callable[[Prior], Task]:
+    """prior -> the task of the lines that its posterior asks for, one after the other."""
+
+    def pose_with_prior(prior: Prior) -> Task:
+        chosen, order = greedy_lines(scan, prior, plan, task)
+        policies = {"greedy": chosen, **lines_fixed_beforehand(scan, plan)}
         facts = {}
         for name, lines in policies.items():
             posterior = _posterior(scan, lines, prior, plan, task, plan.seed)
             found = task.present(posterior.mean).signal.abs()
-            truth = task.reference.signal.abs()
+            truth = task.comparison.reference.signal.abs()
             error = (found - truth).square().sum() / truth.square().sum()
             facts[f"nmse of {name} lines"] = error.item()
         facts["order of the lines"] = order
-        part = measured(scan, chosen)
+        part = with_lines(scan, chosen)
         return replace(
             task,
             measurement=part.measurement(),
-            split=lambda: kept_back(part),
-            facts={**task.facts, **facts},
-            prepare=None,
-        )
+            held_out_split=lambda: kept_back(part),
+            pose_with_prior=None,
+        ).with_facts(facts)
 
-    return prepare
+    return pose_with_prior
 
 
-def greedy(scan: Scan, prior: Prior, plan: Plan, task: Task) -> tuple[Tensor, list[int]]:
-    """Which lines, (lines,) bool, and in which order they were chosen."""
-    lines = centre(scan.lines, plan.start)
+def greedy_lines(scan: Scan, prior: Prior, plan: Plan, task: Task) -> tuple[Tensor, list[int]]:
+    """The lines that greedy entropy chooses, (lines,) bool, and their order."""
+    lines = middle_lines(scan.line_count, plan.start)
     order: list[int] = []
     for number in range(plan.rounds):
         posterior = _posterior(scan, lines, prior, plan, task, plan.seed + number)
         due = -(-(plan.budget - int(lines.sum())) // (plan.rounds - number))
-        for line in choose(entropies(scan, posterior.samples), lines, due):
+        for line in next_lines(entropies(scan, posterior.samples), lines, due):
             lines[line] = True
             order.append(line)
     return lines, order
 
 
 def entropies(scan: Scan, samples: Tensor) -> Tensor:
-    """Of each line, 1/2 sum log(1 + var / noise^2) over what its measurement holds; (lines,).
+    """The entropy that each line would take away, sum log(1 + var / (2 noise^2)); (lines,).
 
     samples: (chains, 2, z, y, x). The information that the line gives about the image if what it
     holds were independent and Gaussian.
@@ -84,15 +123,18 @@ def entropies(scan: Scan, samples: Tensor) -> Tensor:
     variance = 0.0
     for coil in range(scan.maps.shape[1]):  # one at a time: memory
         k = to_kspace(scan.maps[:, coil : coil + 1] * image)
-        spread = (k - k.mean(0)).abs().square().sum(0) / (len(k) - 1)  # of both parts
-        gain = torch.log1p(spread / (2 * scan.noise**2))
+        sample_variance = (k - k.mean(0)).abs().square().sum(0) / (len(k) - 1)  # of both parts
+        gain = torch.log1p(sample_variance / (2 * scan.noise**2))
         variance = variance + gain.movedim(scan.phase_axis, 0).flatten(1).sum(1)
     return variance
 
 
-def choose(entropy: Tensor, taken: Tensor, count: int) -> list[int]:
-    """So many lines, the most wanted first; each makes those near it less wanted."""
-    wanted = torch.where(taken, -torch.inf, entropy.double())
+def next_lines(entropy: Tensor, measured: Tensor, count: int) -> list[int]:
+    """The `count` lines of most entropy; each makes those near it less wanted.
+
+    entropy: (lines,); measured: (lines,) bool, never chosen again.
+    """
+    wanted = torch.where(measured, -torch.inf, entropy.double())
     at = torch.arange(len(entropy), dtype=torch.float64)
     found = []
     for _ in range(count):
@@ -104,10 +146,10 @@ def choose(entropy: Tensor, taken: Tensor, count: int) -> list[int]:
     return found
 
 
-def others(scan: Scan, plan: Plan) -> dict[str, Tensor]:
-    """Lines of the same number, chosen before anything was measured."""
+def lines_fixed_beforehand(scan: Scan, plan: Plan) -> dict[str, Tensor]:
+    """Lines as many as the plan's, chosen before anything is measured, by the policy's name."""
     generator = torch.Generator().manual_seed(plan.seed)
-    start = centre(scan.lines, plan.start)
+    start = middle_lines(scan.line_count, plan.start)
     free = (~start).nonzero().flatten()
     extra = plan.budget - plan.start
     drawn = free[torch.randperm(len(free), generator=generator)[:extra]]
@@ -118,15 +160,15 @@ def others(scan: Scan, plan: Plan) -> dict[str, Tensor]:
     }
 
 
-def centre(lines: int, count: int) -> Tensor:
+def middle_lines(lines: int, count: int) -> Tensor:
     """The middle lines, (lines,) bool."""
     first = lines // 2 - count // 2
     at = torch.arange(lines)
     return (at >= first) & (at < first + count)
 
 
-def measured(scan: Scan, lines: Tensor) -> Scan:
-    """With no more than the chosen lines."""
+def with_lines(scan: Scan, lines: Tensor) -> Scan:
+    """The scan with no more than the chosen lines, (lines,) bool."""
     mask = lines[:, None] if scan.phase_axis == -2 else lines[None]
     return scan.masked(mask.expand(scan.kspace.shape[-2:]))
 
@@ -135,11 +177,14 @@ def _posterior(
     scan: Scan, lines: Tensor, prior: Prior, plan: Plan, task: Task, seed: int
 ) -> Posterior:
     return sample(
-        measured(scan, lines).measurement(),
+        with_lines(scan, lines).measurement(),
         prior,
-        task.sampler,
+        task.sampler.name,
         chains=plan.chains,
-        sigmas=task.schedule(plan.steps),
+        sigmas=task.sampler.schedule(plan.steps),
         seed=seed,
-        **task.options,
+        **task.sampler.options,
     )
+
+
+active = Recipe(solve_active)

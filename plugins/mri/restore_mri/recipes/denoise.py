@@ -1,11 +1,12 @@
 """mri-denoise: noise out of magnitude images, as scanners export them."""
 
 import torch
+from restore_dicom.files.volume import valid_voxels
 from restore_dicom.noise import noise_std
 from restore_operators import Identity
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.priors.combined.sliced import slicewise
@@ -40,17 +41,16 @@ def solve_denoise(record: Record, noise: float | None) -> Task:
 
     def present(signal: Tensor) -> Record:
         restored = scale * signal[:1].clamp_min(0)
-        return record.with_signal(torch.where(valid_of(record), restored, record.signal))
+        return record.with_signal(torch.where(valid_voxels(record), restored, record.signal))
 
     return Task(
         Measurement(y, Identity(y.shape), Gaussian(noise)),
         "mri-slices",
-        "stochastic-denoising",
+        SamplerChoice("stochastic-denoising", STEPS),
         present,
-        STEPS,
+        adapt_prior=slicewise,
+        comparison=Comparison(views=magnitudes(scale)),
         facts={"scale": scale, "noise in the file's units": noise * scale},
-        adapt=slicewise,
-        views=magnitudes(scale),
     )
 
 
@@ -60,33 +60,28 @@ def simulate_denoise(record: Record, noise: float | None, seed: int) -> dict[str
     generator = torch.Generator().manual_seed(seed)
     parts = noise * scale_of(record) * torch.randn(2, *record.signal.shape, generator=generator)
     noisy = ((record.signal + parts[0]).square() + parts[1].square()).sqrt()
-    noisy = torch.where(valid_of(record), noisy, record.signal)
+    noisy = torch.where(valid_voxels(record), noisy, record.signal)
     meta = {**record.meta, "operator": f"Rician noise of {noise:g}"}
     return {"measurement": Record(noisy, record.kind, record.source, meta)}
 
 
 def estimate_noise(record: Record) -> float:
-    """From the details of what is brighter than background, as a share of the scale."""
+    """The std of the noise as a share of the scale, from the details of what is no background."""
     scale = scale_of(record)
-    return noise_std(record.signal, valid_of(record) & (record.signal > TISSUE * scale)) / scale
+    return noise_std(record.signal, valid_voxels(record) & (record.signal > TISSUE * scale)) / scale
 
 
 def scale_of(record: Record) -> float:
     """The 99th percentile of the magnitude. ValueError for what has none."""
     if record.kind != "volume":
         raise ValueError(f"{record.source} holds {record.kind}; mri-denoise takes images")
-    inside = record.signal[valid_of(record)]
+    inside = record.signal[valid_voxels(record)]
     if inside.min() < 0:
         raise ValueError(f"{record.source} has negative values; mri-denoise takes magnitudes")
     scale = quantile(inside, PERCENTILE).item()
     if scale == 0:
         raise ValueError(f"{record.source} is black")
     return scale
-
-
-def valid_of(record: Record) -> Tensor:
-    valid = record.meta.get("valid")
-    return torch.ones_like(record.signal, dtype=torch.bool) if valid is None else valid
 
 
 denoise = Recipe(solve_denoise, estimate_noise=estimate_noise, simulate=simulate_denoise)

@@ -49,7 +49,7 @@ def gridded(
     scan = Scan(record.signal / scale, None, found, std, scale, record)
     if phase == "free":
         return scan
-    return scan.without(smooth_phase(to_kspace(images), found, largest=2 * calibration))
+    return scan.without_phase(smooth_phase(to_kspace(images), found, largest=2 * calibration))
 
 
 def coil_images(samples: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:

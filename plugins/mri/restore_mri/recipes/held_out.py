@@ -13,19 +13,22 @@ EVERY = 5  # one line, or sample, of so many is kept back
 
 
 def kept_back(scan: Scan) -> Split:
-    """One of five measured lines outside the calibration region, or samples where none is whole.
+    """A split of a scan that keeps back one of five lines outside the calibration region.
 
-    Coil maps and phase stay those of all the data.
+    Single samples where no line is whole. Coil maps and phase stay those of all the data.
     """
     mask = scan.mask
     if mask is None:
         mask = torch.ones(scan.kspace.shape[-2:], dtype=torch.bool)
-    held = chosen(mask)
+    held = held_mask(mask)
     return Split(scan.masked(mask & ~held).measurement(), scan.masked(held).measurement())
 
 
-def chosen(mask: Tensor) -> Tensor:
-    """What of a mask, (ky, kx) or (slice, ky, kx), is kept back; bool, in the order of k-space."""
+def held_mask(mask: Tensor) -> Tensor:
+    """The samples of a mask that are kept back, in the order of k-space; bool, of its shape.
+
+    mask: (ky, kx) or (slice, ky, kx) bool.
+    """
     outside = mask.clone()
     try:
         size = calibration_region(mask, largest=MIDDLE)

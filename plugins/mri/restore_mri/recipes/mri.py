@@ -1,7 +1,6 @@
-"""mri: k-space becomes images; mri-active: it also chooses which lines to measure."""
+"""mri: k-space becomes images."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,20 +9,19 @@ from restore_dicom.geometry import Geometry
 from restore_operators.reconstruction import classical
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.priors.combined.sliced import perpendicular, slicewise
 from restore.priors.schedules import geometric
 
 from ..masks import masks
-from .active import Plan, acquired, measured
 from .gridded_scan import gridded
 from .held_out import kept_back
-from .predicted import full_scan
+from .noisy_reference import full_scan_draws
 from .scan import CALIBRATION, Scan, scan
 from .show import channels, magnitudes
 
-PRIOR, SAMPLER, STEPS = "mri-slices", "diffpir", 60
+PRIOR, STEPS = "mri-slices", 60
 # DiffPIR on k-space, tuned on held-out slices at noises of 0.005, 0.02 and 0.1: what was measured
 # tells more than levels above the first, and the steps are spent where aliases dissolve. How far to
 # trust the prior depends on how much of a scan it knows: held-out lines tell.
@@ -69,85 +67,53 @@ def solve_mri(
     if record.kind == "kspace" and record.meta.get("trajectory") is not None:
         _refuse_grid_options(record, accelerate, mask_file, coils)
         found = gridded(record, noise, maps=maps, calibration=calibration, phase=phase)
-        return posed(found, volume)
+        return task_of(found, volume)
     keep = _kept(record, accelerate, mask, mask_file, calibration, mask_seed)
     least, full = scan(
         record, noise, maps=maps, mask=keep, coils=coils, calibration=calibration, phase=phase
     )
-    task = posed(least, volume)
+    task = task_of(least, volume)
     if keep is None:
         return task
     reference = task.present(channels(full.combined()))
     share = least.mask.double().mean().item()
-    return replace(
-        task,
-        reference=reference,
-        predict=full_scan(least, full, task),
-        facts={**task.facts, "acceleration": 1 / share},
-    )
+    compared = task.compared_with(reference, full_scan_draws(least, full, task))
+    return compared.with_facts({"acceleration": 1 / share})
 
 
-def solve_active(
-    record: Record,
-    noise: float | None,
-    *,
-    budget: int,
-    start: int = 16,
-    rounds: int = 6,
-    particles: int = 8,
-    calibration: int = CALIBRATION,
-    mask_seed: int = 0,
-    maps: str = "espirit",
-    coils: int | None = None,
-) -> Task:
-    """Choose the lines of a full scan one after the other, where the posterior is unsure.
-
-    budget: lines to measure in all
-    start: lines of the middle that are measured first
-    rounds: times that new lines are chosen
-    particles: samples that each choice is made by
-    calibration: lines of the middle that coil maps are made of
-    mask_seed: of the random lines that are compared with
-    maps: espirit, low-frequency, or a file of coil maps (slice, coil, y, x)
-    coils: compress to so many virtual coils
-    """
-    full, _ = scan(record, noise, maps=maps, coils=coils, calibration=calibration)
-    if not 1 <= start < budget <= full.lines:
-        raise ValueError(
-            f"of {full.lines} lines, {start} to start with and {budget} in all cannot be measured"
-        )
-    plan = Plan(budget, start, rounds, particles, STEPS // 2, mask_seed)
-    task = posed(full)
-    task = replace(
-        task,
-        measurement=measured(full, torch.ones(full.lines, dtype=torch.bool)).measurement(),
-        reference=task.present(channels(full.combined())),
-    )
-    return replace(task, prepare=acquired(full, plan, task))
-
-
-def posed(scan: Scan, volume: Volume = "slices") -> Task:
+def task_of(scan: Scan, volume: Volume = "slices") -> Task:
     """The problem of a scan; signals are (2, slice, y, x) in units of its scale."""
     measurement = scan.measurement()
     operator = measurement.operator
     record, scale = scan.record, scan.scale
-    shown = (scan.maps != 0).any(1)  # elsewhere the prior would speak alone
+    along_trajectory = record.meta.get("trajectory") is not None
+    visible = (scan.maps != 0).any(1)  # elsewhere the prior would speak alone
     if scan.phase is not None:
-        shown = shown * scan.phase
+        visible = visible * scan.phase
 
     def present(signal: Tensor) -> Record:
-        image = _cropped(scale * shown * torch.complex(*signal.chunk(2)), record)
+        image = _cropped(scale * visible * torch.complex(*signal.chunk(2)), record)
         geometry = record.meta.get("geometry") or Geometry.centred(image.shape[1:], UNKNOWN)
         return Record(image, "volume", record.source, {**record.meta, "geometry": geometry})
 
     return Task(
         measurement,
         PRIOR,
-        SAMPLER,
+        SamplerChoice(
+            "diffpir",
+            STEPS,
+            options={"trust": TRUST},
+            schedule=levels,
+            candidate_options=[{"trust": trust} for trust in TRUSTS],
+        ),
         present,
-        STEPS,
-        options={"trust": TRUST},
-        schedule=levels,
+        adapt_prior=slicewise if volume == "slices" else perpendicular,
+        held_out_split=None if along_trajectory else lambda: kept_back(scan),
+        comparison=Comparison(
+            input_shown=present(operator.adjoint(measurement.y)[0]),
+            baselines=baselines(measurement),
+            views=magnitudes(scale),
+        ),
         facts={
             "scale": scale,
             "noise in the file's units": scan.noise * scale,
@@ -158,12 +124,6 @@ def posed(scan: Scan, volume: Volume = "slices") -> Task:
             if record.meta.get("geometry")
             else "unknown; taken as 1 mm",
         },
-        adapt=slicewise if volume == "slices" else perpendicular,
-        before=present(operator.adjoint(measurement.y)[0]),
-        tries=[{"trust": trust} for trust in TRUSTS],
-        split=None if record.meta.get("trajectory") is not None else lambda: kept_back(scan),
-        views=magnitudes(scale),
-        baselines=baselines(measurement),
     )
 
 
@@ -186,7 +146,7 @@ def baselines(measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
 
 
 def _kept(record: Record, accelerate, name, file, calibration, seed) -> Tensor | None:
-    """The samples to keep of a full scan, (ky, kx) bool; None: all."""
+    """The samples to keep of a full scan, (ky, kx) bool; None: all. ValueError for no k-space."""
     if accelerate is None and file is None:
         return None
     if record.kind != "kspace":
@@ -207,7 +167,7 @@ def _refuse_grid_options(record: Record, accelerate, file, coils) -> None:
 
 
 def _cropped(image: Tensor, record: Record) -> Tensor:
-    """To the size of the file's own reconstruction."""
+    """The middle of an image, of the size of the file's own reconstruction."""
     crop = record.meta.get("crop")
     if crop is None:
         return image
@@ -218,4 +178,3 @@ def _cropped(image: Tensor, record: Record) -> Tensor:
 
 
 mri = Recipe(solve_mri)
-active = Recipe(solve_active)

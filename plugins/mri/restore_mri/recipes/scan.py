@@ -44,8 +44,8 @@ class Scan:
         return self.record.meta.get("phase_axis") or -1
 
     @property
-    def lines(self) -> int:
-        """How many there are of the phase-encoded axis."""
+    def line_count(self) -> int:
+        """The number of lines along the phase-encoded axis."""
         return self.kspace.shape[self.phase_axis]
 
     def operator(self) -> LinearOperator:
@@ -57,10 +57,11 @@ class Scan:
         return sense(size, self.maps, self.mask)
 
     def measurement(self) -> Measurement:
+        """The samples with the operator and the noise of their scan."""
         return Measurement(self.kspace, self.operator(), Gaussian(self.noise))
 
     def masked(self, mask: Tensor) -> "Scan":
-        """With no more than the samples of a mask."""
+        """The scan with no more than the samples of a mask."""
         mask = mask if self.mask is None else mask & self.mask
         return replace(self, kspace=self.kspace * over_coils(mask), mask=mask)
 
@@ -68,8 +69,8 @@ class Scan:
         """The coil-combined image of what was measured, complex; (1, slice, y, x)."""
         return matched_filter(self.kspace, self.maps)[None]
 
-    def without(self, phase: Tensor) -> "Scan":
-        """The same scan, of images without a smooth phase."""
+    def without_phase(self, phase: Tensor) -> "Scan":
+        """The scan as one of images that are without a smooth phase, (slice, y, x) complex."""
         return replace(self, maps=self.maps * phase[:, None], phase=phase)
 
 
@@ -88,7 +89,7 @@ def scan(
     calibration: int = CALIBRATION,
     phase: str = "calibration",
 ) -> tuple[Scan, Scan]:
-    """The scan, and the same with all that the file holds, in the same units with the same maps.
+    """The scan of a mask, and that of all the file holds, in one unit and with one set of maps.
 
     noise: in units of the scale; None takes the noise scan's, else what k-space itself shows, and
     no less than what the maps leave unexplained. maps: "espirit", "low-frequency", or a file of
@@ -116,11 +117,14 @@ def scan(
     ready = {"noise": std, "scale": scale}
     pair = tuple(replace(s, kspace=s.kspace / scale, **ready) for s in (least, full))
     known = _phase(least, calibration) if phase == "calibration" else None
-    return pair if known is None else tuple(s.without(known) for s in pair)
+    return pair if known is None else tuple(s.without_phase(known) for s in pair)
 
 
 def _phase(scan: Scan, calibration: int) -> Tensor | None:
-    """Of a box up to twice the calibration lines; None where the middle was not measured."""
+    """The smooth phase of a box up to twice the calibration lines, (slice, y, x) complex.
+
+    None where the middle was not measured.
+    """
     try:
         return smooth_phase(scan.kspace, scan.maps, scan.mask, largest=2 * calibration)
     except ValueError:
@@ -128,7 +132,7 @@ def _phase(scan: Scan, calibration: int) -> Tensor | None:
 
 
 def _noise(scan: Scan) -> float:
-    """Of the noise scan, where there was one; else the root mean square over coils."""
+    """Std of the noise: the noise scan's where there was one, else root mean square over coils."""
     known = scan.record.meta.get("noise")
     if known is not None:
         return float(known)
@@ -136,21 +140,21 @@ def _noise(scan: Scan) -> float:
 
 
 def _unexplained(scan: Scan) -> float:
-    """What the coil maps leave of the data at the least-squares image, as a std of each part.
+    """Std of each part of the data that the coil maps leave unexplained at the least-squares image.
 
     Maps are estimates: in scans of little noise their errors are the larger part of it. 0 where
     there are not more measured numbers than unknown ones to tell by.
     """
     slices, _, *size = scan.kspace.shape
-    measured = (scan.kspace != 0).sum().item()
+    known = (scan.kspace != 0).sum().item()
     unknown = (scan.maps != 0).any(1).sum().item() * (slices if len(scan.maps) == 1 else 1)
-    if measured < REDUNDANT * unknown:
+    if known < REDUNDANT * unknown:
         return 0.0
     operator = Sense((1, slices, *size), scan.maps, scan.mask)
     image = cgls(scan.kspace[None], operator, STEPS)
     residual = (scan.kspace - operator(image)[0])[scan.kspace != 0]
     power = residual.abs().double().square().sum().item() / 2
-    return (power / (measured - unknown)) ** 0.5
+    return (power / (known - unknown)) ** 0.5
 
 
 def _maps(scan: Scan, kind: str, calibration: int) -> Tensor:
@@ -162,7 +166,10 @@ def _maps(scan: Scan, kind: str, calibration: int) -> Tensor:
 
 
 def _given_maps(record: Record, kind: str) -> Tensor | None:
-    """Of a file that is named, or of the record; None where they are to be estimated."""
+    """Coil maps of a file that is named, or of the record; None where they are to be estimated.
+
+    ValueError for a name that is no file, and maps that do not fit the k-space.
+    """
     if kind in Maps.__args__:
         return record.meta.get("maps")
     if not Path(kind).is_file():

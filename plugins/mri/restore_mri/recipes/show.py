@@ -1,4 +1,4 @@
-"""How complex volumes are seen."""
+"""Pictures of a complex volume for the report, and its two real channels."""
 
 from collections.abc import Callable, Mapping
 

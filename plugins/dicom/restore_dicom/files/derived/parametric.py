@@ -143,16 +143,16 @@ def _measures(geometry: Geometry | None, first: Slice) -> Dataset:
 
 
 def _frame(source: Source, z: int, how: Derivation) -> Dataset:
-    """Where a frame lies and what it was made from."""
-    one = source.slices[z]
+    """A frame's functional groups: its place, and the slice it was made from."""
+    original = source.slices[z]
     content = item(StackID="1", InStackPositionNumber=z + 1, DimensionIndexValues=[z + 1])
-    frame = one.frame if source.layout == FRAMES else None
+    frame = original.frame if source.layout == FRAMES else None
     group = item(
         FrameContentSequence=[content],
-        DerivationImageSequence=[origin(one.header, how, frame)],
+        DerivationImageSequence=[origin(original.header, how, frame)],
     )
-    if one.plane is not None:
-        position = decimals(one.plane.position)
+    if original.plane is not None:
+        position = decimals(original.plane.position)
         group.PlanePositionSequence = [item(ImagePositionPatient=position)]
     return group
 
@@ -160,8 +160,8 @@ def _frame(source: Source, z: int, how: Derivation) -> Dataset:
 def _referenced(slices: Sequence[Slice]) -> list[Dataset]:
     """The source objects by series (Common Instance Reference)."""
     series: dict[str, dict[str, Dataset]] = {}
-    for one in slices:
-        header = one.header
+    for original in slices:
+        header = original.header
         if header.get("SOPInstanceUID") and header.get("SeriesInstanceUID"):
             named = reference(header)
             del named.PurposeOfReferenceCodeSequence

@@ -12,7 +12,7 @@ from restore.files.naming import naming
 from restore.files.task import Record
 
 from ..dicom import mosaic
-from ..dicom.frames import EACH, SHARED
+from ..dicom.frames import PER_FRAME, SHARED
 from ..dicom.pixels import kind
 from ..dicom.source import FRAMES, SERIES, SINGLE, Slice, Source
 from ..volume import voxels
@@ -83,10 +83,11 @@ def _objects(record: Record, values: np.ndarray, source: Source) -> Iterator[Dat
     header = source.slices[0].header
     pairs = zip(source.slices, values)
     if source.layout in (SINGLE, SERIES):
-        for one, plane in pairs:
-            yield _with_pixels(derive(one.header, how, sources=[one.header]), _stored(one, plane))
+        for original, plane in pairs:
+            header = original.header
+            yield _with_pixels(derive(header, how, sources=[header]), _stored(original, plane))
         return
-    stored = np.stack([_stored(one, plane) for one, plane in pairs])
+    stored = np.stack([_stored(original, plane) for original, plane in pairs])
     if source.layout == FRAMES:
         in_file = np.argsort([s.frame for s in source.slices])
         yield _with_pixels(_multiframe(header, how), stored[in_file])
@@ -102,10 +103,10 @@ def _stored(source: Slice, values: np.ndarray) -> np.ndarray:
 
 def _multiframe(header: Dataset, how: Derivation) -> Dataset:
     """The derived object; an enhanced one tells the origin frame by frame."""
-    if EACH not in header:
+    if PER_FRAME not in header:
         return derive(header, how, sources=[header])
     made = derive(header, how, sources=[])
-    for group in (*made.get(SHARED, []), *made[EACH].value):
+    for group in (*made.get(SHARED, []), *made[PER_FRAME].value):
         for name in FRAME_TYPES:
             for frame_type in group.get(name, []):
                 frame_type.FrameType = ["DERIVED", *several(frame_type.get("FrameType"))[1:]]
@@ -113,9 +114,9 @@ def _multiframe(header: Dataset, how: Derivation) -> Dataset:
     before = shared[0].get("DerivationImageSequence") or []
     if before:  # a group is shared or of each frame, not both
         del shared[0].DerivationImageSequence
-    for number, group in enumerate(made[EACH].value):
-        told = group.get("DerivationImageSequence") or before
-        group.DerivationImageSequence = [*told, origin(header, how, number)]
+    for number, group in enumerate(made[PER_FRAME].value):
+        origins = group.get("DerivationImageSequence") or before
+        group.DerivationImageSequence = [*origins, origin(header, how, number)]
     if header.get("SOPInstanceUID"):
         made.SourceImageEvidenceSequence = [_evidence(header)]
     return made

@@ -27,7 +27,10 @@ def untiled(picture: np.ndarray, count: int) -> np.ndarray:
 
 
 def tiled(slices: np.ndarray) -> np.ndarray:
-    """What untiled undoes; the tiles beyond the last slice are 0, as the scanner leaves them."""
+    """Slices (z, y, x) side by side in one picture, the inverse of `untiled`.
+
+    Tiles beyond the last slice are 0, as the scanner leaves them.
+    """
     n = per_side(len(slices))
     count, rows, columns = slices.shape
     tiles = np.concatenate([slices, np.zeros((n * n - count, rows, columns), slices.dtype)])
@@ -39,7 +42,7 @@ def per_side(count: int) -> int:
 
 
 def slices_of(header: Dataset) -> int:
-    """How many slices the mosaic holds; ValueError where its private header does not say."""
+    """The number of slices in a mosaic; ValueError where its private header does not say."""
     count = _private(header, MR, MR_CREATOR, MR_ELEMENT)
     if count is None:
         items = csa(header).get("NumberOfImagesInMosaic")

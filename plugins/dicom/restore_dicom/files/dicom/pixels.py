@@ -15,7 +15,7 @@ CODECS = {"JPEG 2000": OPENJPEG, "High-Throughput": OPENJPEG, "JPEG": LIBJPEG}
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the values of one slice stand in the file: value = stored * slope + intercept."""
+    """The map from the numbers on file to the values of a slice: stored * slope + intercept."""
 
     slope: float
     intercept: float
@@ -43,7 +43,7 @@ class Encoding:
 
 
 def encoding(header: Dataset, transformation: Dataset) -> Encoding:
-    """How a slice's values are stored; transformation: the header or item with its RescaleSlope."""
+    """The encoding of a slice; transformation: the header or frame's item with its RescaleSlope."""
     slope, intercept = rescale(transformation, header.get("Modality"))
     return Encoding(
         slope,
@@ -111,7 +111,10 @@ def padding(header: Dataset, stored: np.ndarray) -> np.ndarray:
 
 
 def _number(value: object, dtype: np.dtype) -> int | None:
-    """An attribute's number as the pixels' type has it, whatever sign it was written with."""
+    """An attribute's number in the type of the pixels, whatever signedness it was written with.
+
+    None for an attribute that is missing or empty.
+    """
     if value is None or value == "":
         return None
     if isinstance(value, bytes):

@@ -52,7 +52,7 @@ def opened(path: Path) -> Dataset:
 
 
 def without_pixels(dataset: Dataset) -> Dataset:
-    """A copy of the object without its pixels."""
+    """The object, from which the pixels are deleted."""
     for name in PIXELS:
         if name in dataset:
             delattr(dataset, name)
@@ -60,7 +60,7 @@ def without_pixels(dataset: Dataset) -> Dataset:
 
 
 def plane(header: Dataset) -> Plane | None:
-    """Where a classic slice lies, or None where it does not say."""
+    """The plane that a classic slice lies in; None where it does not say."""
     names = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
     return frames.as_plane(*(header.get(name) for name in names))
 
@@ -85,7 +85,7 @@ def thickness(measures: Dataset) -> float:
 
 
 def record(source: Source, geometry: Geometry | None, path: Path) -> Record:
-    """The record of slices in order, with `valid` where some pixels are padding."""
+    """A record of kind volume of slices in order, with `valid` where some pixels are padding."""
     header = source.slices[0].header
     values = np.stack([s.encoding.values(s.stored).astype(np.float32) for s in source.slices])
     padded = np.stack([s.padded for s in source.slices])
@@ -106,11 +106,10 @@ def _frames(header: Dataset, stored: np.ndarray) -> tuple[str, list[Slice], Geom
     """Frames of one object, sorted in space where the object says how they lie."""
     name = "PixelValueTransformationSequence"
     enhanced = frames.is_enhanced(header)
-    each = [frames.group(header, i, name) if enhanced else header for i in range(len(stored))]
+    holders = [frames.group(header, i, name) if enhanced else header for i in range(len(stored))]
+    codes = [encoding(header, holder) for holder in holders]
     slices = [
-        Slice(
-            f"frame {i + 1}", header, pixels, encoding(header, each[i]), frames.plane(header, i), i
-        )
+        Slice(f"frame {i + 1}", header, pixels, codes[i], frames.plane(header, i), i)
         for i, pixels in enumerate(stored)
     ]
     if all(s.plane for s in slices):

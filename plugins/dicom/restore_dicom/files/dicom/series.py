@@ -90,11 +90,11 @@ def _refuse_what_is_no_slice(headers: dict[Path, Dataset]) -> None:
 
 def _refuse_sizes(slices: list[Slice]) -> None:
     first = slices[0]
-    for one in slices:
-        if one.stored.shape != first.stored.shape:
-            sizes = ["x".join(map(str, s.stored.shape)) for s in (one, first)]
+    for other in slices:
+        if other.stored.shape != first.stored.shape:
+            sizes = ["x".join(map(str, s.stored.shape)) for s in (other, first)]
             raise ValueError(
-                f"{one.name} is {sizes[0]} pixels, {first.name} {sizes[1]}: no one volume"
+                f"{other.name} is {sizes[0]} pixels, {first.name} {sizes[1]}: no one volume"
             )
 
 

@@ -29,13 +29,16 @@ class Assembly:
         return bool(((self.counts > 0) == (self.counts > 0).any(-1, keepdim=True)).all())
 
     def noise(self, of_one: float) -> tuple[float, Tensor | None]:
-        """Its std after averaging, root mean square; the counts, where they differ."""
+        """Std of the noise after averaging, root mean square; and the counts, where they differ.
+
+        of_one: the std of a single acquisition.
+        """
         n = self.counts[self.counts > 0]
         differ = bool((n != n[0]).any())
         return of_one * float((1 / n).mean().sqrt()), self.counts if differ else None
 
     def cropped(self, size: int) -> "Assembly":
-        """With the middle of the field of view along the readout, which is whole."""
+        """k-space of the middle `size` pixels along the readout, which is whole."""
         acs = self.calibration
         return replace(
             self,
@@ -88,7 +91,7 @@ def _filled(
 
 
 def _place(readout: Readout, shape: tuple[int, ...], header: Header) -> tuple[int, int, slice]:
-    """Where a readout lies on the grid (kz, ky, kx)."""
+    """The place of a readout on the grid: (kz, ky, columns of kx). ValueError outside of it."""
     nz, ny, nx = shape
     lines = []
     for number, (step, n) in enumerate(zip(readout.steps, (ny, nz)), 1):

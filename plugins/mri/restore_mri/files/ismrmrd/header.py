@@ -24,7 +24,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Limits:
-    """Of an encoding step: its largest number, and the number of the zero frequency."""
+    """The largest number of an encoding step, and the number of its zero frequency."""
 
     maximum: int
     center: int
@@ -32,7 +32,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Header:
-    """What of the header the assembly of k-space needs."""
+    """The part of the header that the assembly of k-space needs."""
 
     encoded: Space = Space()
     recon: Space = Space()
@@ -46,7 +46,7 @@ class Header:
         return self.encoded.matrix[step] // 2 if limits is None else limits.center
 
     def field_kept(self, axis: int, size: int) -> int:
-        """How many of `size` pixels of the encoded field of view lie in the reconstructed one."""
+        """The number of `size` encoded pixels that lie in the reconstructed field of view."""
         encoded, recon = self.encoded.field_of_view[axis], self.recon.field_of_view[axis]
         if encoded <= 0 or recon <= 0:
             encoded, recon = self.encoded.matrix[axis], self.recon.matrix[axis]

@@ -43,7 +43,10 @@ def of_slices(
 def of_volume(
     heads: np.ndarray, header: Header, slices: int, size: tuple[int, int]
 ) -> Geometry | None:
-    """Of a volume whose slices are the pixels of the readout; size: of both phase encodings."""
+    """The geometry of a volume whose slices are the pixels of the readout; None if unknown.
+
+    size: pixels along both phase encodings.
+    """
     axes, pixel = _axes(heads), header.encoded.pixel
     if axes is None or pixel is None:
         return None

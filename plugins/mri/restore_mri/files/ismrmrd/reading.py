@@ -113,18 +113,18 @@ def _partitions(
     def sliced(volume: Tensor) -> Tensor:  # (frame, coil, kz, ky, kx) -> (frame x, coil, ky, kz)
         return to_image(volume, (-1,)).permute(0, 4, 1, 3, 2).flatten(0, 1)
 
-    def spread(plane: Tensor) -> Tensor:  # (frame, kz, ky) -> (frame x, ky, kz)
+    def on_slices(plane: Tensor) -> Tensor:  # (frame, kz, ky) -> (frame x, ky, kz)
         return plane.mT.repeat_interleave(nx, 0)
 
-    one = len(assembly.frames) == 1
+    single = len(assembly.frames) == 1
     acs = assembly.calibration
     return {
         "samples": sliced(assembly.samples),
-        "mask": shared(spread((assembly.counts > 0).any(-1))),
+        "mask": shared(on_slices((assembly.counts > 0).any(-1))),
         "crop": crop,
-        "geometry": of_volume(heads, header, nx, crop or (ny, nz)) if one else None,
+        "geometry": of_volume(heads, header, nx, crop or (ny, nz)) if single else None,
         "frames": [frame for frame in assembly.frames for _ in range(nx)],
-        "averages": None if averages is None else spread(averages.amax(-1)),
+        "averages": None if averages is None else on_slices(averages.amax(-1)),
         "calibration": None if acs is None else sliced(acs),
     }
 

@@ -5,22 +5,23 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
-from restore.files.coverage import Predict
+from restore.files.coverage import NoisyReference
 from restore.files.task import Record, Task
 
 from .scan import Scan, over_coils
 from .show import channels
 
 
-def full_scan(least: Scan, full: Scan, task: Task) -> Predict:
-    """Draws of the coil-combined image of all data: the samples of `least` stand as they are.
+def full_scan_draws(least: Scan, full: Scan, task: Task) -> NoisyReference:
+    """Draws of the coil-combined image of all data, as `task` presents it.
 
-    The others are S x and noise. (2, slice, y, x) in units of the scale -> what `task` presents.
+    The samples of `least` stand as they are; the others are S x and noise, for a signal x of
+    (2, slice, y, x) in units of the scale.
     """
     operator = full.operator()
     kept = over_coils(least.mask)
 
-    def predict(signal: Tensor, generator: Generator) -> Record:
+    def draw(signal: Tensor, generator: Generator) -> Record:
         expected = operator(signal[None])[0]
         parts = torch.randn(2, *expected.shape, generator=generator)
         drawn = expected + full.noise * torch.complex(*parts)
@@ -29,4 +30,4 @@ def full_scan(least: Scan, full: Scan, task: Task) -> Predict:
         scan = replace(full, kspace=torch.where(kept, least.kspace, drawn))
         return task.present(channels(scan.combined()))
 
-    return predict
+    return draw

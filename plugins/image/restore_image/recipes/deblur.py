@@ -1,0 +1,39 @@
+"""deblur: a known blur of a photograph is undone."""
+
+from typing import Literal
+
+from restore_operators import Blur
+
+from restore.files.task import Recipe, Record, Task
+from restore.measurement.operator import LinearOperator
+
+from . import given
+from .photographs import BLURRED, degraded, estimate_noise, task_of
+
+Boundary = Literal["reflect", "circular", "replicate", "zero"]
+
+
+def solve_deblur(
+    record: Record, noise: float | None, *, kernel: str, boundary: Boundary = "reflect"
+) -> Task:
+    """Undo a known blur.
+
+    kernel: gaussian:STD, motion:LENGTH,ANGLE, disc:RADIUS, or a picture or .npy of the kernel
+    boundary: what the scene is taken to be beyond the edges of the picture
+    """
+    operator = observe_deblur(record, kernel=kernel, boundary=boundary)
+    return task_of(record, operator, noise, sampler=BLURRED)
+
+
+def observe_deblur(
+    record: Record, *, kernel: str = "gaussian:1.6", boundary: Boundary = "reflect"
+) -> LinearOperator:
+    """Blur.
+
+    kernel: gaussian:STD, motion:LENGTH,ANGLE, disc:RADIUS, or a picture or .npy of the kernel
+    boundary: what the scene is taken to be beyond the edges of the picture
+    """
+    return Blur(record.signal.shape, given.kernel(kernel), boundary=boundary)
+
+
+deblur = Recipe(solve_deblur, observe_deblur, degraded, estimate_noise)

@@ -1,0 +1,63 @@
+"""inpaint: missing pixels of a photograph are filled in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from restore_operators import Mask, box_mask, random_mask
+from torch import Tensor
+
+from restore.files.task import Recipe, Record, Task
+from restore.measurement.operator import LinearOperator
+
+from . import given
+from .photographs import degraded, task_of
+
+MISSING = 0.7  # the share that simulate takes away
+
+
+def solve_inpaint(record: Record, noise: float | None, *, mask: Path) -> Task:
+    """Fill in missing pixels; the others keep what the noise leaves of them.
+
+    mask: picture of the same size, white where pixels are missing
+    """
+    operator = observe_inpaint(record, mask=mask)
+    missing = 1 - operator.mask.mean().item()
+    return task_of(
+        record, operator, noise, y=operator.mask * record.signal, facts={"missing": missing}
+    )
+
+
+def observe_inpaint(
+    record: Record,
+    *,
+    mask: Path | None = None,
+    missing: float | None = None,
+    box: str | None = None,
+    mask_seed: int = 0,
+) -> LinearOperator:
+    """Take pixels away.
+
+    mask: picture of the same size, white where pixels go
+    missing: share of pixels to take away at random; 0.7 without mask or box
+    box: y,x,h,w of the box to take away, in pixels
+    mask_seed: of the random places
+    """
+    if sum(option is not None for option in (mask, missing, box)) > 1:
+        raise ValueError("give one of mask, missing and box, not several")
+    size = (1, *record.signal.shape[1:])
+    if mask is not None:
+        left = given.measured_mask(Path(mask), size[1:])
+    elif box is not None:
+        left = box_mask(size, given.box(box))
+    else:
+        left = random_mask(size, MISSING if missing is None else missing, mask_seed)
+    return Mask(left, record.signal.shape)
+
+
+def degraded_inpaint(record: Record, operator: Mask, y: Tensor) -> Mapping[str, Record]:
+    """The measurement, black where nothing was measured, and the mask."""
+    mask = Record(1 - operator.mask, "image", record.source)
+    return {**degraded(record, operator, operator.mask * y), "mask.png": mask}
+
+
+inpaint = Recipe(solve_inpaint, observe_inpaint, degraded_inpaint)
