@@ -11,7 +11,7 @@ from restore.priors.exact import gaussian
 from restore.samplers.parts.coordinates import coordinates
 from restore.samplers.parts.descent import fits, uphill
 from restore.samplers.parts.safe_steps import steepest_step
-from restore.sampling.auto import choose
+from restore.sampling.auto import choose_sampler
 from restore.sampling.loop import sample
 from restore.sampling.watchers import Trace
 
@@ -135,7 +135,7 @@ def test_samplers_have_the_mean_of_the_exact_posterior(name):
 
 
 def test_auto_takes_nothing_that_needs_a_density():
-    assert choose(holes(), gaussian(torch.zeros(6), 1.0)).name == "tmpd"
+    assert choose_sampler(holes(), gaussian(torch.zeros(6), 1.0)).name == "tmpd"
     for name in ("tds", "fps", "enkg", "daps-mh", "daps-hmc", "pnp-ula"):
         with pytest.raises(ValueError, match=r"std must be positive|noise of std 0"):
             sample(holes(), gaussian(torch.zeros(6), 1.0), load(name), steps=4)
