@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..atomic import write_text
 from ..networks.folder import CONFIG, load_prior_folder, save_prior
+from ..networks.kinds import KINDS, kind_of, preconditioned
 from ..networks.material import Material, Patches
-from ..networks.parameterisations import from_edm
 from ..networks.training import Training, train
-from ..networks.unet import UNet, begin_from
+from ..networks.unet import begin_from
 from ..priors.prior import Denoiser
 from .by_extension import read, taken
 from .task import Record
@@ -75,7 +75,9 @@ def train_prior(
     material: Material,
     training: Training,
     *,
-    widths: Sequence[int] = (32, 64, 128, 256),
+    kind: str = "unet",
+    widths: Sequence[int] | None = None,
+    blocks: int | None = None,
     start: Path | None = None,
     mean: float | None = None,
     spread: float | None = None,
@@ -87,6 +89,7 @@ def train_prior(
 ) -> dict[float, float]:
     """Train a prior and save it in `folder`; its mean square error at each sigma.
 
+    kind, widths, blocks: of the network (restore.networks.kinds); None: its own defaults.
     start: a prior's folder to begin from, of any number of channels. mean, spread: what the
     preconditioning takes for the signals' centre and standard deviation; else the material's, or
     measured. A run that was cut off is gone on with: ValueError if it was of another network or
@@ -98,10 +101,16 @@ def train_prior(
     if mean is None or spread is None:
         centre, width = centre_and_spread(signals)
         mean, spread = centre if mean is None else mean, width if spread is None else spread
-    network = _network(material.channels, widths, signals[0].ndim - 1, training.seed)
+    shape = {"widths": widths, "blocks": blocks, "dims": signals[0].ndim - 1}
+    network = _network(kind, material.channels, shape, training.seed)
     if start is not None:
         begin_from(network, load_prior_folder(start).network)
-    plan = {**asdict(training), **network.config, "start": start and str(start)}
+    plan = {
+        **asdict(training),
+        "kind": kind_of(network),
+        **network.config,
+        "start": start and str(start),
+    }
     _keep_plan(folder, {**plan, "mean": mean, "spread": spread}, free=("steps", "start"))
     network = train(
         network,
@@ -153,7 +162,7 @@ def centre_and_spread(signals: Sequence[Tensor]) -> tuple[float, float]:
 
 def _measure_and_save(
     folder: Path,
-    network: UNet,
+    network: nn.Module,
     training: Training,
     mean: float,
     spread: float,
@@ -161,7 +170,7 @@ def _measure_and_save(
     card: Mapping[str, Any],
 ) -> dict[float, float]:
     levels = torch.logspace(0, 1, LEVELS, base=training.sigma_max / training.sigma_min)
-    denoise = from_edm(network, mean=mean, sigma_data=spread)
+    denoise = preconditioned(network, mean=mean, sigma_data=spread)
     errors = measure(denoise, signals, (levels * training.sigma_min).tolist())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     made = {"made": date.today().isoformat(), "parameters": parameters}
@@ -191,11 +200,12 @@ def has_prior(folder: Path) -> bool:
     return (folder / CONFIG).exists() and not (folder / CHECKPOINT).exists()
 
 
-def _network(channels: int, widths: Sequence[int], dims: int, seed: int) -> UNet:
+def _network(kind: str, channels: int, shape: Mapping[str, Any], seed: int) -> nn.Module:
     """Fresh weights of a seed; the caller's random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return UNet(channels, widths=widths, dims=dims)
+        given = {name: value for name, value in shape.items() if value is not None}
+        return KINDS[kind](channels, **given)
 
 
 def _keep_plan(folder: Path, plan: dict[str, Any], free: Sequence[str]) -> None:

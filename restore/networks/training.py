@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ..atomic import atomic_path
+from .kinds import preconditioned
 from .material import Augment, Patches
-from .parameterisations import from_edm
+from .noise_maps import draw_maps
+from .parameterisations import noise_map
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,15 @@ class Training:
     sigma_median: float = 0.1  # of the log-normal noise levels, EDM's exp(P_mean)
     sigma_spread: float = 1.2  # its standard deviation in log sigma, EDM's P_std
     uniform: float = 0.15  # share of noise levels drawn log-uniformly, so that no level starves
+    early_patch: int = 0  # smaller patches at first, as many more of them: quicker at equal work
+    early_steps: int = 0  # so many steps; 0: none
     seed: int = 0
+
+    def patches(self, step: int, dims: int) -> tuple[int, int]:
+        """How many patches of what side step `step` sees."""
+        if step >= self.early_steps or not self.early_patch:
+            return self.batch, self.patch
+        return self.batch * max(1, self.patch // self.early_patch) ** dims, self.early_patch
 
     def rate(self, step: int) -> float:
         rise = min(1.0, (step + 1) / max(1, self.warmup))
@@ -162,19 +172,31 @@ class _Run:
             torch.save(state, partial)
 
     def denoiser(self):
-        return from_edm(self.average, mean=self.mean, sigma_data=self.sigma_data)
+        return preconditioned(self.average, mean=self.mean, sigma_data=self.sigma_data)
+
+    def _noise_levels(self, clean: Tensor) -> Tensor:
+        """(batch,), or a map like clean where the network is told the noise of every value."""
+
+        def levels(count: int) -> Tensor:
+            return draw_sigma(self.training, count, self.generator)
+
+        if not self.network.told_every_value:
+            return levels(len(clean))
+        highest, shape = self.training.sigma_max, clean.shape[1:]
+        return draw_maps(levels, highest, len(clean), shape, self.generator)
 
     def update(self, patches: Patches, cast) -> float:
         training = self.training
-        clean = patches.draw(training.batch, self.generator)
-        sigma = draw_sigma(training, training.batch, self.generator)
+        count, side = training.patches(self.step, patches.dims)
+        clean = patches.draw(count, self.generator, side)
+        sigma = self._noise_levels(clean)
         noise = torch.randn(clean.shape, generator=self.generator)
         clean, sigma, noise = (v.to(self.device) for v in (clean, sigma, noise))
         for group in self.optimiser.param_groups:
             group["lr"] = training.rate(self.step)
-        column = sigma.reshape(-1, *(1,) * (clean.ndim - 1))
+        column = noise_map(sigma, clean)
         with cast():
-            denoise = from_edm(self.network, mean=self.mean, sigma_data=self.sigma_data)
+            denoise = preconditioned(self.network, mean=self.mean, sigma_data=self.sigma_data)
             denoised = denoise(clean + column * noise, sigma)
         weight = (column**2 + self.sigma_data**2) / (column * self.sigma_data) ** 2
         loss = (weight * (denoised.float() - clean).square()).mean()

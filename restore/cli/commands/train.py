@@ -12,7 +12,11 @@ from ...sampling.devices import usable
 from ..program import say
 from ..wording import INTERRUPTED
 
-PLAN = ("steps", "batch", "patch", "learning_rate", "seed", "sigma_max", "sigma_median")
+PLAN = (
+    "steps", "batch", "patch", "early_patch", "early_steps", "learning_rate", "seed", "sigma_max",
+    "sigma_median",
+)  # fmt: skip
+NETWORKS = {"scalar": "unet", "map": "folded-unet"}
 
 
 class Widths(click.ParamType):
@@ -60,6 +64,14 @@ def train() -> None:
     help="Side of the pieces trained on.",
 )
 @click.option(
+    "--early-patch",
+    type=click.IntRange(min=8),
+    default=32,
+    show_default=True,
+    help="Side of the pieces of the first --early-steps, which are as many more.",
+)
+@click.option("--early-steps", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
     "learning_rate",
     "--lr",
     type=click.FloatRange(min=0, min_open=True),
@@ -78,10 +90,20 @@ def train() -> None:
     help="Make all pictures grey, or all colour.",
 )
 @click.option(
+    "noise",
+    "--noise",
+    type=click.Choice(list(NETWORKS)),
+    default="scalar",
+    show_default=True,
+    help="What the network is told: one noise level, or a map of them, value by value.",
+)
+@click.option(
     "--widths",
     type=Widths(),
-    default=(32, 64, 128, 256),
-    help="Channels of the network's levels.  [default: 32,64,128,256]",
+    help="Channels of the network's levels.  [default: 32,64,128,256; of map 48,96,192]",
+)
+@click.option(
+    "--blocks", type=click.IntRange(min=1), help="Residual blocks a level.  [default: 2; of map 3]"
 )
 @click.option(
     "--validation",
@@ -152,6 +174,7 @@ def denoiser(
             out,
             gathered,
             Training(**plan),
+            kind=NETWORKS[asked.pop("noise")],
             card=card,
             device=device,
             report=_report,
