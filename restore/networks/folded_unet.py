@@ -70,7 +70,7 @@ class FoldedUNet(nn.Module):
 
 
 def fold(x: Tensor) -> Tensor:
-    """Blocks of 2 samples along every axis become channels: (b, c, *size) -> (b, c 2^d, *size/2)."""
+    """Blocks of 2 samples along every axis become channels; (b, c, *size) -> (b, c 2^d, *half)."""
     dims = x.ndim - 2
     split = [n for size in x.shape[2:] for n in (size // FOLD, FOLD)]
     order = [0, 1, *range(3, 3 + 2 * dims, 2), *range(2, 2 + 2 * dims, 2)]

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..atomic import atomic_path, write_text
 from ..errors import WeightsError
-from ..priors.prior import Prior, tabulated
+from ..priors.prior import NOISE_MAPS, Prior, tabulated
 from .kinds import KINDS, kind_of, preconditioned
 
 CONFIG, WEIGHTS = "prior.json", "model.safetensors"
@@ -75,6 +75,7 @@ def load_prior_folder(folder: str | Path, device: str = "cpu") -> Prior:
         footprint=_footprint(
             config["network"]["widths"], config["network"]["blocks"], channels, dims
         ),
+        offers=frozenset({NOISE_MAPS}) if network.told_every_value else frozenset(),
     )
 
 
