@@ -27,7 +27,8 @@ def holes(std=0.3, seed=0) -> Measurement:
 
 def conditional(prior, measurement, x, sigma):
     """What the sampler's first Step calls denoised: E[x0 | x, y]."""
-    steps = exact_score(prior.denoise, measurement, x, torch.tensor([sigma, 0.0]), torch.randn_like)
+    sigmas = torch.tensor([sigma, 0.0], dtype=torch.float64)
+    steps = exact_score(prior.denoise, measurement, x, sigmas, torch.randn_like)
     return next(steps).denoised
 
 
@@ -44,7 +45,7 @@ def test_on_a_gaussian_prior_it_is_the_mean_given_x_and_y(sigma, std):
     x = randn(3, N, seed=3)
     found = conditional(gaussian(mean, spread), measurement, x, sigma)
     kept, y = measurement.operator.kept, measurement.y[0]
-    weight = (torch.as_tensor(std) ** -2).flatten()
+    weight = (torch.as_tensor(std, dtype=torch.float64) ** -2).flatten()
     precision = torch.linalg.inv(spread) + torch.diag(kept**2 * weight) + torch.eye(N) / sigma**2
     seen = torch.linalg.inv(spread) @ mean + kept * weight * y + x / sigma**2
     # rounding of float64 through two inverses of condition 1e4
