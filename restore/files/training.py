@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..atomic import write_text
 from ..networks.folder import CONFIG, load_prior_folder, save_prior
+from ..networks.kinds import KINDS, preconditioned
 from ..networks.material import Material, Patches
-from ..networks.parameterisations import from_edm
 from ..networks.training import Session, Training, train
-from ..networks.unet import UNet, begin_from
+from ..networks.unet import begin_from
 from ..priors.prior import Denoiser
 from .by_extension import has_reader, read
 from .task import Record
@@ -74,12 +74,15 @@ def material(folders: Sequence[Path], validation: Path | None, channels: str | N
 class PriorPlan:
     """How a prior is trained, beside the steps of its training.
 
+    kind, widths, blocks: of its network (restore.networks.kinds); None: the network's defaults.
     mean, sigma_data: what the preconditioning takes for the signals' centre and standard deviation;
     None: the material's, or measured.
     """
 
     training: Training
-    widths: Sequence[int] = (32, 64, 128, 256)
+    kind: str = "unet"
+    widths: Sequence[int] | None = None
+    blocks: int | None = None
     start: Path | None = None  # a prior's folder to begin from, of any number of channels
     mean: float | None = None
     sigma_data: float | None = None
@@ -113,12 +116,13 @@ def train_prior(
     plan = plan.suiting(material)
     material = replace(material, mean=plan.mean, sigma_data=plan.sigma_data)
     training, dims = plan.training, material.signals[0].ndim - 1
-    network = _network(material.channels, plan.widths, dims, training.seed)
+    shape = {"widths": plan.widths, "blocks": plan.blocks, "dims": dims}
+    network = _network(plan.kind, material.channels, shape, training.seed)
     if plan.start is not None:
         begin_from(network, load_prior_folder(plan.start).network)
     kept = {**training.facts, **network.config, "start": plan.start and str(plan.start)}
-    kept |= {"mean": plan.mean, "spread": plan.sigma_data}
-    _keep_plan(folder, kept, free=("steps", "start"))
+    kept |= {"kind": plan.kind, "mean": plan.mean, "spread": plan.sigma_data}
+    _keep_plan(folder, kept, free=("steps", "early_steps", "start"))
     session = Session(
         checkpoint=folder / CHECKPOINT,
         curve=folder / CURVE,
@@ -163,11 +167,11 @@ def mean_and_std(signals: Sequence[Tensor]) -> tuple[float, float]:
 
 
 def _measure_and_save(
-    folder: Path, network: UNet, plan: PriorPlan, signals: Sequence[Tensor]
+    folder: Path, network: nn.Module, plan: PriorPlan, signals: Sequence[Tensor]
 ) -> dict[float, float]:
     low, high = plan.training.levels.sigma_min, plan.training.levels.sigma_max
     sigmas = torch.logspace(0, 1, LEVELS, base=high / low) * low
-    denoise = from_edm(network, mean=plan.mean, sigma_data=plan.sigma_data)
+    denoise = preconditioned(network, mean=plan.mean, sigma_data=plan.sigma_data)
     errors = denoising_errors(denoise, signals, sigmas.tolist())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     made = {"made": date.today().isoformat(), "parameters": parameters}
@@ -197,11 +201,12 @@ def has_prior(folder: Path) -> bool:
     return (folder / CONFIG).exists() and not (folder / CHECKPOINT).exists()
 
 
-def _network(channels: int, widths: Sequence[int], dims: int, seed: int) -> UNet:
+def _network(kind: str, channels: int, shape: Mapping[str, Any], seed: int) -> nn.Module:
     """Fresh weights of a seed; the caller's random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return UNet(channels, widths=widths, dims=dims)
+        given = {name: value for name, value in shape.items() if value is not None}
+        return KINDS[kind](channels, **given)
 
 
 def _keep_plan(folder: Path, plan: dict[str, Any], free: Sequence[str]) -> None:

@@ -7,7 +7,16 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
-    "parameterisations": ("from_blind", "from_edm", "from_eps", "from_flow", "from_v", "from_x0"),
+    "folded_unet": ("FoldedUNet",),
+    "parameterisations": (
+        "from_blind",
+        "from_edm",
+        "from_edm_map",
+        "from_eps",
+        "from_flow",
+        "from_v",
+        "from_x0",
+    ),
     "unet": ("UNet", "begin_from"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

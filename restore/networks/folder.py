@@ -11,9 +11,8 @@ from torch import nn
 
 from ..atomic import atomic_path, write_text
 from ..errors import WeightsError
-from ..priors.prior import Prior, tabulated
-from .parameterisations import from_edm
-from .unet import UNet
+from ..priors.prior import NOISE_MAPS, Prior, tabulated
+from .kinds import KINDS, kind_of, preconditioned
 
 CONFIG, WEIGHTS = "prior.json", "model.safetensors"
 FORMAT = 1
@@ -21,7 +20,7 @@ FORMAT = 1
 
 def save_prior(
     folder: str | Path,
-    network: UNet,
+    network: nn.Module,
     *,
     mean: float,
     sigma_data: float,
@@ -44,7 +43,7 @@ def save_prior(
         digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     config = {
         "format": FORMAT,
-        "network": {"kind": "unet", **network.config},
+        "network": {"kind": kind_of(network), **network.config},
         "preconditioning": {"kind": "edm", "mean": mean, "sigma_data": sigma_data},
         "sigma_min": sigma_min,
         "sigma_max": sigma_max,
@@ -65,7 +64,7 @@ def load_prior_folder(folder: str | Path, device: str = "cpu") -> Prior:
     errors = {float(sigma): error for sigma, error in config["errors"].items()}
     channels, dims = config["network"]["channels"], config["network"]["dims"]
     return Prior(
-        from_edm(network, sigma_data=edm["sigma_data"], mean=edm["mean"]),
+        preconditioned(network, sigma_data=edm["sigma_data"], mean=edm["mean"]),
         (channels, *(None,) * dims),
         sigma_min=config["sigma_min"],
         sigma_max=config["sigma_max"],
@@ -76,6 +75,7 @@ def load_prior_folder(folder: str | Path, device: str = "cpu") -> Prior:
         footprint=_footprint(
             config["network"]["widths"], config["network"]["blocks"], channels, dims
         ),
+        offers=frozenset({NOISE_MAPS}) if network.told_every_value else frozenset(),
     )
 
 
@@ -104,9 +104,10 @@ def _network(folder: Path, config: Mapping[str, Any]) -> nn.Module:
         raise WeightsError(f"the checksum of {path} is wrong: the file is damaged or another's")
     shape = dict(config["network"])
     kind = shape.pop("kind")
-    if kind != "unet":
-        raise WeightsError(f"{folder}: no network is called '{kind}', this version knows 'unet'")
-    network = UNet(shape.pop("channels"), **shape)
+    if kind not in KINDS:
+        known = ", ".join(KINDS)
+        raise WeightsError(f"{folder}: no network is called '{kind}', this version knows {known}")
+    network = KINDS[kind](shape.pop("channels"), **shape)
     network.load_state_dict({name: value.float() for name, value in load(content).items()})
     network.requires_grad_(False).eval()
     layout = torch.channels_last if network.dims == 2 else torch.preserve_format

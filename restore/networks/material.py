@@ -39,19 +39,21 @@ class Patches:
         if not signals:
             raise ValueError("there is nothing to train on: no signals were given")
         self.signals = [_at_least(signal, patch) for signal in signals]
+        self.dims = signals[0].ndim - 1
         self.patch, self.turn, self.augment = patch, turn, augment
         self.weights = torch.tensor([float(s[0].numel()) for s in signals]).sqrt()
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """(count, channels, *patch)."""
+    def draw(self, count: int, generator: torch.Generator, patch: int | None = None) -> Tensor:
+        """(count, channels, *patch); patch: None for the largest, else a smaller side."""
+        side = self.patch if patch is None else patch
         which = torch.multinomial(self.weights, count, True, generator=generator)
-        batch = torch.stack([self._one(self.signals[i], generator) for i in which.tolist()])
+        batch = torch.stack([self._one(self.signals[i], side, generator) for i in which.tolist()])
         return batch if self.augment is None else self.augment(batch, generator)
 
-    def _one(self, signal: Tensor, generator: torch.Generator) -> Tensor:
+    def _one(self, signal: Tensor, side: int, generator: torch.Generator) -> Tensor:
         size = signal.shape[1:]
-        corner = [_integer(n - self.patch + 1, generator) for n in size]
-        cut = signal[(slice(None), *(slice(c, c + self.patch) for c in corner))]
+        corner = [_integer(n - side + 1, generator) for n in size]
+        cut = signal[(slice(None), *(slice(c, c + side) for c in corner))]
         if self.turn:
             axes = [axis + 1 for axis in range(len(size)) if _integer(2, generator)]
             cut = cut.flip(axes) if axes else cut

@@ -58,6 +58,31 @@ def from_edm(network: Network, *, sigma_data: float = 0.5, mean: float = 0.0) ->
     return denoise
 
 
+def from_edm_map(network: Network, *, sigma_data: float = 0.5, mean: float = 0.0) -> Denoiser:
+    """EDM's preconditioning value by value: D(x, sigma) for noise that differs over the signal.
+
+    sigma: a number, (batch,), or a map that broadcasts against x. The network is told
+    ln(sigma / sigma_data) / 4 for every value.
+    """
+
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+        s = noise_map(sigma, x)
+        total = (s**2 + sigma_data**2).sqrt()
+        x = x - mean
+        skip, out = sigma_data**2 / total**2, s * sigma_data / total
+        return mean + skip * x + out * network(x / total, (s / sigma_data).log() / 4)
+
+    return denoise
+
+
+def noise_map(sigma: float | Tensor, x: Tensor) -> Tensor:
+    """The standard deviation of every value of x, from a number, one of each signal, or a map."""
+    sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
+    if sigma.ndim <= 1:
+        sigma = sigma.expand(len(x)).reshape(-1, *(1,) * (x.ndim - 1))
+    return sigma.expand(x.shape)
+
+
 def from_flow(network: Network) -> Denoiser:
     """D = (x - sigma u) / (1 + sigma), u at x / (1 + sigma), t = sigma / (1 + sigma).
 

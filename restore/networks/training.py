@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from ..atomic import atomic_path
+from .kinds import preconditioned
 from .material import Material, Patches
-from .parameterisations import from_edm
+from .noise_levels import NoiseLevels, draw_maps
+from .parameterisations import noise_map
 
 MEAN, SIGMA_DATA = 0.5, 0.25  # of signals that are told no others: photographs from 0 to 1
-
-
-@dataclass(frozen=True)
-class NoiseLevels:
-    """The noise that a denoiser is trained on: log-normal levels, and a share of log-uniform."""
-
-    sigma_min: float = 0.002
-    sigma_max: float = 10.0
-    sigma_median: float = 0.1  # of the log-normal levels, EDM's exp(P_mean)
-    sigma_spread: float = 1.2  # their standard deviation in log sigma, EDM's P_std
-    uniform: float = 0.15  # share of levels drawn log-uniformly, so that no level starves
-
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Noise levels of one batch; (count,)."""
-        low, high = math.log(self.sigma_min), math.log(self.sigma_max)
-        normal = torch.randn(count, generator=generator) * self.sigma_spread
-        level = normal + math.log(self.sigma_median)
-        uniform = low + (high - low) * torch.rand(count, generator=generator)
-        is_uniform = torch.rand(count, generator=generator) < self.uniform
-        return torch.where(is_uniform, uniform, level).clamp(low, high).exp()
 
 
 @dataclass(frozen=True)
@@ -53,8 +35,17 @@ class Training:
     warmup: int = 200  # steps of linear rise
     decay: float = 0.3  # share of the steps, at the end, in which the rate falls to zero
     average: float = 0.999  # of the exponential moving average of the weights
-    levels: NoiseLevels = NoiseLevels()
+    levels: NoiseLevels = field(default_factory=NoiseLevels)
+    early_patch: int = 32  # smaller patches at first, as many more of them: the quicker way
+    early_steps: int = 0  # so many steps of them
     seed: int = 0
+
+    def patches(self, step: int, dims: int) -> tuple[int, int]:
+        """How many patches of what side step `step` sees."""
+        if step >= self.early_steps:
+            return self.batch, self.patch
+        side = min(self.early_patch, self.patch)
+        return self.batch * (self.patch // side) ** dims, side
 
     def rate(self, step: int) -> float:
         rise = min(1.0, (step + 1) / max(1, self.warmup))
@@ -190,19 +181,27 @@ class _Run:
             torch.save(state, partial)
 
     def denoiser(self):
-        return from_edm(self.average, mean=self.mean, sigma_data=self.sigma_data)
+        return preconditioned(self.average, mean=self.mean, sigma_data=self.sigma_data)
+
+    def _noise_levels(self, clean: Tensor) -> Tensor:
+        """(batch,), or a map like clean where the network is told the noise of every value."""
+        levels = self.training.levels
+        if self.network.told_every_value:
+            return draw_maps(levels, len(clean), clean.shape[1:], self.generator)
+        return levels.draw(len(clean), self.generator)
 
     def update(self, patches: Patches, cast) -> float:
         training = self.training
-        clean = patches.draw(training.batch, self.generator)
-        sigma = training.levels.draw(training.batch, self.generator)
+        count, side = training.patches(self.step, patches.dims)
+        clean = patches.draw(count, self.generator, side)
+        sigma = self._noise_levels(clean)
         noise = torch.randn(clean.shape, generator=self.generator)
         clean, sigma, noise = (v.to(self.device) for v in (clean, sigma, noise))
         for group in self.optimiser.param_groups:
             group["lr"] = training.rate(self.step)
-        column = sigma.reshape(-1, *(1,) * (clean.ndim - 1))
+        column = noise_map(sigma, clean)
         with cast():
-            denoise = from_edm(self.network, mean=self.mean, sigma_data=self.sigma_data)
+            denoise = preconditioned(self.network, mean=self.mean, sigma_data=self.sigma_data)
             denoised = denoise(clean + column * noise, sigma)
         weight = (column**2 + self.sigma_data**2) / (column * self.sigma_data) ** 2
         loss = (weight * (denoised.float() - clean).square()).mean()

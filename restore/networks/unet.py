@@ -32,6 +32,8 @@ class UNet(nn.Module):
     noise is the label of the noise level, c_noise of EDM; any scalar of order one.
     """
 
+    told_every_value = False  # one noise level for a whole signal
+
     def __init__(
         self,
         channels: int,
@@ -64,7 +66,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         size = x.shape[2:]
-        x = self._pad(x)
+        x = pad_to_multiple(x, self.multiple)
         label = (
             noise.to(x.dtype).reshape(-1, *(1,) * (self.dims + 1)).expand(len(x), 1, *x.shape[2:])
         )
@@ -86,9 +88,11 @@ class UNet(nn.Module):
             gain.reshape(*gain.shape, *(1,) * self.dims) for gain in gains.split(self.gains_of, 1)
         ]
 
-    def _pad(self, x: Tensor) -> Tensor:
-        pads = [side for n in reversed(x.shape[2:]) for side in (0, -n % self.multiple)]
-        return nn.functional.pad(x, pads, mode="replicate") if any(pads) else x
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """x with its last samples repeated up to sizes that `multiple` divides."""
+    pads = [side for n in reversed(x.shape[2:]) for side in (0, -n % multiple)]
+    return nn.functional.pad(x, pads, mode="replicate") if any(pads) else x
 
 
 def _conv(dims: int, inputs: int, outputs: int) -> nn.Module:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..measurement.signal import column
-from .prior import Law, Prior, tabulated
+from .prior import NOISE_MAPS, Law, Prior, tabulated
 
 
 def gaussian(mean: Tensor, covariance: float | Tensor) -> Prior:
@@ -27,8 +27,12 @@ def gaussian(mean: Tensor, covariance: float | Tensor) -> Prior:
 
     def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
         m, w, v = centre(x), powers_of(x), axes_of(x)
-        shrink = w / (w + _level(sigma, x) ** 2)
-        away = x.flatten(1) - m
+        away, level = x.flatten(1) - m, _level(sigma, x)
+        if v is not None and _is_map(sigma, x):  # a map: C and the noise share no axes
+            matrix = (v * w) @ v.T
+            weighed = torch.linalg.solve(matrix + torch.diag_embed(level**2), away)
+            return (m + weighed @ matrix).reshape(x.shape)
+        shrink = w / (w + level**2)
         if v is None:
             return (m + shrink * away).reshape(x.shape)
         return (m + (away @ v * shrink) @ v.T).reshape(x.shape)
@@ -60,6 +64,8 @@ def mixture(weights: Tensor, means: Tensor, variance: float | Tensor) -> Prior:
     double, even = torch.empty(0, dtype=torch.float64), bool((variance == variance[0]).all())
 
     def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
+        if _is_map(sigma, x):
+            return mapped(x, _level(sigma, x))
         # components of one width differ only in the span of their means: there float32 is enough
         # to tell them apart, as what x has in common with all of them is never squared
         log_w, m, v, power = (part(double.to(x.device)) for part in parts)
@@ -75,6 +81,17 @@ def mixture(weights: Tensor, means: Tensor, variance: float | Tensor) -> Prior:
         rest = 1 - (keep[..., :1] if even else (shares * keep).sum(1, keepdim=True))
         denoised = rest.to(x.dtype) * wide
         return denoised.addmm_(((shares * keep) @ m).to(x.dtype), axes_of(x).T).reshape(x.shape)
+
+    def mapped(x: Tensor, level: Tensor) -> Tensor:
+        """Noise that differs over the signal: each component weighs each value by its own."""
+        log_w, _, v, _ = (part(double.to(x.device)) for part in parts)
+        centres = flat.to(x.device)
+        wide, s2 = x.flatten(1).double()[:, None], level.double()[:, None] ** 2
+        total = v[:, None] + s2  # (batch, components, n)
+        square = (wide - centres).square() / total + total.log()
+        shares = torch.softmax(log_w - 0.5 * square.sum(2), 1)[..., None]
+        each = centres + v[:, None] / total * (wide - centres)
+        return (shares * each).sum(1).to(x.dtype).reshape(x.shape)
 
     def draw(count: int, generator: torch.Generator) -> Tensor:
         which = torch.multinomial(weights, count, True, generator=generator)
@@ -120,9 +137,15 @@ def _following(*values: Tensor | None) -> list[Callable[[Tensor], Tensor | None]
 
 
 def _level(sigma: float | Tensor, x: Tensor) -> Tensor:
-    """sigma as a number's tensor or a (batch, 1) column."""
+    """sigma as a number's tensor, a (batch, 1) column, or a map, (batch, n)."""
     sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
+    if _is_map(sigma, x):
+        return sigma.expand(x.shape).flatten(1)
     return column(sigma, x.flatten(1)) if sigma.ndim else sigma
+
+
+def _is_map(sigma: float | Tensor, x: Tensor) -> bool:
+    return isinstance(sigma, Tensor) and sigma.ndim == x.ndim
 
 
 def _error_law(denoise, draw, width: float) -> Law:
@@ -158,4 +181,5 @@ def _exact(name, denoise, like: Tensor, width: float, law: Law, mean: float | No
         mean=like.mean().item() if mean is None else mean,
         variance=law,
         card={"name": name, "kind": "exact"},
+        offers=frozenset({NOISE_MAPS}),
     )

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# D(x, sigma) = E[x0 | x0 + sigma n = x]; x (batch, *shape), sigma a number, () or (batch,)
+# D(x, sigma) = E[x0 | x0 + sigma n = x]; x (batch, *shape), sigma a number, () or (batch,);
+# a prior that offers NOISE_MAPS takes a map of them, too: as many axes as x, broadcastable to it
 Denoiser = Callable[[Tensor, float | Tensor], Tensor]
 # r^2(sigma) = E |x0 - D|^2 / n, the mean posterior variance of one value: an isotropic Cov[x0|x]
 Law = Callable[[float], float]
@@ -18,6 +19,8 @@ def isotropic(std: float = 1.0) -> Law:
     """r^2 = sigma^2 std^2 / (sigma^2 + std^2): exact for white Gaussian signals of this std."""
     return lambda sigma: sigma**2 * std**2 / (sigma**2 + std**2)
 
+
+NOISE_MAPS = "noise maps"  # what a denoiser that is told the noise of every value offers
 
 UNIT = isotropic(1.0)  # the law of a prior that names none
 

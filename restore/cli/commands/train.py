@@ -12,7 +12,8 @@ from ...sampling.devices import usable
 from ..program import say
 from ..wording import INTERRUPTED
 
-PLAN = ("steps", "batch", "patch", "learning_rate", "seed")
+PLAN = ("steps", "batch", "patch", "early_patch", "early_steps", "learning_rate", "seed")
+NETWORKS = {"scalar": "unet", "map": "folded-unet"}  # by what the network is told of the noise
 LEVELS = ("sigma_max", "sigma_median")
 
 
@@ -61,6 +62,14 @@ def train() -> None:
     help="Side of the pieces trained on.",
 )
 @click.option(
+    "--early-patch",
+    type=click.IntRange(min=8),
+    default=32,
+    show_default=True,
+    help="Side of the pieces of the first --early-steps, which are as many more.",
+)
+@click.option("--early-steps", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
     "learning_rate",
     "--lr",
     type=click.FloatRange(min=0, min_open=True),
@@ -79,10 +88,20 @@ def train() -> None:
     help="Make all pictures grey, or all colour.",
 )
 @click.option(
+    "noise",
+    "--noise",
+    type=click.Choice(list(NETWORKS)),
+    default="scalar",
+    show_default=True,
+    help="What the network is told: one noise level, or a map of them, value by value.",
+)
+@click.option(
     "--widths",
     type=Widths(),
-    default=(32, 64, 128, 256),
-    help="Channels of the network's levels.  [default: 32,64,128,256]",
+    help="Channels of the network's levels.  [default: 32,64,128,256; of map 48,96,192]",
+)
+@click.option(
+    "--blocks", type=click.IntRange(min=1), help="Residual blocks a level.  [default: 2; of map 3]"
 )
 @click.option(
     "--validation",
@@ -134,7 +153,8 @@ def denoiser(
     A run that was interrupted goes on when the same command is given again.
     """
     from ...files.training import PriorPlan, has_prior, train_prior
-    from ...networks.training import NoiseLevels, Training
+    from ...networks.noise_levels import NoiseLevels
+    from ...networks.training import Training
 
     if has_prior(out) and not overwrite:
         raise FileExistsError(f"{out} holds a prior already; choose another, or add --overwrite")
@@ -147,7 +167,8 @@ def denoiser(
     card = {"name": asked.pop("name") or out.name, "licence": asked.pop("licence")}
     data = asked.pop("data") or ", ".join(folder.name for folder in folders)
     card |= {"data": data, "signals": count}
-    plan = PriorPlan(training, card=card, **asked)
+    kind = NETWORKS[asked.pop("noise")]
+    plan = PriorPlan(training, kind=kind, card=card, **asked)
     try:
         errors = train_prior(out, gathered, plan, device=device, report=_report)
     except KeyboardInterrupt:

@@ -23,7 +23,10 @@ def complex_valued(prior: Prior) -> Prior:
     def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
         batch, level = len(x), torch.as_tensor(sigma)
         parts = torch.cat(x.chunk(2, 1))
-        level = torch.cat([level, level]) if level.ndim else sigma
+        if level.ndim == x.ndim:  # a map: the noise of each part
+            level = torch.cat(level.expand(x.shape).chunk(2, 1))
+        else:
+            level = torch.cat([level, level]) if level.ndim else sigma
         return torch.cat(prior.denoise(parts, level).split(batch), 1)
 
     return replace(

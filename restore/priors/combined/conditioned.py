@@ -36,6 +36,7 @@ def conditioned(
         denoise=told if guidance == 1 else guided,
         footprint=(1 if guidance == 1 else 2) * prior.footprint,
         card={**prior.card, "guidance": guidance},
+        offers=frozenset(),
     )
 
 

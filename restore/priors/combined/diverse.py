@@ -46,6 +46,7 @@ def diverse(prior: Prior, count: int, *, strength: float = 0.5, reach: float = 1
         mean=_repeated(prior.mean, count),
         limit=None if prior.limit is None else count * prior.limit,
         card={**prior.card, "kind": "diverse", "count": count},
+        offers=frozenset(),
     )
 
 

@@ -43,6 +43,7 @@ def sliced(prior: Prior, axis: int | str = 1, *, together: int = TOGETHER) -> Pr
         mean=_mean(prior, axis),
         limit=max(together, prior.limit or 0),
         card={**prior.card, "slices": "zyx"[axis - 1]},
+        offers=frozenset(),
     )
 
 

@@ -30,7 +30,7 @@ def tiled(prior: Prior, tile: int = 384, overlap: int = 48) -> Prior:
         for corner in product(*starts):
             place = tuple(slice(c, c + tile) for c in corner)
             window = _window(size, corner, tile, overlap).to(x)
-            part = _tile(prior.denoise, x[(..., *place)], sigma)
+            part = _tile(prior.denoise, x[(..., *place)], _cut(sigma, x, place))
             total = _add(total, part * window, place)
             weight[place] += window
         return total / weight
@@ -38,6 +38,12 @@ def tiled(prior: Prior, tile: int = 384, overlap: int = 48) -> Prior:
     dims = 2 if prior.shape is None else len(prior.shape) - 1
     channels = 1 if prior.shape is None else prior.shape[0]
     return replace(prior, denoise=denoise, limit=(channels or 1) * tile**dims)
+
+
+def _cut(sigma: float | Tensor, x: Tensor, place: tuple[slice, ...]) -> float | Tensor:
+    """The noise levels of one tile: a map is cut as the signal is."""
+    whole = not isinstance(sigma, Tensor) or sigma.ndim < x.ndim
+    return sigma if whole else sigma.expand(x.shape)[(..., *place)]
 
 
 def _tile(denoise: Denoiser, x: Tensor, sigma: float | Tensor) -> Tensor:

@@ -2,6 +2,15 @@
 
 SAMPLERS = (
     {
+        "name": "exact-score",
+        "target": "restore.samplers.guided.exact_score:exact_score",
+        "summary": "the posterior's own denoiser, from one told the noise of every value",
+        "exactness": "exact in the limit of short steps",
+        "needs": ("noise maps", "a mask, a colour filter or the signal", "Gaussian noise"),
+        "calls": 1,
+        "paper": "arXiv:2606.17048",
+    },
+    {
         "name": "tmpd",
         "target": "restore.samplers.guided.tmpd:tmpd",
         "summary": "the covariance of x0 from the network's Jacobian; MMPS is the same",

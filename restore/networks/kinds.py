@@ -1,0 +1,20 @@
+"""The networks that restore trains itself, by the name that stands in prior.json."""
+
+from torch import nn
+
+from .folded_unet import FoldedUNet
+from .parameterisations import Denoiser, from_edm, from_edm_map
+from .unet import UNet
+
+KINDS: dict[str, type[UNet | FoldedUNet]] = {"unet": UNet, "folded-unet": FoldedUNet}
+
+
+def kind_of(network: nn.Module) -> str:
+    """The name under which a network's class is known."""
+    return next(name for name, kind in KINDS.items() if isinstance(network, kind))
+
+
+def preconditioned(network: nn.Module, *, sigma_data: float, mean: float) -> Denoiser:
+    """The denoiser of a network of ours, told the noise of a signal or that of every value."""
+    convert = from_edm_map if network.told_every_value else from_edm
+    return convert(network, sigma_data=sigma_data, mean=mean)
