@@ -278,8 +278,8 @@ def test_operators_of_one_geometry_share_a_matrix():
 def test_the_stated_memory_is_what_the_matrix_takes():
     operator = Radon((1, 32, 32), views(12))
     matrix = operator._matrix(torch.ones(1))
-    parts = (*matrix._rows, *matrix._columns)
-    starts = 4 * (len(matrix._rows[1]) + len(matrix._columns[1]))
+    parts = (*matrix._by_lines, *matrix._by_pixels)
+    starts = 4 * (len(matrix._by_lines[1]) + len(matrix._by_pixels[1]))
     assert sum(p.nbytes for p in parts) - starts == operator.matrix_bytes
 
 

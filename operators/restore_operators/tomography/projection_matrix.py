@@ -70,13 +70,13 @@ class ProjectionMatrix:
     def _sums(self, pixels: Tensor) -> Tensor:
         if self._plain(pixels):
             return torch.from_numpy(self.forward_rows @ pixels.numpy())
-        return _weighted(self._matrix, pixels)
+        return _weighted(self._by_lines, pixels)
 
     def _pixels(self, values: Tensor) -> Tensor:
         if self._plain(values):
             pixels = torch.from_numpy(self.forward_rows.T @ values.numpy())
         else:
-            pixels = _weighted(self._transposed, values)
+            pixels = _weighted(self._by_pixels, values)
         return self.folding.gathered(pixels, self.height, self.width)
 
     def _plain(self, values: Tensor) -> bool:
@@ -90,11 +90,11 @@ class ProjectionMatrix:
         return torch.bincount(self.folding.index, minlength=rows * columns).view(rows, columns)
 
     @cached_property
-    def _matrix(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _by_lines(self) -> tuple[Tensor, Tensor, Tensor]:
         return _tensors(self.forward_rows)
 
     @cached_property
-    def _transposed(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _by_pixels(self) -> tuple[Tensor, Tensor, Tensor]:
         """The transposed matrix, row by row: it sums where the first would scatter."""
         return _tensors(self.forward_rows.T.tocsr())
 
