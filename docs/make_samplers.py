@@ -56,6 +56,15 @@ FAMILIES = (
         "For operators that can only be evaluated.",
         "enkg scg",
     ),
+    (
+        "Latents",
+        "For priors made by `restore.latent(prior, encode, decode)`: what moves is the latent, the "
+        "measurement is of the decoded signal. All samplers that need no more than a gradient of "
+        "the operator take such a prior, too (`dps`, `stsl`, `tmpd`, `daps-hmc`); these use "
+        "encoder and decoder themselves. `latent-daps` keeps the posterior's width; `resample` "
+        "fits best and costs least through the decoder; `latino` never differentiates it.",
+        "resample psld latent-dps latent-daps latino",
+    ),
 )
 
 
