@@ -56,6 +56,6 @@ def latent(
         prior,
         network=nn.ModuleList(parts) if parts else None,
         codec=codec,
-        offers=prior.offers | {"latent"},
+        offers=prior.offers | {"latent prior"},
         card={**prior.card, "kind": "latent", "factor": factor, "scale": float(scale)},
     )

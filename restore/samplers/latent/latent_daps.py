@@ -8,7 +8,7 @@ from ..parts.inner_samples import hmc
 DESCENT = 10  # gradient steps to where a level's dynamics set out
 
 
-@sampler(law=True, memoryless=True, asks=("latent",))
+@sampler(law=True, memoryless=True, asks=("latent prior",))
 def latent_daps(
     denoise, measurement, x, sigmas, randn_like, *, inner_steps: int = 20, variance: Law
 ):

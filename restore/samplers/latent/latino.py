@@ -10,7 +10,7 @@ from ..parts.kernels import ddim_step
 from ..parts.latent_space import of_signal
 
 
-@sampler(law=True, memoryless=True, asks=("latent",))
+@sampler(law=True, memoryless=True, asks=("latent prior",))
 def latino(denoise, measurement, x, sigmas, randn_like, *, ode_steps: int = 5, variance: Law):
     """Algorithm 1: encode, noise, return to a clean latent, decode: a step of the prior; then a
     proximal step towards the data, of the signal. No gradient passes the decoder or the network.

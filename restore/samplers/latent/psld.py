@@ -12,7 +12,7 @@ from ..parts.latent_space import of_signal
 from ..parts.safe_steps import safe_step, shortened, widened
 
 
-@guided(asks=("latent",))
+@guided(asks=("latent prior",))
 def psld(
     denoise: Denoiser,
     measurement: Measurement,
@@ -49,7 +49,7 @@ def psld(
     return conditional
 
 
-@guided(asks=("latent",))
+@guided(asks=("latent prior",))
 def latent_dps(denoise: Denoiser, measurement: Measurement, *, guidance: float = 1.0) -> Denoiser:
     """The same without gluing: DPS with the decoder as a part of the operator.
 

@@ -9,7 +9,7 @@ from ..parts.kernels import ddim_step
 from ..parts.latent_space import decoded, descend, misfit, of_signal
 
 
-@sampler(law=True, asks=("latent",))
+@sampler(law=True, asks=("latent prior",))
 def resample(
     denoise,
     measurement,

@@ -158,7 +158,7 @@ def test_a_warm_start_is_a_signal():
 def test_what_is_no_latent_prior_is_refused_by_name():
     measurement = seen(0.3)
     for name in ("resample", "psld", "latent-dps", "latent-daps", "latino"):
-        with pytest.raises(TypeError, match=f"{load(name).__name__} needs latent"):
+        with pytest.raises(TypeError, match=f"{load(name).__name__} needs latent prior"):
             sample(measurement, gaussian(torch.zeros(VALUES), 1.0), load(name), steps=2)
 
 
