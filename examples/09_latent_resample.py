@@ -11,9 +11,10 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 import restore
-from restore.networks import UNet, from_edm
 
 SIZE, CHANNELS, FACTOR = 8, 2, 2
+LATENT = (CHANNELS, SIZE // FACTOR, SIZE // FACTOR)
+VALUES = CHANNELS * (SIZE // FACTOR) ** 2
 
 
 def digits() -> Tensor:
@@ -22,7 +23,7 @@ def digits() -> Tensor:
 
 
 class Autoencoder(nn.Module):
-    def __init__(self, width: int = 16):
+    def __init__(self, width: int = 24):
         super().__init__()
         self.encode = nn.Sequential(
             nn.Conv2d(1, width, 3, padding=1), nn.SiLU(),
@@ -36,7 +37,7 @@ class Autoencoder(nn.Module):
         )  # fmt: skip
 
 
-def autoencoder(pictures: Tensor, iterations: int = 300) -> Autoencoder:
+def autoencoder(pictures: Tensor, iterations: int = 400) -> Autoencoder:
     """Trained for pictures that survive a little noise on their latents."""
     model = Autoencoder()
     adam = torch.optim.Adam(model.parameters(), 3e-3)
@@ -52,14 +53,30 @@ def autoencoder(pictures: Tensor, iterations: int = 300) -> Autoencoder:
     return model.requires_grad_(False)
 
 
-def prior_of(latents: Tensor, iterations: int = 500) -> restore.Prior:
+class Network(nn.Module):
+    """F(z, noise) of the flattened latent."""
+
+    def __init__(self, width: int = 192):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(VALUES + 1, width), nn.SiLU(),
+            nn.Linear(width, width), nn.SiLU(),
+            nn.Linear(width, width), nn.SiLU(),
+            nn.Linear(width, VALUES),
+        )  # fmt: skip
+
+    def forward(self, z: Tensor, noise: Tensor) -> Tensor:
+        return self.layers(torch.cat([z.flatten(1), noise[:, None]], 1)).view_as(z)
+
+
+def prior_of(latents: Tensor, iterations: int = 1500) -> restore.Prior:
     """A denoiser of latents of mean 0 and variance 1, by EDM's loss (Karras et al. 2022)."""
-    network = UNet(CHANNELS, widths=(24, 48), blocks=1)
-    denoise = from_edm(network, sigma_data=1.0)
+    network = Network()
+    denoise = restore.from_edm(network, sigma_data=1.0)
     adam = torch.optim.Adam(network.parameters(), 2e-3)
     for i in range(iterations):
         adam.param_groups[0]["lr"] = 2e-3 * (1 - i / iterations)
-        z = latents[torch.randint(len(latents), (64,))]
+        z = latents[torch.randint(len(latents), (128,))]
         sigma = torch.exp(1.4 * torch.randn(len(z)) - 0.8)
         s = sigma.reshape(-1, 1, 1, 1)
         error = denoise(z + s * torch.randn_like(z), sigma) - z
@@ -68,8 +85,7 @@ def prior_of(latents: Tensor, iterations: int = 500) -> restore.Prior:
         loss.backward()
         adam.step()
     network.requires_grad_(False)
-    shape = (CHANNELS, None, None)
-    return restore.Prior(denoise, shape, sigma_min=0.02, sigma_max=20.0, network=network)
+    return restore.Prior(denoise, LATENT, sigma_min=0.02, sigma_max=20.0, network=network)
 
 
 def model(pictures: Tensor) -> restore.Prior:
