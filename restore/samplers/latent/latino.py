@@ -15,6 +15,10 @@ def latino(denoise, measurement, x, sigmas, randn_like, *, ode_steps: int = 5, v
     """Algorithm 1: encode, noise, return to a clean latent, decode: a step of the prior; then a
     proximal step towards the data, of the signal. No gradient passes the decoder or the network.
 
+    The latent is moved by what the proximal step changes of its code, E(x) - E(D(z)), in place of
+    by E(x) itself: where encoding undoes decoding this is the paper's step, and where it does not,
+    the difference would pile up from level to level.
+
     The return is the probability flow from sigma to 0, by DDIM steps; a consistency model jumps
     there in one, and 4 to 8 levels are enough for it. The step size delta of the proximal step is
     measured: the variance of the decoded signal where the latent has its own, r^2.
@@ -32,7 +36,8 @@ def latino(denoise, measurement, x, sigmas, randn_like, *, ode_steps: int = 5, v
         prediction = decoder(z)
         aside = decoder(z + spread * randn_like(z))
         delta = (aside - prediction).flatten(1).square().mean(1)
-        estimate = decoder.encoder(signal.proximal(prediction, delta))
+        nearer = signal.proximal(prediction, delta)
+        estimate = z + decoder.encoder(nearer) - decoder.encoder(prediction)
         x = estimate + sigma_next * randn_like(x) if sigma_next > 0 else estimate
         yield Step(x, estimate, sigma)
 
