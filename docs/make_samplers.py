@@ -61,8 +61,9 @@ FAMILIES = (
         "For priors made by `restore.latent(prior, encode, decode)`: what moves is the latent, the "
         "measurement is of the decoded signal. All samplers that need no more than a gradient of "
         "the operator take such a prior, too (`dps`, `stsl`, `tmpd`, `daps-hmc`); these use "
-        "encoder and decoder themselves. `latent-daps` keeps the posterior's width; `resample` "
-        "fits best and costs least through the decoder; `latino` never differentiates it.",
+        "encoder and decoder themselves. `latent-daps` keeps the posterior's width, by some "
+        "80 passes through the decoder a level; `resample` takes 5, `latino` 2 and never "
+        "differentiates it (`benchmarks/results/latent.md`).",
         "resample psld latent-dps latent-daps latino",
     ),
 )

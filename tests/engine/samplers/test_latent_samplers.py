@@ -10,8 +10,6 @@ the method has changed.
 
 from dataclasses import replace
 
-from dataclasses import replace
-
 import pytest
 import torch
 from problems import Copy, Dense, behind, load, orthonormal
