@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .operator import LinearOperator, Operator, Shape
 
@@ -37,20 +37,21 @@ def from_scipy(operator: Any, in_shape: Sequence[int], out_shape: Sequence[int])
 def from_deepinv(physics: Any, in_shape: Sequence[int] | None = None) -> Operator:
     """The operator of a deepinv physics: its A and A_adjoint, without its noise.
 
-    A physics without A_adjoint is not linear; its gradients are autograd's. in_shape: of one
-    signal; where it is not given, the physics must know its img_size. ValueError otherwise, and
-    TypeError for what is no physics.
+    Signals are cast to the precision of the physics' own numbers. A physics without A_adjoint is
+    not linear; its gradients are autograd's. in_shape: of one signal; where it is not given, the
+    physics must know its img_size. ValueError otherwise, TypeError for what is no physics.
     """
     if not hasattr(physics, "A"):
         raise TypeError(f"need a deepinv physics, got {type(physics).__name__}")
     shape = in_shape or getattr(physics, "img_size", None)
     if shape is None:
         raise ValueError(f"{type(physics).__name__} does not tell its img_size: give in_shape")
+    apply = _in_precision_of(physics, physics.A)
     with torch.no_grad():
-        out_shape = physics.A(torch.zeros(1, *shape)).shape[1:]
+        out_shape = apply(torch.zeros(1, *shape)).shape[1:]
     if not hasattr(physics, "A_adjoint"):
-        return _Bent(shape, out_shape, physics.A)
-    return _Foreign(shape, out_shape, physics.A, physics.A_adjoint)
+        return _Bent(shape, out_shape, apply)
+    return _Foreign(shape, out_shape, apply, _in_precision_of(physics, physics.A_adjoint))
 
 
 class _Foreign(LinearOperator):
@@ -104,6 +105,21 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def jvp(ctx, x: Tensor, *_) -> Tensor:
         return _Linear.apply(x, ctx.run, ctx.pull, ctx.out_shape)
+
+
+def _in_precision_of(physics: Any, product: Callable) -> Callable[[Tensor], Tensor]:
+    """A product of what is cast to the precision of the physics' own numbers, and cast back."""
+    held = [*physics.buffers()] if isinstance(physics, nn.Module) else []
+    own = next((value.real.dtype for value in held if value.is_floating_point()), None)
+    if own is None:
+        return product
+
+    def applied(x: Tensor) -> Tensor:
+        wanted = own.to_complex() if x.is_complex() else own
+        made = product(x.to(wanted))
+        return made.to(x.dtype if made.is_complex() == x.is_complex() else made.dtype)
+
+    return applied
 
 
 def _rows(product: Callable, operator: Any) -> Callable[[Tensor], Tensor]:
