@@ -3,6 +3,16 @@
 import runpy
 import sys
 
-for name in ("denoising", "images", "speed", "posterior", "mri", "mri_speed", "ct", "ct_speed"):
+for name in (
+    "denoising",
+    "images",
+    "speed",
+    "posterior",
+    "mri",
+    "mri_speed",
+    "ct",
+    "ct_speed",
+    "latent",
+):
     sys.argv = [f"benchmarks/{name}.py"]
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")

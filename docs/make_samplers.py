@@ -23,7 +23,7 @@ FAMILIES = (
         "with holes. `pigdm` is nearly as good there, at half the cost. Guided steps are cut "
         "where they would pass by the data (`restore/samplers/parts/safe_steps.py`): on images "
         "they would overshoot.",
-        "tmpd pigdm dps mcg lgd stsl tfg freedom mpgd dmps cddb",
+        "exact-score tmpd pigdm dps mcg lgd stsl tfg freedom mpgd dmps cddb",
     ),
     (
         "Replacement and null space",
@@ -55,6 +55,16 @@ FAMILIES = (
         "Without derivatives",
         "For operators that can only be evaluated.",
         "enkg scg",
+    ),
+    (
+        "Latents",
+        "For priors made by `restore.latent(prior, encode, decode)`: what moves is the latent, the "
+        "measurement is of the decoded signal. All samplers that need no more than a gradient of "
+        "the operator take such a prior, too (`dps`, `stsl`, `tmpd`, `daps-hmc`); these use "
+        "encoder and decoder themselves. `latent-daps` keeps the posterior's width, by some "
+        "80 passes through the decoder a level; `resample` takes 5, `latino` 2 and never "
+        "differentiates it (`benchmarks/results/latent.md`).",
+        "resample psld latent-dps latent-daps latino",
     ),
 )
 

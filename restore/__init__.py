@@ -32,6 +32,9 @@ _FACE = {
     # p(x)
     "Prior": "priors.prior",
     "linearize": "priors.prior",
+    "from_scipy": "measurement.foreign",
+    "from_deepinv": "measurement.foreign",
+    "as_deepinv_denoiser": "priors.for_deepinv",
     "gaussian": "priors.exact",
     "mixture": "priors.exact",
     "dataset": "priors.exact",
@@ -40,10 +43,12 @@ _FACE = {
     "conditioned": "priors.combined.conditioned",
     "diverse": "priors.combined.diverse",
     "joint": "priors.combined.joint",
+    "latent": "priors.combined.latent",
     "normalised": "priors.combined.normalised",
     "perpendicular": "priors.combined.sliced",
     "sliced": "priors.combined.sliced",
     "tiled": "priors.combined.tiled",
+    "tuned": "priors.tuned",
     # a network as a denoiser
     "from_blind": "networks.parameterisations",
     "from_edm": "networks.parameterisations",
@@ -80,6 +85,7 @@ __all__ = sorted(_FACE)
 
 if TYPE_CHECKING:
     from .files.task import Comparison, Recipe, Record, SamplerChoice, Task
+    from .measurement.foreign import from_deepinv, from_scipy
     from .measurement.measurement import Measurement, simulate, stack
     from .measurement.noise import Gaussian, NoiseModel, Poisson
     from .measurement.not_gaussian import (
@@ -106,11 +112,14 @@ if TYPE_CHECKING:
     from .priors.combined.conditioned import conditioned
     from .priors.combined.diverse import diverse
     from .priors.combined.joint import joint
+    from .priors.combined.latent import latent
     from .priors.combined.normalised import normalised
     from .priors.combined.sliced import perpendicular, sliced
     from .priors.combined.tiled import tiled
     from .priors.exact import dataset, gaussian, mixture
+    from .priors.for_deepinv import as_deepinv_denoiser
     from .priors.prior import Prior, linearize
+    from .priors.tuned import tuned
     from .samplers.base import Step, levels, sampler
     from .samplers.guidance import guided
     from .samplers.published import published

@@ -36,7 +36,8 @@ NAMED = {
 } - {"integrators.integrators"}
 PAPERS = [SAMPLERS / f"{named.replace('.', '/')}.py" for named in sorted(NAMED)]
 BELOW_SAMPLERS = {"priors.prior", "priors.schedules"} | {
-    f"measurement.{name}" for name in ("measurement", "operator", "noise", "signal", "spectral")
+    f"measurement.{name}"
+    for name in ("codec", "measurement", "noise", "operator", "signal", "spectral")
 }
 SHARED = (
     {"samplers.integrators.integrators"}

@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from .codec import Decoder, ThroughDecoder
 from .noise import Gaussian, NoiseModel
 from .operator import LinearOperator, Operator
 from .signal import (
@@ -95,11 +96,13 @@ class Measurement:
     @cached_property
     def measured_mask(self) -> Tensor:
         """Which numbers of y carry anything of x: rows of A that are not zero; bool."""
-        if not isinstance(self.operator, LinearOperator):
+        through = isinstance(self.operator, ThroughDecoder)
+        last = self.operator.outer if through else self.operator
+        if not isinstance(last, LinearOperator):
             return torch.ones_like(self.y, dtype=torch.bool)
         generator = torch.Generator().manual_seed(0)
         probe = torch.randn(self.y.shape, dtype=self.y.dtype, generator=generator).to(self.y.device)
-        return self.operator(self.operator.adjoint(probe)) != 0  # a signal of the right kind
+        return last(last.adjoint(probe)) != 0  # a signal of the right kind
 
     def proximal(self, x: Tensor, variance: float | Tensor) -> Tensor:
         """argmax_z log p(y | z) - |z - x|^2 / (2 variance); variance a number or (batch,).
@@ -130,6 +133,10 @@ class Measurement:
         return Measurement(
             self.y[start:stop], self.operator.select(start, stop), self.noise.select(start, stop)
         )
+
+    def through(self, decoder: Decoder) -> "Measurement":
+        """The same numbers, as seen by latents: the operator after the decoder."""
+        return Measurement(self.y, ThroughDecoder(self.operator, decoder), self.noise)
 
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> "Measurement":
         """On another device, in the precision of `dtype` (float32 or float64)."""

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..measurement.codec import Codec
+
 # D(x, sigma) = E[x0 | x0 + sigma n = x]; x (batch, *shape), sigma a number, () or (batch,);
 # a prior that offers NOISE_MAPS takes a map of them, too: as many axes as x, broadcastable to it
 Denoiser = Callable[[Tensor, float | Tensor], Tensor]
@@ -61,6 +63,7 @@ class Prior:
     footprint: float = 0.0  # bytes of memory per value of the signal in one call with gradient
     limit: int | None = None  # most values that one network call sees (tiles)
     offers: frozenset[str] = frozenset()  # beyond D(x, sigma), by the names that samplers ask for
+    codec: Codec | None = None  # where the prior is of latents
 
     def to(self, device: torch.device | str) -> "Prior":
         if self.network is not None:
@@ -74,6 +77,12 @@ class Prior:
         return len(shape) == len(self.shape) and all(
             mine in (None, given) for mine, given in zip(self.shape, shape, strict=True)
         )
+
+
+def of_signals(*priors: Prior) -> None:
+    """ValueError where one is of latents: what changes a signal's shape or units stands within."""
+    if any(prior.codec is not None for prior in priors):
+        raise ValueError("latent goes around other combinators: give them the prior of z itself")
 
 
 def score(denoise: Denoiser, x: Tensor, sigma: float) -> Tensor:

@@ -8,9 +8,10 @@ def register_samplers(register):
     from .decoupled import catalogue as decoupled
     from .guided import catalogue as guided
     from .integrators import catalogue as integrators
+    from .latent import catalogue as latent
     from .particles import catalogue as particles
     from .replacing import catalogue as replacing
 
-    for family in (integrators, guided, replacing, decoupled, particles):
+    for family in (integrators, guided, replacing, decoupled, particles, latent):
         for facts in family.SAMPLERS:
             register(**facts)

@@ -23,8 +23,8 @@ class Choice(NamedTuple):
 def choose_sampler(measurement: Measurement, prior: Prior, device: str = "cpu") -> Choice:
     """The default sampler for the problem's class, and why.
 
-    Black boxes come first (no derivative, no choice), then likelihoods that are not linear with
-    Gaussian noise, then linear ones by what the network's gradient costs.
+    Black boxes come first (no derivative, no choice), then priors of latents, then likelihoods
+    that are not linear with Gaussian noise, then linear ones by what the network's gradient costs.
     """
     measurement = measurement.select(0, 1)
     operator, noise = measurement.operator, measurement.noise
@@ -33,6 +33,10 @@ def choose_sampler(measurement: Measurement, prior: Prior, device: str = "cpu") 
         if gaussian and noise.has_density:
             return Choice("enkg", f"{operator} has no derivative, the noise is Gaussian")
         return Choice("daps-mh", f"{operator} has no derivative: inner steps call it only")
+    if prior.codec is not None:
+        if not measurement.noise.has_density:
+            return Choice("resample", "a prior of latents, no noise: fitted to the decoder's floor")
+        return Choice("latent-daps", "a prior of latents: inner steps by the likelihood's score")
     if not measurement.linear_gaussian:
         what = "the operator is not linear" if gaussian else f"the noise is {noise}"
         return Choice("daps", f"{what}: inner steps by the likelihood's own score")

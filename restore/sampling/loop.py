@@ -16,6 +16,7 @@ from ..priors.prior import Prior
 from ..priors.schedules import checked, karras, starting_at
 from ..samplers.base import Contract, Sampler, Step, contract_of, states_per_chain
 from .checkpoint import Checkpoint, fingerprint, precision_of
+from .decoding import Decoding
 from .devices import free_memory, usable
 from .posterior import Posterior
 from .precision import Counted, choose_precision
@@ -52,6 +53,9 @@ def sample(
     watch: called with (step, index, total) after every step; one that returns True ends the chunk.
     checkpoint: a file; an interrupted run called again goes on from there.
     options: the sampler's own. Raises FloatingPointError when chains stop being finite.
+
+    With a prior of latents the samples are decoded, and `init` is a signal, too; sigmas are levels
+    of the latents. Watchers see a step's estimate decoded, its x as it is.
     """
     if chains < 1:
         raise ValueError(f"need at least 1 chain, got {chains}")
@@ -67,17 +71,20 @@ def sample(
     state = Checkpoint(checkpoint, mark, batch_size or run.fitting(chains), run.precision)
     chunks = list(_chunks(measurement.observations, chains, state.batch_size))
     started = time.perf_counter()
-    shape = run.shape
-    samples = torch.empty(measurement.observations, chains, *shape, dtype=run.dtype)
+    states = torch.empty(measurement.observations, chains, *run.shape, dtype=run.dtype)
     for number, (observations, some) in enumerate(chunks):
         done = state.chunk(number)
         if done is None:
             done = run.chunk(observations, some, seed, watch, state)
             state.keep(number, done)
-        samples[observations, some] = done.reshape(-1, len(range(*some.indices(chains))), *shape)
+        here = len(range(*some.indices(chains)))
+        states[observations, some] = done.reshape(-1, here, *run.shape)
     state.close()
+    states = states if measurement.observations > 1 else states[0]
+    samples = run.decoding.signals(states, run.device)
     provenance = run.provenance(chains, seed, time.perf_counter() - started, len(chunks))
-    return Posterior(samples if measurement.observations > 1 else samples[0], shape, provenance)
+    latents = states if prior.codec else None
+    return Posterior(samples, measurement.operator.in_shape, provenance, latents)
 
 
 def iterate(
@@ -95,18 +102,25 @@ def iterate(
     sigma_start: float | None = None,
     **options: Any,
 ) -> Iterator[Step]:
-    """The bare loop over Steps of all chains at once, for notebooks; arguments as in `sample`."""
+    """The bare loop over Steps of all chains at once, for notebooks; arguments as in `sample`.
+
+    With a prior of latents a step's x is a latent, its estimate is decoded.
+    """
     run = _Run(measurement, prior, sampler, device, precision, options, init, sigma_start)
     run.schedule(steps, sigmas)
     noise = ChainNoise(seed, list(range(chains)) * measurement.observations)
-    yield from run.steps(run.measurement, noise, run.sigmas, None)
+    yield from map(run.decoding.shown, run.steps(run.measurement, noise, run.sigmas, None))
 
 
 class _Run:
     """One call of `sample`: everything in place on its device."""
 
     def __init__(self, measurement, prior, sampler, device, precision, options, init, sigma_start):
-        self.shape = measurement.operator.in_shape
+        self.name = getattr(sampler, "__name__", type(sampler).__name__)
+        contract = contract_of(sampler, options)
+        _refuse_unoffered(self.name, contract, prior)
+        self.decoding = Decoding(prior, measurement)
+        self.shape = self.decoding.shape
         if not prior.accepts(self.shape):
             raise ValueError(
                 f"the prior is for signals of {sizes(prior.shape)}, "
@@ -116,11 +130,8 @@ class _Run:
         self.precision = choose_precision(precision, prior, self.shape, self.device)
         self.dtype = torch.float64 if self.precision == "float64" else torch.float32
         self.denoise = Counted(prior, self.precision, self.device)
-        self.measurement = measurement.to(self.device, self.dtype)
+        self.measurement = self.decoding.measurement.to(self.device, self.dtype)
         self.sampler, self.options = sampler, dict(options)
-        self.name = getattr(sampler, "__name__", type(sampler).__name__)
-        contract = contract_of(sampler, options)
-        _refuse_unoffered(self.name, contract, prior)
         self.memoryless = contract.memoryless
         if contract.law:
             self.options.setdefault("variance", prior.variance)
@@ -144,7 +155,8 @@ class _Run:
         """How many chains' network calls and states fit into half of the free memory."""
         values = torch.Size(self.shape).numel()
         seen = min(values, self.prior.limit or values)
-        each = self.prior.footprint * seen + 64 * values  # about 16 float32 copies of the state
+        # about 16 float32 copies of the state
+        each = self.prior.footprint * seen + 64 * self.decoding.values
         each *= states_per_chain(self.sampler, self.options)
         fit = int(0.5 * free_memory(self.device) / each)
         return max(1, min(fit, chains * self.measurement.observations))
@@ -165,7 +177,8 @@ class _Run:
                     self._refuse_nonfinite(step)
                 if self.memoryless:
                     state.pause(passed, step.x, noise)
-                stops = [watcher(step, min(passed, total) - 1, total) for watcher in watch]
+                seen = self.decoding.shown(step) if watch else step
+                stops = [watcher(seen, min(passed, total) - 1, total) for watcher in watch]
                 if any(stops):
                     break
         except KeyboardInterrupt:
@@ -194,7 +207,7 @@ class _Run:
         like = {"device": self.device, "dtype": self.dtype}
         if self.init is None:
             return torch.as_tensor(self.prior.mean, **like).expand(rows, *self.shape)
-        init = self.init.to(**like)
+        init = self.decoding.states(self.init.to(**like))
         if init.shape == self.shape:
             return init.expand(rows, *self.shape)
         return init[observations].repeat_interleave(rows // observed, 0)
@@ -213,6 +226,7 @@ class _Run:
             "steps": len(self.sigmas) - 1,
             "calls": self.denoise.calls // max(1, chunks),
             "pullbacks": self.denoise.pullbacks // max(1, chunks),
+            **self.decoding.counts(chains * self.measurement.observations),
             "chains": chains,
             "seed": seed,
             "sigmas": self.sigmas.tolist(),

@@ -19,6 +19,7 @@ class Posterior:
     samples: Tensor
     shape: tuple[int, ...]  # of one signal
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    latents: Tensor | None = None  # that were decoded to the samples, where the prior is of latents
 
     @property
     def chains(self) -> int:
@@ -60,24 +61,28 @@ class Posterior:
             self,
             samples=mean + factor * (self.samples - mean),
             provenance={**self.provenance, "width": factor},
+            latents=None,
         )
 
     def observation(self, index: int) -> "Posterior":
         """The posterior of one observation of a stack."""
         if not self._axis:
             raise ValueError("this posterior is of one observation, not of a stack")
-        return Posterior(self.samples[index], self.shape, self.provenance)
+        latents = None if self.latents is None else self.latents[index]
+        return Posterior(self.samples[index], self.shape, self.provenance, latents)
 
     def save(self, path: str | Path) -> None:
-        """Samples and provenance in one safetensors file, whole or not at all."""
+        """Samples, latents and provenance in one safetensors file, whole or not at all."""
         from safetensors.torch import save_file
 
         notes = {
             "shape": json.dumps(list(self.shape)),
             "provenance": json.dumps(dict(self.provenance), default=str),
         }
+        tensors = {"samples": self.samples, "latents": self.latents}
+        kept = {name: value.contiguous() for name, value in tensors.items() if value is not None}
         with atomic_path(Path(path)) as partial:
-            save_file({"samples": self.samples.contiguous()}, partial, metadata=notes)
+            save_file(kept, partial, metadata=notes)
 
     @classmethod
     def load(cls, path: str | Path) -> "Posterior":
@@ -88,7 +93,10 @@ class Posterior:
             if "provenance" not in notes:
                 raise ValueError(f"{path} holds no posterior: it was not written by Posterior.save")
             samples = file.get_tensor("samples")
-        return cls(samples, tuple(json.loads(notes["shape"])), json.loads(notes["provenance"]))
+            held = set(file.keys())
+            latents = file.get_tensor("latents") if "latents" in held else None
+        made = json.loads(notes["provenance"])
+        return cls(samples, tuple(json.loads(notes["shape"])), made, latents)
 
     @property
     def _axis(self) -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..prior import Prior
+from ..prior import Prior, of_signals
 
 
 def complex_valued(prior: Prior) -> Prior:
@@ -17,6 +17,7 @@ def complex_valued(prior: Prior) -> Prior:
     of one kind it should have mean zero. A network of two channels of its own needs none of this.
     ValueError for a prior that does not know its channels.
     """
+    of_signals(prior)
     if not prior.shape or prior.shape[0] is None:
         raise ValueError(f"complex parts are channels, which {prior.shape} does not tell")
 

@@ -19,6 +19,7 @@ def conditioned(
 
     prior: without the condition; its range, shape, law and network are the conditional's too.
     condition: handed on as it is; a tensor follows the device of x, and its precision if real.
+    `tuned` finds one near it that fits a measurement.
     guidance: w of D_u + w (D_c - D_u), with D_u the prior's own (Ho & Salimans 2022,
     arXiv:2207.12598). 1 is p(x | condition), by one network call; any other takes two, and is no
     stated prior: each level leans towards p(x | condition)^w p(x)^(1 - w), sharper for w > 1.

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..prior import Prior
+from ..prior import Prior, of_signals
 
 
 def diverse(prior: Prior, count: int, *, strength: float = 0.5, reach: float = 1.0) -> Prior:
@@ -23,6 +23,7 @@ def diverse(prior: Prior, count: int, *, strength: float = 0.5, reach: float = 1
     strength: eta. reach: no push beyond this root mean square distance, in units of spread, the
     prior's standard deviation. ValueError for fewer than two, or unknown channels.
     """
+    of_signals(prior)
     if count < 2:
         raise ValueError(f"it takes two to differ, got {count}")
     if not prior.shape or prior.shape[0] is None:

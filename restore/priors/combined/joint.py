@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...measurement.signal import column
-from ..prior import Denoiser, Prior
+from ..prior import Denoiser, Prior, of_signals
 
 
 def joint(*priors: Prior) -> Prior:
@@ -28,6 +28,7 @@ def joint(*priors: Prior) -> Prior:
     arXiv:2211.10656. There the parts have guidance weights of their own; the stack needs none.
     ValueError for fewer than two priors, or flat parts of unknown size.
     """
+    of_signals(*priors)
     if len(priors) < 2:
         raise ValueError(f"a joint prior is made of at least 2, got {len(priors)}")
     layout = _layout([prior.shape for prior in priors])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..prior import Prior
+from ..prior import Prior, of_signals
 
 
 def normalised(prior: Prior, mean: float | Tensor, scale: float) -> Prior:
@@ -15,6 +15,7 @@ def normalised(prior: Prior, mean: float | Tensor, scale: float) -> Prior:
     or a tensor with a signal's axes, such as (channels, 1, 1). scale: one positive number, so that
     white noise stays white. ValueError otherwise.
     """
+    of_signals(prior)
     scale = float(scale)
     axes = None if prior.shape is None else len(prior.shape)
     if isinstance(mean, Tensor) and axes is not None and mean.ndim not in (0, axes):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ..prior import Denoiser, Prior
+from ..prior import Denoiser, Prior, of_signals
 from .joint import within
 
 NAMES = {"z": 1, "y": 2, "x": 3}  # axes of a volume (channels, z, y, x)
@@ -27,6 +27,7 @@ def sliced(prior: Prior, axis: int | str = 1, *, together: int = TOGETHER) -> Pr
     gradients recompute the activations of each, so that memory stays that of one.
     ValueError for a prior that is not one of slices, or another axis.
     """
+    of_signals(prior)
     axis, shape = _axis(axis), _shape(prior)
 
     def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:

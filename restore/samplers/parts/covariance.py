@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ...measurement.measurement import FLOOR, Measurement
 from ...measurement.noise import Gaussian
@@ -102,7 +103,8 @@ class Tangent(LinearOperator):
         self.operator, self.x = operator, x
 
     def _forward(self, v: Tensor) -> Tensor:
-        return torch.func.jvp(self.operator, (self.x,), (v,))[1]
+        with sdpa_kernel(SDPBackend.MATH):  # the only attention with a forward derivative
+            return torch.func.jvp(self.operator, (self.x,), (v,))[1]
 
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.operator.vjp(self.x, y)

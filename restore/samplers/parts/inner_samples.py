@@ -89,15 +89,22 @@ def langevin(
 
 
 def hmc(
-    measurement: Measurement, centre: Tensor, variance: float, randn_like: RandnLike, *, steps: int
+    measurement: Measurement,
+    centre: Tensor,
+    variance: float,
+    randn_like: RandnLike,
+    *,
+    steps: int,
+    start: Tensor | None = None,
 ) -> Tensor:
     """Hamiltonian steps whose momentum is refreshed in part after each; none is refused.
 
     Half a kick, half a drift, the refreshment, half a drift, half a kick: on a Gaussian
     conditional the law of the position is the right one at any stable step (BAOAB, Leimkuhler &
-    Matthews 2013). One score a step.
+    Matthews 2013). One score a step. start: where it sets out, else near the conditional's mode.
     """
-    z = _start(measurement, centre, variance, randn_like)
+    _refuse_noiseless(measurement)
+    z = _start(measurement, centre, variance, randn_like) if start is None else start
     stiffness = _stiffness(measurement, z, variance, randn_like)
     step = 0.7 * stiffness**-0.5
     # between the pace of the stiffest and of the softest direction

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from problems import copying, load, names, samplers
+from problems import copying, load, names, prior_for, samplers
 
 from restore.priors.exact import gaussian
 from restore.priors.prior import UNIT
@@ -111,7 +111,7 @@ def test_whoever_declares_the_law_looks_at_it(name):
         asked.append(sigma)
         return UNIT(sigma)
 
-    sample(copying(), replace(PRIOR, variance=law), load(name), chains=2, steps=4)
+    sample(copying(), replace(prior_for(name), variance=law), load(name), chains=2, steps=4)
     assert asked
 
 

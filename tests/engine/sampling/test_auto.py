@@ -54,6 +54,13 @@ def test_every_class_of_problems_has_its_sampler(measurement, expected):
     assert name in catalog().registry("samplers")
 
 
+@pytest.mark.parametrize(("std", "expected"), [(0.1, "latent-daps"), (0.0, "resample")])
+def test_a_prior_of_latents_has_its_own(std, expected):
+    prior = restore.latent(PRIOR, lambda x: x, lambda z: z)
+    assert choose_sampler(measured(Dense(MATRIX), Gaussian(std)), prior).name == expected
+    assert choose_sampler(measured(Rounded((6,), (6,)), Gaussian(0.1)), prior).name == "enkg"
+
+
 def test_a_gradient_that_does_not_fit_is_not_asked_for():
     heavy = dataclasses.replace(PRIOR, footprint=1e15)
     name, reason = choose_sampler(measured(Dense(MATRIX), Gaussian(0.1)), heavy)

@@ -1,0 +1,1 @@
+"""Latents: samplers that use the decoder of their prior themselves."""
