@@ -26,4 +26,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["FAMILIES", "Autoencoder", "Config", "Family", "Shapes", "family"]  # noqa: F822
+__all__ = ["FAMILIES", "Autoencoder", "Config", "Family", "Shapes", "family"]
