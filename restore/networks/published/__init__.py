@@ -7,7 +7,13 @@ from typing import Any
 from .family import Autoencoder, Config, Family, Shapes
 
 # name -> module:object; the order in which they are asked whose a file is
-WHERE: dict[str, str] = {}
+WHERE: dict[str, str] = {
+    "bf-cnn": "small_denoisers:BF_CNN",
+    "dncnn": "small_denoisers:DNCNN",
+    "fdncnn": "small_denoisers:FDNCNN",
+    "ffdnet": "small_denoisers:FFDNET",
+    "drunet": "drunet:DRUNET",
+}
 
 
 @cache
