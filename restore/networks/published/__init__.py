@@ -13,6 +13,7 @@ WHERE: dict[str, str] = {
     "fdncnn": "small_denoisers:FDNCNN",
     "ffdnet": "small_denoisers:FFDNET",
     "drunet": "drunet:DRUNET",
+    "adm": "adm:ADM",
 }
 
 
