@@ -14,6 +14,7 @@ WHERE: dict[str, str] = {
     "ffdnet": "small_denoisers:FFDNET",
     "drunet": "drunet:DRUNET",
     "adm": "adm:ADM",
+    "taesd": "taesd:TAESD",
 }
 
 

@@ -2,7 +2,8 @@
 
 A checkpoint is met as a flat mapping: nested containers of the file are joined with dots, items of
 a list by their number, so that {"ema": {"shadow_params": [t]}} is "ema.shadow_params.0" -> t. What
-is not a tensor is left out. The importer asks each family in turn to `recognise` the shapes; the
+is not a tensor is left out. Several files of a folder are one checkpoint, each under its stem:
+"taesd_encoder.0.weight". The importer asks each family in turn to `recognise` the shapes; the
 first that does not say None takes the file.
 """
 
@@ -43,8 +44,10 @@ class Family:
     recognise: Callable[[Shapes, Mapping[str, Any]], Config | None]
     build: Callable[[Config], nn.Module]  # random weights, on the current default device
     rename: Callable[[Tensors, Config], dict[str, Tensor]]  # the file's tensors -> `build`'s own
-    sigmas: Callable[[nn.Module, Config], tuple[float, float]]  # sigma_min, sigma_max
-    shape: Callable[[Config], tuple[int | None, ...]]  # of one signal; None: any
+    # sigma_min, sigma_max of the denoiser, in `data_range`; None where there is no denoiser
+    sigmas: Callable[[nn.Module, Config], tuple[float, float]] | None
+    # of one signal that the denoiser takes (of a latent, for autoencoders); None: any size
+    shape: Callable[[Config], tuple[int | None, ...]]
     # (network, config, **conditions) -> D(x, sigma), x in `data_range`, or a latent
     denoiser: Callable[..., Denoiser] | None = None  # None: an autoencoder without a prior
     autoencoder: Callable[[nn.Module, Config], Autoencoder] | None = None
