@@ -26,7 +26,10 @@ class Squeeze(nn.Module):
 
 
 class Block(nn.Module):
-    """relu(x + conv(relu(conv(relu(conv(x)))))); pooled: a normed bottleneck is added to x first."""
+    """relu(x + conv(relu(conv(relu(conv(x)))))).
+
+    pooled: a normed bottleneck of 1x1 convolutions is added to x first.
+    """
 
     def __init__(self, width: int, pooled: bool = False):
         super().__init__()
@@ -101,7 +104,7 @@ def _halves(named: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _alone(shapes: Shapes) -> str | None:
     """Which half a file without the other is."""
-    if "1.conv.0.weight" in shapes or "4.conv.0.weight" in shapes and "0.weight" in shapes:
+    if "1.conv.0.weight" in shapes or ("4.conv.0.weight" in shapes and "0.weight" in shapes):
         return "encoder"
     return "decoder" if "3.conv.0.weight" in shapes and "0.weight" not in shapes else None
 

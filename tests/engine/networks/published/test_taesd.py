@@ -113,4 +113,4 @@ def test_the_shared_files_give_photographs_back(shared_data):
     with torch.no_grad():
         decoded = autoencoder.decode(autoencoder.encode(x)).clamp(0, 1)
     psnr = -10 * (decoded - x).square().mean().log10()
-    assert psnr > 0
+    assert psnr > 34.1  # 34.17 as measured here; all photographs: 28 on average
