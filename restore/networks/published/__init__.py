@@ -15,6 +15,7 @@ WHERE: dict[str, str] = {
     "drunet": "drunet:DRUNET",
     "adm": "adm:ADM",
     "taesd": "taesd:TAESD",
+    "minimal-ddpm": "minimal_ddpm:MINIMAL_DDPM",
 }
 
 
