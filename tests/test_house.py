@@ -44,7 +44,8 @@ SHARED = (
     | {f"samplers.parts.{path.stem}" for path in (SAMPLERS / "parts").glob("[!_]*.py")}
 )
 FORBIDDEN = {"torchvision", "torchaudio", "piq", "gradio"}
-OPTIONAL = {"cases": {"sklearn"}, "matconvnet": {"h5py"}}  # imported inside a function that says what is missing
+# imported inside a function that says what is missing
+OPTIONAL = {"cases": {"sklearn"}, "matconvnet": {"h5py"}}
 DOMAINS = {"image", "mri", "ct", "ultrasound", "speech", "dicom"}
 
 

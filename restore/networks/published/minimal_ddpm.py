@@ -2,7 +2,7 @@
 
 Names as in cloneofsimo/minDiffusion (MIT): `eps_model.conv.N.0` convolutions with batch norms
 `eps_model.conv.N.1`, and buffers `alphabar_t`, ... of steps 0 to T. The network is not told the
-step. Pictures lie in -0.5 to 0.5.
+step. Pictures lie in -0.5 to 0.5; their size no shape tells, though the network works at one only.
 """
 
 from collections.abc import Mapping
@@ -63,11 +63,13 @@ def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
         "widths": [kernel[0] for kernel in kernels[:-1]],
         "kernels": [kernel[2] for kernel in kernels],
         "steps": own["alphabar_t"][0] - 1,
+        "size": described.get("size"),
     }
 
 
 def _build(config: Config) -> MinimalDDPM:
-    return MinimalDDPM(**config)
+    parts = ("channels", "widths", "kernels", "steps")
+    return MinimalDDPM(*(config[part] for part in parts))
 
 
 def _rename(tensors: Tensors, config: Config) -> dict[str, Tensor]:
@@ -92,7 +94,8 @@ MINIMAL_DDPM = Family(
     build=_build,
     rename=_rename,
     sigmas=_sigmas,
-    shape=lambda config: (config["channels"], None, None),
+    shape=lambda config: (config["channels"], config["size"], config["size"]),
     denoiser=_denoiser,
     data_range=lambda config: (-0.5, 0.5),
+    describes={"size": "height and width of the pictures it was trained on"},
 )
