@@ -16,6 +16,7 @@ WHERE: dict[str, str] = {
     "adm": "adm:ADM",
     "taesd": "taesd:TAESD",
     "minimal-ddpm": "minimal_ddpm:MINIMAL_DDPM",
+    "edm": "edm:EDM",
 }
 
 
