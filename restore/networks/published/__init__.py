@@ -17,6 +17,8 @@ WHERE: dict[str, str] = {
     "taesd": "taesd:TAESD",
     "minimal-ddpm": "minimal_ddpm:MINIMAL_DDPM",
     "edm": "edm:EDM",
+    "ncsnpp": "ncsnpp:NCSNPP",
+    "sgmse": "ncsnpp:SGMSE",
 }
 
 

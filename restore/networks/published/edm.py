@@ -5,7 +5,6 @@ its weights are taken as safetensors. Pictures lie in -1 to 1. Which preconditio
 trained with stands in no shape: edm in the files "edm-...", vp or ve in "baseline-...".
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,11 +15,12 @@ from torch.nn.functional import one_hot
 from ..parameterisations import Denoiser, from_edm, from_eps
 from .family import Config, Family, Shapes, Tensors, peel
 from .layers.edm_unet import EDMUNet
+from .layers.vp_table import continuous_label, continuous_range
 
 MARKER = "map_layer0.weight"
 KINDS = ("edm", "vp", "ve", "iddpm")
 RANGES = {"edm": (0.002, 80.0), "ve": (0.02, 100.0)}  # table 1
-BETA_MIN, BETA_SLOPE, STEPS, FIRST_TIME = 0.1, 19.9, 1000, 1e-5  # of vp
+STEPS = 1000  # of iddpm
 DESCRIBES = {
     "preconditioning": f"how it was trained, one of {', '.join(KINDS)}: edm in the files edm-...,"
     " vp or ve in baseline-...",
@@ -107,16 +107,8 @@ def _sigmas(network: nn.Module, config: Config) -> tuple[float, float]:
     if kind == "iddpm":
         return network.u[-2].item(), network.u[0].item()
     if kind == "vp":
-        return tuple(
-            math.sqrt(math.expm1(BETA_SLOPE * t * t / 2 + BETA_MIN * t)) for t in (FIRST_TIME, 1.0)
-        )
+        return continuous_range()
     return RANGES[kind]
-
-
-def _vp_time(sigma: Tensor) -> Tensor:
-    """999 t of the continuous process with this noise level; Song et al., ICLR 2021."""
-    total = torch.log1p(sigma**2)
-    return (STEPS - 1) * ((BETA_MIN**2 + 2 * BETA_SLOPE * total).sqrt() - BETA_MIN) / BETA_SLOPE
 
 
 def _denoiser(network: nn.Module, config: Config, *, label: int | Tensor | None = None) -> Denoiser:
@@ -138,7 +130,9 @@ def _denoiser(network: nn.Module, config: Config, *, label: int | Tensor | None 
         return from_edm(model, sigma_data=config["sigma_data"])
     if kind == "ve":
         return _from_ve(model)
-    return from_eps(model, _vp_time if kind == "vp" else lambda sigma: _step(network.u, sigma))
+    return from_eps(
+        model, continuous_label if kind == "vp" else lambda sigma: _step(network.u, sigma)
+    )
 
 
 def _from_ve(model) -> Denoiser:

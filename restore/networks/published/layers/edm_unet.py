@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, scaled_dot_product_attention, silu
+from torch.nn.functional import conv2d, scaled_dot_product_attention, silu
+
+from .resampling import enlarged, shrunk
 
 GROUPS, LEAST_IN_GROUP = 32, 4
 
@@ -55,17 +57,13 @@ class Conv(nn.Module):
         if self.resize == "fused down":
             reach = (self.resample_filter.shape[-1] - 1) // 2
             x = conv2d(x, self.weight, padding=pad + reach)
-            return self._filtered(x, 0) + self.bias[:, None, None]
+            return shrunk(x, self._kernel(x), padding=0) + self.bias[:, None, None]
         if self.resize:
-            x = self._filtered(x, (self.resample_filter.shape[-1] - 1) // 2)
+            x = (enlarged if self.resize == "up" else shrunk)(x, self._kernel(x))
         return conv2d(x, self.weight, self.bias, padding=pad) if self.side else x
 
-    def _filtered(self, x: Tensor, padding: int) -> Tensor:
-        channels = x.shape[1]
-        kernel = self.resample_filter.to(x.dtype).expand(channels, 1, -1, -1)
-        if self.resize == "up":
-            return conv_transpose2d(x, 4 * kernel, stride=2, padding=padding, groups=channels)
-        return conv2d(x, kernel, stride=2, padding=padding, groups=channels)
+    def _kernel(self, x: Tensor) -> Tensor:
+        return self.resample_filter.to(x.dtype)
 
 
 class Block(nn.Module):

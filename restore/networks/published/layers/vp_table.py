@@ -58,3 +58,20 @@ def label_of(sigmas: Tensor, *, rounded: bool = False) -> Callable[[Tensor], Ten
         return step.round() if rounded else step
 
     return label
+
+
+BETA_MIN, BETA_SLOPE, LAST, FIRST_TIME = 0.1, 19.9, 999, 1e-5  # of the continuous process
+
+
+def continuous_label(sigma: Tensor) -> Tensor:
+    """999 t, sigma(t)^2 = exp(0.1 t + 19.9 t^2 / 2) - 1; Song et al., ICLR 2021."""
+    total = torch.log1p(sigma**2)
+    return LAST * ((BETA_MIN**2 + 2 * BETA_SLOPE * total).sqrt() - BETA_MIN) / BETA_SLOPE
+
+
+def continuous_range() -> tuple[float, float]:
+    """sigma at the first and the last time that networks of the continuous process were shown."""
+    low, high = (
+        math.sqrt(math.expm1(BETA_MIN * t + BETA_SLOPE * t * t / 2)) for t in (FIRST_TIME, 1.0)
+    )
+    return low, high
