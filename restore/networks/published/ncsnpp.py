@@ -42,9 +42,9 @@ def _kinds(own: Shapes) -> list[str]:
     """What each of all_modules is; "nothing" for one without weights."""
     parts: dict[int, set[str]] = {}
     for name in own:
-        room, number, *rest = name.split(".")
-        if room == "all_modules":
-            parts.setdefault(int(number), set()).add(".".join(rest))
+        room, number, *rest = [*name.split("."), ""]
+        if room == "all_modules" and number.isdigit():
+            parts.setdefault(int(number), set()).add(".".join(rest).strip("."))
     return [_kind(own, number, parts.get(number, set())) for number in range(max(parts) + 1)]
 
 
@@ -134,9 +134,10 @@ def _recognise_sgmse(shapes: Shapes, described: Mapping[str, Any]) -> Config | N
     unet = _structure(own) if own else None
     if unet is None or unet["outputs"] is None:
         return None
-    backbone = described.get("backbone", "ncsnpp")
+    backbone = described.get("backbone", "ncsnpp" if unet["summed"] else "ncsnpp_48k")
     if not unet["fourier"] or backbone not in ("ncsnpp", "ncsnpp_48k"):
         raise ValueError(f"of SGMSE's networks, ncsnpp and ncsnpp_48k are known, not '{backbone}'")
+    unet["early"] = backbone == "ncsnpp"
     told = {name: described.get(name, usual) for name, (usual, _) in OUVE.items()}
     return {"unet": unet, **told}
 
@@ -263,5 +264,6 @@ SGMSE = Family(
     denoiser=_sgmse,
     data_range=lambda config: None,
     conditions=lambda config: ("noisy",),
-    describes={name: text for name, (_, text) in OUVE.items()} | {"backbone": "ncsnpp"},
+    describes={name: text for name, (_, text) in OUVE.items()}
+    | {"backbone": "ncsnpp or ncsnpp_48k"},
 )
