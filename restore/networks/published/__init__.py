@@ -19,6 +19,8 @@ WHERE: dict[str, str] = {
     "edm": "edm:EDM",
     "ncsnpp": "ncsnpp:NCSNPP",
     "sgmse": "ncsnpp:SGMSE",
+    "latent-diffusion": "compvis:COMPVIS",
+    "latent-autoencoder": "compvis:FIRST_STAGE",
 }
 
 
