@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..parameterisations import Denoiser, from_eps
-from .family import Config, Family, Shapes, Tensors, peel
+from .family import Config, Family, Shapes, Tensors, peel, whole
 from .layers.openai_unet import UNet
 from .layers.vp_table import SCHEDULES, label_of
 
@@ -74,6 +74,7 @@ def _blocks(own: Shapes) -> int:
     return min(ups, default=last)
 
 
+@whole
 def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     if any("diffusion_model." in name or "transformer_blocks" in name for name in shapes):
         return None

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..parameterisations import Denoiser, from_eps, from_v
 from .adm import structure
-from .family import Autoencoder, Config, Family, Shapes, Tensors, count, peel
+from .family import Autoencoder, Config, Family, Shapes, Tensors, count, peel, whole
 from .layers.first_stage import FirstStage
 from .layers.openai_unet import UNet
 from .layers.vp_table import label_of, root_linear
@@ -45,6 +45,7 @@ DESCRIBES = {
 }
 
 
+@whole
 def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     own = peel(shapes, UNET + "input_blocks.0.0.weight")
     unet = {n.removeprefix(UNET): shape for n, shape in own.items() if n.startswith(UNET)}
@@ -208,6 +209,7 @@ def _scaled(model: FirstStage, stage: Config, scale: float) -> Autoencoder:
     )
 
 
+@whole
 def _recognise_stage(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     if any("diffusion_model." in name for name in shapes):
         return None

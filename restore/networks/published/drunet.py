@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..parameterisations import Denoiser
-from .family import Config, Family, Shapes, Tensors, count, peel
+from .family import Config, Family, Shapes, Tensors, count, peel, whole
 from .small_denoisers import GREY_STEP, LEVELS, noise_channel, padded
 
 TRAINED_TO = 50 / 255
@@ -61,6 +61,7 @@ def _conv(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
 
 
+@whole
 def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     own = peel(shapes, "m_head.weight")
     if "m_body.0.res.0.weight" not in own or "m_tail.weight" not in own:

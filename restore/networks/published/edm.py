@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ..parameterisations import Denoiser, from_edm, from_eps
-from .family import Config, Family, Shapes, Tensors, peel
+from .family import Config, Family, Shapes, Tensors, peel, whole
 from .layers.edm_unet import EDMUNet
 from .layers.vp_table import continuous_label, continuous_range
 
@@ -28,6 +28,7 @@ DESCRIBES = {
 }
 
 
+@whole
 def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     own = peel(shapes, MARKER)
     sides = {

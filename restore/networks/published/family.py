@@ -4,11 +4,12 @@ A checkpoint is met as a flat mapping: nested containers of the file are joined 
 a list by their number, so that {"ema": {"shadow_params": [t]}} is "ema.shadow_params.0" -> t. What
 is not a tensor is left out. Several files of a folder are one checkpoint, each under its stem:
 "taesd_encoder.0.weight". The importer asks each family in turn to `recognise` the shapes; the
-first that does not say None takes the file.
+first that gives a configuration takes the file. A family's ValueError is what to say if none does.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ Config = dict[str, Any]  # what `build` needs, JSON-able
 Tensors = Mapping[str, Tensor]
 Range = tuple[float, float]
 Item = TypeVar("Item")
+Recognise = Callable[[Shapes, Mapping[str, Any]], Config | None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Family:
     title: str  # what it is called, with its paper
     # (shapes of the checkpoint, what the user's description says) -> config, or None: not of this
     # family. ValueError where shapes do not tell all: it names the key to put into the description
-    recognise: Callable[[Shapes, Mapping[str, Any]], Config | None]
+    recognise: Recognise
     build: Callable[[Config], nn.Module]  # random weights, on the current default device
     rename: Callable[[Tensors, Config], dict[str, Tensor]]  # the file's tensors -> `build`'s own
     # sigma_min, sigma_max of the denoiser, in `data_range`; None where there is no denoiser
@@ -85,3 +87,18 @@ def peel(named: Mapping[str, Item], marker: str, *, prefer: str = "ema") -> dict
 def count(named: Mapping[str, Any], prefix: str) -> int:
     """How many numbers follow the prefix: "blocks." of blocks.0.w, blocks.1.w -> 2."""
     return len({name[len(prefix) :].split(".")[0] for name in named if name.startswith(prefix)})
+
+
+def whole(recognise: Recognise) -> Recognise:
+    """The same, but a name or an axis that it looks for in vain is said in a ValueError."""
+
+    @wraps(recognise)
+    def asked(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
+        try:
+            return recognise(shapes, described)
+        except KeyError as error:
+            raise ValueError(f"it is not whole: '{error.args[0]}' is missing") from None
+        except (IndexError, StopIteration):
+            raise ValueError("its names are known, but not its shapes") from None
+
+    return asked

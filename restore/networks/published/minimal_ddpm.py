@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..parameterisations import Denoiser, from_eps
-from .family import Config, Family, Shapes, Tensors, count, peel
+from .family import Config, Family, Shapes, Tensors, count, peel, whole
 from .layers.vp_table import label_of
 
 MARKER = "eps_model.conv.0.0.weight"
@@ -51,6 +51,7 @@ def _conv(inputs: int, outputs: int, side: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, side, padding=side // 2)
 
 
+@whole
 def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     own = peel(shapes, MARKER)
     depth = count(own, "eps_model.conv.")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..parameterisations import Denoiser, from_eps
-from .family import Config, Family, Shapes, Tensors, peel
+from .family import Config, Family, Shapes, Tensors, peel, whole
 from .layers.ncsnpp_unet import NCSNpp
 from .layers.vp_table import continuous_label, continuous_range
 
@@ -103,6 +103,7 @@ def _last_attention(kinds: list[str], level: int) -> list[int]:
     return [level] if kinds.count("attention") > 1 else []
 
 
+@whole
 def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     own = _own(shapes)
     unet = _structure(own) if own else None
@@ -129,6 +130,7 @@ def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     return {"unet": unet, "process": process, "size": described.get("size", size), **told}
 
 
+@whole
 def _recognise_sgmse(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     own = _own(shapes)
     unet = _structure(own) if own else None

@@ -13,7 +13,7 @@ from torch.nn.functional import avg_pool2d, pad, pixel_shuffle, pixel_unshuffle
 
 from ..bf_cnn import BFCNN, HIGHEST
 from ..parameterisations import Denoiser, from_blind
-from .family import Config, Family, Shapes, Tensors, peel
+from .family import Config, Family, Shapes, Tensors, peel, whole
 
 GREY_STEP = 1 / 255  # below this a picture of 8 bits has no noise to speak of
 NORM_EPS = 1e-4  # KAIR's batch normalisation
@@ -73,6 +73,7 @@ _PARTS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"
 
 
 def _recognise(kind: str) -> Callable[[Shapes, Mapping[str, Any]], Config | None]:
+    @whole
     def recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
         found = _layers(shapes)
         if found is None:
@@ -165,6 +166,7 @@ FDNCNN = _of("fdncnn", "FDnCNN, told the noise (Zhang et al., TIP 2018, arXiv:17
 FFDNET = _of("ffdnet", "FFDNet (Zhang et al., TIP 2018, arXiv:1710.04026)", _ffdnet, share=4)
 
 
+@whole
 def _recognise_bf_cnn(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     own = peel(shapes, "conv_layers.0.weight")
     if "gammas.0" not in own or "running_sd.0" not in own:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .family import Autoencoder, Config, Family, Shapes, Tensors
+from .family import Autoencoder, Config, Family, Shapes, Tensors, whole
 
 BOUND = 3.0  # latents are squeezed smoothly into -3 to 3 before they are decoded
 NORM_GROUPS = 4
@@ -109,6 +109,7 @@ def _alone(shapes: Shapes) -> str | None:
     return "decoder" if "3.conv.0.weight" in shapes and "0.weight" not in shapes else None
 
 
+@whole
 def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     encoder, decoder = _halves(shapes)
     kinds = [_alone(half) for half in (encoder, decoder)]
