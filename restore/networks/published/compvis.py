@@ -22,6 +22,8 @@ from .layers.vp_table import label_of, root_linear
 UNET = "model.diffusion_model."
 STAGE = "first_stage_model."
 STAGE_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "quantize.embedding.")
+STEPS = 1000
+HALF = 1e-3  # values below one that were stored in half precision are this near
 KL_SCALE = 0.18215  # of stable diffusion: its latents have a standard deviation of about one
 # What the shapes do not tell: features of the time, widths over these, levels with attention,
 # channels of the tokens
@@ -150,10 +152,21 @@ def _rename(tensors: Tensors, config: Config) -> dict[str, Tensor]:
 
 
 def _table(network: LatentDiffusion, config: Config) -> Tensor:
-    if config["steps"] is not None:
-        return (1 / network.alphas_cumprod.double().cpu() - 1).sqrt()
+    """sigma of each step: the file's own, or the published where the file's is it, rounded."""
+    published = root_linear(*_ends(config)) if config["betas"] else None
+    if config["steps"] is None:
+        return published
+    signal = network.alphas_cumprod.double().cpu()
+    if published is not None and len(published) == len(signal):
+        exact = 1 / (1 + published**2)
+        if torch.allclose(exact, signal, rtol=0, atol=HALF):
+            return published
+    return (1 / signal - 1).sqrt()
+
+
+def _ends(config: Config) -> tuple[int, float, float]:
     first, last = config["betas"]
-    return root_linear(first=first, last=last)
+    return STEPS, first, last
 
 
 def _sigmas(network: LatentDiffusion, config: Config) -> tuple[float, float]:

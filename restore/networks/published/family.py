@@ -45,6 +45,7 @@ class Family:
     # family. ValueError where shapes do not tell all: it names the key to put into the description
     recognise: Recognise
     build: Callable[[Config], nn.Module]  # random weights, on the current default device
+    # buffers may be noise levels: they keep their precision where weights are stored in half
     rename: Callable[[Tensors, Config], dict[str, Tensor]]  # the file's tensors -> `build`'s own
     # sigma_min, sigma_max of the denoiser, in `data_range`; None where there is no denoiser
     sigmas: Callable[[nn.Module, Config], tuple[float, float]] | None

@@ -2,7 +2,8 @@
 
 `listings/*.json.gz` are {name: shape} of official models; `outputs.json` holds a few values of what
 the official code gives with weights and inputs of `drawn`. Both were written with the packages
-named in `outputs.json`, which hold the authors' own code; nothing was taken from ours.
+named in `outputs.json`: they hold the authors' own code or (EDM, DRUNet) a port that loads the
+authors' weights. Nothing was taken from ours.
 """
 
 import gzip

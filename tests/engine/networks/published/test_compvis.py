@@ -127,6 +127,17 @@ def test_the_schedules_are_the_published_tables():
     assert COMPVIS.sigmas(None, config) == pytest.approx((0.02917, 14.6146), rel=1e-3)
 
 
+def test_a_schedule_stored_in_half_precision_is_the_published_one():
+    config = COMPVIS.recognise(listing("stable_diffusion_v1"), {})
+    exact = root_linear(first=0.00085, last=0.012)
+    stored = torch.nn.Module()
+    stored.alphas_cumprod = (1 / (1 + exact**2)).half()
+    ends = exact[0].item(), exact[-1].item()
+    assert COMPVIS.sigmas(stored, config) == pytest.approx(ends, rel=1e-9)
+    stored.alphas_cumprod = torch.linspace(0.999, 0.001, 1000)  # another schedule: the file's
+    assert COMPVIS.sigmas(stored, config)[1] == pytest.approx(999**0.5, rel=1e-4)
+
+
 @pytest.mark.parametrize("prediction", ["eps", "v"])
 def test_the_denoiser_is_its_formula_with_the_files_own_schedule(prediction):
     described = TEXT | {"prediction": prediction}

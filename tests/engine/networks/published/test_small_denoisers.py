@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from published_files import denoiser, load, randomised, shapes_of, under
+from recorded import drawn_state, outputs, picked, picture
 from torch.nn.functional import conv2d
 
 from restore.errors import WeightsError
@@ -83,6 +84,13 @@ def test_drunet_has_the_published_names():
         expected |= {f"m_up{i}.{k}.res.{j}.weight" for k in (1, 2) for j in (0, 2)}
     expected |= {f"m_body.{k}.res.{j}.weight" for k in (0, 1) for j in (0, 2)}
     assert set(names) == expected
+
+
+def test_drunet_gives_what_a_port_gives_that_loads_its_weights():
+    state = drawn_state(shapes_of(_drunet(3)))
+    told = torch.cat([picture(3, 16), torch.full((2, 1, 16, 16), 0.1)], 1)
+    given = load("drunet", state)[0](told)
+    torch.testing.assert_close(picked(given), outputs("drunet"), rtol=1e-4, atol=2e-5)
 
 
 def test_drunet_is_homogeneous_and_takes_any_size():
