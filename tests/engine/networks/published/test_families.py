@@ -1,10 +1,12 @@
 """What holds for every family of published networks."""
 
+import json
 import subprocess
 import sys
 
 import pytest
-from published_files import under
+import torch
+from published_files import shapes_of, under
 from recorded import listing
 
 from restore.networks.published import FAMILIES, family
@@ -42,6 +44,18 @@ def test_one_family_takes_a_file_and_half_a_file_raises_nothing_but_value_error(
             _taking({n: shapes[n] for n in kept}, described)
         _taking(shapes | {names[k]: ()}, described)
     assert _taking(dict.fromkeys(names, (1,)), described) == []
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_a_configuration_survives_json(name):
+    shapes, (taker, described) = listing(name), LISTINGS[name]
+    known = family(taker)
+    config = known.recognise(shapes, described)
+    stored = json.loads(json.dumps(config))
+    assert stored == config
+    with torch.device("meta"):
+        one, other = known.build(config), known.build(stored)
+    assert shapes_of(one.state_dict()) == shapes_of(other.state_dict())
 
 
 def test_an_unknown_family_is_named_with_the_known():
