@@ -20,7 +20,7 @@ def read_json(path: Path, what: str = "a description", most: int = LONGEST) -> d
         raise WeightsError(f"{path} is not {what}: {error}") from None
 
 
-def parsed(text: bytes) -> dict[str, Any]:
+def parsed(text: bytes, deepest: int = DEEPEST) -> dict[str, Any]:
     """The object in this text. ValueError says what is wrong with it."""
     if text.startswith(b"\xef\xbb\xbf"):
         text = text[3:]  # some editors set this mark, and it changes nothing
@@ -28,7 +28,7 @@ def parsed(text: bytes) -> dict[str, Any]:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 at byte {error.start}") from None
-    _look_at_depth(decoded)
+    _look_at_depth(decoded, deepest)
     try:
         value = json.loads(
             decoded,
@@ -44,7 +44,7 @@ def parsed(text: bytes) -> dict[str, Any]:
     return value
 
 
-def _look_at_depth(text: str) -> None:
+def _look_at_depth(text: str, deepest: int) -> None:
     """Brackets that are open at once, those within strings left out; before any recursion."""
     depth, inside, escaped = 0, False, False
     for letter in text:
@@ -55,8 +55,8 @@ def _look_at_depth(text: str) -> None:
             inside = True
         elif letter in "[{":
             depth += 1
-            if depth > DEEPEST:
-                raise ValueError(f"it is nested more than {DEEPEST} deep")
+            if depth > deepest:
+                raise ValueError(f"it is nested more than {deepest} deep")
         elif letter in "]}":
             depth -= 1
 

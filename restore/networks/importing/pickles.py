@@ -1,7 +1,7 @@
 """What a pickle would do, read from its instructions: none of them is carried out.
 
 A pickle is a program for a small stack machine. Here the stack is followed with names in place of
-objects, which tells the classes and functions that it would call, and the storages that it declares.
+objects: that tells the classes and functions it would call, and the storages it declares.
 """
 
 import pickletools
@@ -71,18 +71,19 @@ def foreign(names: set[str]) -> list[str]:
 
 def _harmless(name: str) -> bool:
     module, _, last = name.rpartition(".")
-    return (
-        name in ("collections.OrderedDict", "torch.Size", "torch.device", "torch.Tensor")
-        or (module == "torch" and last.endswith("Storage"))
-        or (module == "torch._utils" and last.startswith("_rebuild"))
-        or name in ("torch.nn.parameter.Parameter", "_codecs.encode", "collections.Counter")
-        or (module == "torch" and last in DTYPES)
-    )
+    if module == "torch":
+        return last.endswith("Storage") or last in TORCH
+    return name in OTHERS or (module == "torch._utils" and last.startswith("_rebuild"))
 
 
-DTYPES = frozenset(
-    "float16 float32 float64 bfloat16 half float double int8 int16 int32 int64 uint8 bool".split()
-)
+TORCH = {
+    "Size", "Tensor", "device", "float16", "float32", "float64", "bfloat16", "half", "float",
+    "double", "int8", "int16", "int32", "int64", "uint8", "bool",
+}  # fmt: skip
+OTHERS = {
+    "collections.OrderedDict", "collections.Counter", "_codecs.encode",
+    "torch.nn.parameter.Parameter", "torch.serialization._get_layout",
+}  # fmt: skip
 
 
 def _instructions(file: BinaryIO) -> Iterator[tuple[Any, Any]]:
