@@ -20,7 +20,8 @@ EVERYTHING = [*SOURCES, *(p for d in ("tests", "benchmarks", "examples")
 
 # restore/*, from the ground: a room imports from those before it, neighbours not from each other
 ORDER = (
-    "errors atomic measurement, priors plugins, networks samplers, sampling, files, testing, cli"
+    "errors atomic, untrusted measurement, priors plugins, networks samplers, sampling, files,"
+    " testing, cli"
 )
 FLOORS = [floor.split() for floor in ORDER.split(", ")]
 MOST = 12  # entries of a folder

@@ -104,6 +104,9 @@ def fitted(path: Path, build: Callable[[], nn.Module], arrays: Mapping[str, Decl
     wrong = differences(wanted, {name: array.shape for name, array in arrays.items()})
     if wrong:
         raise WeightsError(f"{path} does not fit its description: {wrong}")
+    for name, value in network.state_dict().items():
+        if value.is_floating_point() != arrays[name].dtype.is_floating_point:
+            raise WeightsError(f"{path} has weights '{name}' of another type: {arrays[name].dtype}")
 
 
 def differences(wanted: Mapping[str, tuple], given: Mapping[str, tuple], most: int = 3) -> str:

@@ -152,6 +152,23 @@ def _unknown(words: str, name: Any, known: Iterable[str]) -> str:
     return f"{words} {shown(str(name))}; {after}"
 
 
+def whole_numbers(check: Check, most: int) -> Check:
+    """What `check` gives, with no number in it beyond `most`: sizes and counts of a network."""
+
+    def look(value: Any, where: str) -> None:
+        if isinstance(value, (int, float)) and not abs(value) <= most:
+            raise ValueError(f"{where} must be at most {most}, got {shown(value)}")
+        inside = value.items() if isinstance(value, dict) else ()
+        for name, one in enumerate(value) if isinstance(value, list) else inside:
+            look(one, within(where, str(name)[:40]))
+
+    def checked(value: Any, where: str) -> Any:
+        look(check(value, where), where)
+        return value
+
+    return checked
+
+
 def within(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
