@@ -17,6 +17,7 @@ from ..untrusted.schema import (
     shown,
     table,
     text,
+    truth,
     whole_numbers,
 )
 from ..untrusted.strict_json import read_json
@@ -42,22 +43,31 @@ CONFIGURATION = whole_numbers(plain(6, 2000, 400), 10_000_000)
 PUBLISHED = fields({"kind": one_of("published"), "family": NAME, "configuration": CONFIGURATION})
 DIFFUSERS = fields({"kind": one_of("diffusers"), "class": NAME, "configuration": CONFIGURATION})
 NETWORKS: Mapping[str, Check] = {"unet": UNET, "published": PUBLISHED, "diffusers": DIFFUSERS}
-HALF = fields({"network": lambda value, where: _network(value, where), "file": FILE,
-               "sha256": DIGEST})  # fmt: skip
 SCHEDULE = fields(
-    {"kind": one_of("linear", "scaled_linear", "squaredcos_cap_v2", "cosine", "sigmoid", "given",
-                    "flow")},
+    {"kind": one_of("linear", "root-linear", "cosine", "given")},
     {
         "steps": integer(2, 100_000),
-        "beta_start": number(above=0.0, high=1.0),
-        "beta_end": number(above=0.0, high=1.0),
+        "first": number(above=0.0, high=1.0),
+        "last": number(above=0.0, high=1.0),
         "alphas_cumprod": several(number(0.0, 1.0), 2, 100_000),
-        "shift": number(above=0.0, high=1000.0),
     },
-)  # fmt: skip
+)
+PARAMETERISATION = fields(
+    {"kind": one_of("eps", "v", "x0", "edm", "flow", "blind")},
+    {
+        "schedule": SCHEDULE,  # of eps, v and x0
+        "label": one_of("step", "sigma", "log sigma"),  # what the network is told
+        "steps": number(above=0.0, high=1e6),  # of flow: what t = 1 is called
+        "sigma_data": LEVEL,  # of edm
+        "residual": truth(),  # of blind: it gives the noise
+    },
+)
+AUTOENCODER = fields(
+    {"network": lambda value, where: _network(value, where), "file": FILE, "sha256": DIGEST}
+)
 LATENT = fields(
     {"factor": integer(1, 256), "scale": LEVEL, "shift": number(-1e6, 1e6)},
-    {"encoder": optional(HALF), "decoder": optional(HALF), "channels": integer(1, 1024)},
+    {"autoencoder": optional(AUTOENCODER)},  # null: it is in the network itself
 )
 PRIOR = fields(
     {
@@ -73,13 +83,12 @@ PRIOR = fields(
             {"kind": one_of("edm"), "mean": number(-1e6, 1e6), "sigma_data": LEVEL}
         ),
         "errors": table(lambda name, where: _level(name, where), number(0.0, 1e12), 1, 1000),
-        "parameterisation": one_of("eps", "v", "x0", "edm", "flow", "blind", "family"),
-        "schedule": optional(SCHEDULE),
+        "parameterisation": optional(PARAMETERISATION),  # null: the family's own
         "data_range": optional(RANGE),
         "channels": integer(1, 1024),
         "native_size": optional(several(integer(1, 65536), 1, 3)),
         "footprint": number(0.0, 1e9),
-        "source": plain(3, 200),
+        "source": plain(4, 200),
         "latent": optional(LATENT),
     },
 )

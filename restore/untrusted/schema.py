@@ -70,6 +70,17 @@ def one_of(*choices: Any) -> Check:
     return check
 
 
+def truth() -> Check:
+    """true or false."""
+
+    def check(value: Any, where: str) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"{where} must be true or false, got {shown(value)}")
+        return value
+
+    return check
+
+
 def several(item: Check, least: int = 0, most: int = 64) -> Check:
     """A list of so many, each of which fits `item`."""
 
