@@ -23,7 +23,7 @@ class Kind(NamedTuple):
     """How a folder's network is built from its description, and what prior it then is."""
 
     build: Callable[[Mapping[str, Any]], nn.Module]  # of the description's `network`
-    prior: Callable[[Path, Mapping[str, Any], nn.Module], Prior]
+    prior: Callable[..., Prior]  # (folder, description, network, **conditions)
 
 
 def save_prior(
@@ -62,11 +62,12 @@ def save_prior(
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
-def load_prior_folder(folder: str | Path, device: str = "cpu") -> Prior:
+def load_prior_folder(folder: str | Path, device: str = "cpu", **conditions: Any) -> Prior:
     """The prior of a folder that save_prior or the importer wrote.
 
     The description, then the header of the weights are held to what they must be before memory is
-    taken. WeightsError in one line where anything is not whole.
+    taken. conditions: what an imported network wants to be told, such as label=207. WeightsError
+    in one line where anything is not whole.
     """
     folder = Path(folder)
     described = read_description(folder)
@@ -74,7 +75,7 @@ def load_prior_folder(folder: str | Path, device: str = "cpu") -> Prior:
     network = load_network(
         folder / WEIGHTS, lambda: kind.build(described["network"]), described["sha256"]
     )
-    return kind.prior(folder, described, network.to(device))
+    return kind.prior(folder, described, network, **conditions).to(device)
 
 
 def load_network(path: Path, build: Callable[[], nn.Module], digest: str) -> nn.Module:
@@ -110,7 +111,11 @@ def _own_network(described: Mapping[str, Any]) -> UNet:
     return UNet(described["channels"], **shape)
 
 
-def _own_prior(folder: Path, described: Mapping[str, Any], network: nn.Module) -> Prior:
+def _own_prior(
+    folder: Path, described: Mapping[str, Any], network: nn.Module, **conditions: Any
+) -> Prior:
+    if conditions:
+        raise WeightsError(f"{folder} is not conditional: it takes no {', '.join(conditions)}")
     edm, shape = described["preconditioning"], described["network"]
     sigmas = sorted(described["errors"])
     channels, dims = shape["channels"], shape["dims"]

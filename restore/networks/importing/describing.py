@@ -19,10 +19,8 @@ from ...untrusted.schema import (
     fields,
     integer,
     number,
-    one_of,
     optional,
     plain,
-    several,
     text,
 )
 from ...untrusted.strict_json import parsed
