@@ -113,10 +113,10 @@ def checked(described: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"sigma_min {found['sigma_min']:g} must lie below sigma_max {found['sigma_max']:g}"
         )
-    if found["network"]["kind"] == "unet":
-        for name in ("preconditioning", "errors"):
-            if name not in found:
-                raise ValueError(f"{name} is missing")
+    own = found["network"]["kind"] == "unet"
+    for name in ("preconditioning", "errors") if own else ("channels",):
+        if name not in found:
+            raise ValueError(f"{name} is missing")
     low, high = found.get("data_range") or (0.0, 1.0)
     if not low < high:
         raise ValueError(f"data_range must rise, got {low:g} to {high:g}")

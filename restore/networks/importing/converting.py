@@ -21,7 +21,7 @@ from .candidates import StateDict
 from .describing import CARD
 from .parameterised import range_of
 from .reading import Checkpoint, read_checkpoint
-from .recognising import Recognised, recognised
+from .recognising import ALONE, Recognised, recognised
 from .sources import source_of
 from .trial import tried
 
@@ -88,10 +88,7 @@ def _converted(source: Path, told: dict[str, Any], salvage: bool) -> Converted:
     found = recognised(path, read.sets, told)
     network, state = _filled(path, found)
     if found.family.denoiser is None:
-        raise WeightsError(
-            f"{path} is {found.family.title}, an autoencoder and no prior; give the prior of its"
-            " latents, with --encoder and --decoder"
-        )
+        raise WeightsError(f"{path} is {found.family.title}; {ALONE}")
     description = _description(read, found, network, told)
     return Converted(description, {WEIGHTS: state}, _notes(read, found))
 
@@ -156,7 +153,7 @@ def _levels(
         own = range_of(told["denoiser"]) if told.get("denoiser") else None
         low, high = own or found.family.sigmas(network, found.config)
     except ValueError as error:
-        raise WeightsError(f"{path}: {error} (see --describe)") from None
+        raise WeightsError(f"{path}: {error} (--describe FILE.yaml)") from None
     return told.get("sigma_min", low), told.get("sigma_max", high)
 
 

@@ -74,12 +74,14 @@ def _denoiser(
         from .diffusers_networks import call
 
         return denoiser_of(call(network, described["network"], **conditions), told or {})
+    owner, config = _family(described["network"]), described["network"]["configuration"]
+    if owner.shape(config)[0] != described["channels"]:
+        raise ValueError(f"channels must be {owner.shape(config)[0]}, as its network has")
     if told:
         return denoiser_of(network, told)
-    owner = _family(described["network"])
     if owner.denoiser is None:
         raise ValueError(f"{owner.title} is no denoiser")
-    return owner.denoiser(network, described["network"]["configuration"], **conditions)
+    return owner.denoiser(network, config, **conditions)
 
 
 def _latent(

@@ -28,6 +28,7 @@ MARKS: Mapping[str, Sequence[str]] = {
     "a diffusers folder": ("conv_in.weight", "time_embedding.linear_1.weight", "conv_out.weight",
                            "down_blocks.0.resnets.0.conv1.weight"),
 }  # fmt: skip
+ALONE = "an autoencoder is no prior: give that of its latents, with --encoder and --decoder"
 SLIPS = (KeyError, IndexError, TypeError, AttributeError, ZeroDivisionError)
 
 
@@ -63,7 +64,7 @@ def recognised(path: Path, sets: Iterable[StateDict], told: Mapping[str, Any]) -
     if found:
         raise WeightsError(_several(path, found))
     if wanting:
-        raise WeightsError(f"{path}: {wanting[0]} (see --describe)")
+        raise WeightsError(f"{path}: {wanting[0]}")
     raise WeightsError(f"{path} is of no known family: {nearest(sets[0].weights)}")
 
 
@@ -97,7 +98,8 @@ def _asked(
     try:
         return family.recognise(shapes, {k: v for k, v in told.items() if k in family.describes})
     except ValueError as error:
-        wanting.append(str(error))
+        hint = " (--describe FILE.yaml)" if "descri" in str(error) else ""
+        wanting.append(str(error) + hint if family.denoiser else f"half of {family.title}; {ALONE}")
     except SLIPS:  # names of the family with shapes of another
         pass
     return None
