@@ -38,13 +38,14 @@ class BFCNN(nn.Module):
 
 def load_bf_cnn(path: str | Path, device: str = "cpu") -> Prior:
     """The prior of a checkpoint, grey pictures in 0 to 1. WeightsError for any other file."""
+    from .importing.reading import read_checkpoint
+
+    state = read_checkpoint(Path(path)).sets[0].weights
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network = BFCNN(state)
-    except OSError:
-        raise
-    except Exception as error:
-        raise WeightsError(f"{path} is no BF-CNN checkpoint: {error}") from None
+        network = BFCNN(dict(state))
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        words = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise WeightsError(f"{path} is no BF-CNN checkpoint: {words}") from None
     network.requires_grad_(False).eval().to(device)
     channels = network.kernels[0].shape[1]
     return Prior(

@@ -12,11 +12,10 @@ from torch import nn
 from ..atomic import atomic_path, write_text
 from ..errors import WeightsError
 from ..priors.prior import Prior, tabulated
-from ..untrusted.plain_files import sha256
 from .parameterisations import from_edm
 from .prior_schema import CONFIG, FORMAT, WEIGHTS, read_description
 from .unet import UNet
-from .weights import declared, fitted, read_weights, refuse_not_finite
+from .weights import load_network
 
 
 class Kind(NamedTuple):
@@ -76,26 +75,6 @@ def load_prior_folder(folder: str | Path, device: str = "cpu", **conditions: Any
         folder / WEIGHTS, lambda: kind.build(described["network"]), described["sha256"]
     )
     return kind.prior(folder, described, network, **conditions).to(device)
-
-
-def load_network(path: Path, build: Callable[[], nn.Module], digest: str) -> nn.Module:
-    """What `build` makes, with the weights of a file in it, as float32, frozen.
-
-    WeightsError where they are missing, damaged, not finite, or another network's.
-    """
-    if not path.exists() and not path.is_symlink():
-        raise WeightsError(f"the weights {path} are missing")
-    arrays = declared(path)
-    if sha256(path) != digest:
-        raise WeightsError(f"the checksum of {path} is wrong: the file is damaged or another's")
-    fitted(path, build, arrays)
-    weights = read_weights(path)
-    refuse_not_finite(path, weights)
-    network = build()
-    network.load_state_dict(weights)
-    network.requires_grad_(False).eval()
-    flat = any(value.ndim == 4 for value in weights.values())
-    return network.float().to(memory_format=torch.channels_last if flat else torch.preserve_format)
 
 
 def _kind(name: str) -> Kind:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as registration
 
 from ..errors import WeightsError
-from ..untrusted.plain_files import opened, size
+from ..untrusted.plain_files import opened, sha256, size
 from ..untrusted.strict_json import parsed
 
 LONGEST_HEADER = 32 << 20
@@ -129,6 +129,26 @@ def refuse_not_finite(path: Path, weights: Mapping[str, Tensor]) -> None:
     for name, value in weights.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise WeightsError(f"{path} holds weights that are not finite, in '{name}'")
+
+
+def load_network(path: Path, build: Callable[[], nn.Module], digest: str) -> nn.Module:
+    """What `build` makes, with the weights of a file in it, as float32, frozen.
+
+    WeightsError where they are missing, damaged, not finite, or another network's.
+    """
+    if not path.exists() and not path.is_symlink():
+        raise WeightsError(f"the weights {path} are missing")
+    arrays = declared(path)
+    if sha256(path) != digest:
+        raise WeightsError(f"the checksum of {path} is wrong: the file is damaged or another's")
+    fitted(path, build, arrays)
+    weights = read_weights(path)
+    refuse_not_finite(path, weights)
+    network = build()
+    network.load_state_dict(weights)
+    network.requires_grad_(False).eval()
+    flat = any(value.ndim == 4 for value in weights.values())
+    return network.float().to(memory_format=torch.channels_last if flat else torch.preserve_format)
 
 
 @contextmanager

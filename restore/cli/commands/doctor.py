@@ -76,10 +76,11 @@ def _plugins() -> Iterator[Finding]:
 
 def _priors() -> Iterator[Finding]:
     """Each registered prior is loaded: its weights are there, and their checksum is right."""
+    from ...plugins import store
     from ...plugins.discovery import catalog
     from ...sampling.by_name import load_prior
 
-    for entry in catalog().registry("priors"):
+    for entry in (*catalog().registry("priors"), *store.imported()):
         try:
             card: Any = load_prior(entry.name).card
         except Exception as error:

@@ -12,6 +12,7 @@ from ...priors.combined.normalised import normalised
 from ...priors.prior import Denoiser, Prior, isotropic
 from ..published import family
 from ..published.family import Family
+from ..weights import load_network
 from .parameterised import denoiser_of
 
 QUARTER = 4  # pictures' standard deviation is about a quarter of their range: EDM's 0.5 in -1 to 1
@@ -94,8 +95,6 @@ def _latent(
         raise UnavailableError("this version has no latent priors") from None
     codec, whose = inner.network, network
     if told.get("autoencoder"):
-        from ..folder import load_network
-
         beside = told["autoencoder"]
         whose = beside["network"]
         codec = load_network(folder / beside["file"], lambda: build(whose), beside["sha256"])
