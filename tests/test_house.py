@@ -46,7 +46,12 @@ SHARED = (
 )
 FORBIDDEN = {"torchvision", "torchaudio", "piq", "gradio"}
 # imported inside a function that says what is missing
-OPTIONAL = {"cases": {"sklearn"}, "matconvnet": {"h5py"}}
+OPTIONAL = {
+    "describing": {"yaml"},
+    "diffusers_networks": {"diffusers"},
+    "cases": {"sklearn"},
+    "matconvnet": {"h5py"},
+}
 DOMAINS = {"image", "mri", "ct", "ultrasound", "speech", "dicom"}
 
 

@@ -38,7 +38,7 @@ class BFCNN(nn.Module):
 
 def load_bf_cnn(path: str | Path, device: str = "cpu") -> Prior:
     """The prior of a checkpoint, grey pictures in 0 to 1. WeightsError for any other file."""
-    from .importing.reading import read_checkpoint
+    from .importing.reading.checkpoint import read_checkpoint
 
     state = read_checkpoint(Path(path)).sets[0].weights
     try:

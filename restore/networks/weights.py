@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as registration
 
 from ..errors import WeightsError
-from ..untrusted.plain_files import opened, sha256, size
+from ..untrusted.plain_files import opened, sha256
 from ..untrusted.strict_json import parsed
 
 LONGEST_HEADER = 32 << 20
@@ -72,7 +72,7 @@ def _arrays(header: Mapping[str, dict], room: int) -> dict[str, Declared]:
             raise ValueError("its arrays overlap, or leave holes")
         edge = end
     if edge != room:
-        raise ValueError(f"it declares {size(edge)} of arrays and holds {size(room)}")
+        raise ValueError(f"it declares {edge} bytes of arrays and holds {room}")
     return found
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from ...plugins import store
 from ...plugins.discovery import Plugin, catalog
 from ...plugins.hookspecs import KINDS
 from ...plugins.registry import Entry, unknown
@@ -31,7 +30,10 @@ class Kind(click.ParamType):
 def list_(kind: str, as_json: bool) -> None:
     """List what plugins have registered; of priors, the imported ones, too."""
     entries = sorted(catalog().registry(kind), key=lambda entry: entry.name)
-    entries += store.imported() if kind == "priors" else []
+    if kind == "priors":
+        from ...plugins import store
+
+        entries += store.imported()
     if as_json:
         click.echo(json.dumps([_facts(entry) for entry in entries]))
     else:
@@ -45,8 +47,8 @@ def list_(kind: str, as_json: bool) -> None:
 @click.option("as_json", "--json", is_flag=True, help="Print one JSON object.")
 def info(kind: str, name: str, as_json: bool) -> None:
     """Tell all about one thing: its options, its limits, the paper it is from."""
-    own = store.found(name) if kind == "priors" else None
-    entry = own or catalog().entry(kind, name)
+    entry = _imported(name) if kind == "priors" else None
+    entry = entry or catalog().entry(kind, name)
     facts = _facts(entry)
     if kind != "priors":  # to load one is to read its weights
         facts |= _described(catalog().load(kind, name), kind)
@@ -73,6 +75,13 @@ def plugins(as_json: bool) -> None:
         click.echo(json.dumps([plugin.row() for plugin in found]))
         return
     table([(p.name, f"{p.distribution} {p.version}", _state(p), _ms(p)) for p in found])
+
+
+def _imported(name: str) -> Entry | None:
+    """An imported prior, where no plugin has one of this name."""
+    from ...plugins import store
+
+    return None if name in catalog().registry("priors") else store.found(name)
 
 
 def _facts(entry: Entry) -> dict[str, Any]:

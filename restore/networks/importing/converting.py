@@ -17,10 +17,10 @@ from ..folder import load_prior_folder
 from ..prior_schema import CONFIG, FORMAT, WEIGHTS, checked
 from ..published import family
 from ..weights import differences
-from .candidates import StateDict
 from .describing import CARD
 from .parameterised import range_of
-from .reading import Checkpoint, read_checkpoint
+from .reading.candidates import StateDict
+from .reading.checkpoint import Checkpoint, read_checkpoint
 from .recognising import ALONE, Recognised, recognised
 from .sources import source_of
 from .trial import tried

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...errors import WeightsError
 from ..published import FAMILIES
 from ..published.family import Config, Family, Shapes
-from .candidates import StateDict
+from .reading.candidates import StateDict
 
 # names by which people know a family's checkpoints, to say which is nearest when none fits
 MARKS: Mapping[str, Sequence[str]] = {

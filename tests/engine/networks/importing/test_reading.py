@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from restore.errors import WeightsError
-from restore.networks.importing.pickles import foreign, scan
-from restore.networks.importing.reading import read_checkpoint
+from restore.networks.importing.reading.checkpoint import read_checkpoint
+from restore.networks.importing.reading.pickles import foreign, scan
 
 
 def _state(seed=0):
@@ -124,7 +124,7 @@ def test_the_names_in_a_pickle_are_listed_whatever_its_protocol(tmp_path, protoc
 
 
 def test_a_salvage_ends_within_its_limits(tmp_path, monkeypatch):
-    from restore.networks.importing import salvage
+    from restore.networks.importing.reading import salvage
 
     monkeypatch.setattr(salvage, "MEMORY", 200 << 20)
     doubled = b"\x80\x02(" + b"]q\x000" + b"X\x04\x00\x00\x00evil" * 20

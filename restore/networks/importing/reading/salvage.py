@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from ...errors import WeightsError
-from ...untrusted.plain_files import opened
-from ...untrusted.strict_json import parsed
+from ....errors import WeightsError
+from ....untrusted.plain_files import opened
+from ....untrusted.strict_json import parsed
 
 SECONDS, MEMORY = 60, 1 << 30
 DTYPES = {

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import WeightsError
-from ...untrusted.plain_files import opened, sha256, size
-from ..weights import declared, read_weights
+from ....errors import WeightsError
+from ....untrusted.plain_files import opened, sha256, size
+from ...weights import declared, read_weights
 from .candidates import StateDict, candidates
 from .formats import kind_of
 from .pickles import Scan, foreign, scan
@@ -52,7 +52,7 @@ def read_checkpoint(path: Path, *, salvage: bool = False) -> Checkpoint:
     elif kind == "npz":
         tree = _npz(path)
     elif kind == "hdf5":
-        from ..published.matconvnet import read_matconvnet
+        from ...published.matconvnet import read_matconvnet
 
         tree = read_matconvnet(path)
     else:

@@ -4,8 +4,8 @@ import os
 import zipfile
 from pathlib import Path
 
-from ...errors import WeightsError
-from ...untrusted.plain_files import opened
+from ....errors import WeightsError
+from ....untrusted.plain_files import opened
 
 LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch's magic number, after the protocol
 OTHERS = (  # the first bytes, what it is, what to do
