@@ -53,7 +53,7 @@ SCHEDULE = fields(
     },
 )
 PARAMETERISATION = fields(
-    {"kind": one_of("eps", "v", "x0", "edm", "flow", "blind")},
+    {"kind": one_of("eps", "v", "x0", "edm", "flow", "score", "blind")},
     {
         "schedule": SCHEDULE,  # of eps, v and x0
         "label": one_of("step", "sigma", "log sigma"),  # what the network is told

@@ -93,7 +93,7 @@ def fitted(path: Path, build: Callable[[], nn.Module], arrays: Mapping[str, Decl
     It is first built without memory, and the building is stopped where it grows beyond the file.
     """
     try:
-        with torch.device("meta"), _at_most(len(arrays)):
+        with torch.device("meta"), at_most(len(arrays)):
             network = build()
     except WeightsError as error:
         raise WeightsError(f"{path} does not fit its description: {error}") from None
@@ -152,7 +152,7 @@ def load_network(path: Path, build: Callable[[], nn.Module], digest: str) -> nn.
 
 
 @contextmanager
-def _at_most(arrays: int) -> Iterator[None]:
+def at_most(arrays: int) -> Iterator[None]:
     """While a network is built, raise as soon as it has more arrays than that."""
     count = {"arrays": 0, "modules": 0}
 

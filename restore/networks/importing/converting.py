@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +15,14 @@ from ...untrusted.plain_files import sha256
 from ..folder import load_prior_folder
 from ..prior_schema import CONFIG, FORMAT, WEIGHTS, checked
 from ..published import family
-from ..weights import differences
-from .describing import CARD
+from ..weights import at_most, differences
+from .converted import AUTOENCODER, Converted, card
 from .parameterised import range_of
 from .reading.candidates import StateDict
 from .reading.checkpoint import Checkpoint, read_checkpoint
 from .recognising import ALONE, Recognised, recognised
 from .sources import source_of
 from .trial import tried
-
-AUTOENCODER = "autoencoder.safetensors"
-UNKNOWN = "unknown: look at where it is from before you share or use it"
-
-
-@dataclass
-class Converted:
-    """What is to be stored."""
-
-    description: dict[str, Any]
-    weights: dict[str, Mapping[str, Tensor]]  # by the name of the file
-    notes: list[str] = field(default_factory=list)  # what was chosen, to be said
 
 
 def import_prior(
@@ -70,6 +57,10 @@ def import_prior(
 def _conditions(described: Mapping[str, Any]) -> dict[str, Any]:
     """Something to tell a conditional network in its trial: the first class."""
     network = described["network"]
+    if network["kind"] == "diffusers":
+        from .diffusers_networks import trial_conditions
+
+        return trial_conditions(network)
     if network["kind"] != "published":
         return {}
     wanted = family(network["family"]).conditions(network["configuration"])
@@ -101,9 +92,9 @@ def _filled(path: Path, found: Recognised) -> tuple[nn.Module, dict[str, Tensor]
     owner, config = found.family, found.config
     try:
         state = owner.rename(found.weights.weights, config)
-        with torch.device("meta"):
+        with torch.device("meta"), at_most(len(state)):
             wanted = {n: tuple(v.shape) for n, v in owner.build(config).state_dict().items()}
-    except (ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
+    except (WeightsError, ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
         words = " ".join(str(error).split())[:160]
         raise WeightsError(f"{path} looks like {owner.name}, but is not whole: {words}") from None
     wrong = differences(wanted, {name: tuple(value.shape) for name, value in state.items()})
@@ -119,7 +110,7 @@ def _description(
 ) -> dict[str, Any]:
     owner, config = found.family, found.config
     channels, *size = owner.shape(config)
-    size = [told["size"]] * len(size) if told.get("size") else size
+    size = [told["size"]] * len(size) if "size" in told else size
     spans = told.get("data_range") or owner.data_range(config)
     described = {
         "format": FORMAT,
@@ -155,12 +146,6 @@ def _levels(
     except ValueError as error:
         raise WeightsError(f"{path}: {error} (--describe FILE.yaml)") from None
     return told.get("sigma_min", low), told.get("sigma_max", high)
-
-
-def card(path: Path, told: Mapping[str, Any], title: str) -> dict[str, Any]:
-    """What is shown of a prior: its name, licence and whatever its user has told."""
-    known = {key: told[key] for key in CARD if key in told}
-    return {"name": path.stem, "network": title, "licence": UNKNOWN, **known}
 
 
 def _notes(read: Checkpoint, found: Recognised) -> list[str]:

@@ -36,6 +36,8 @@ def denoiser_of(network: Callable[..., Tensor], told: Mapping[str, Any]) -> Deno
         return from_edm(plain, sigma_data=told.get("sigma_data", 0.5))
     if kind == "flow":
         return from_flow(lambda x, t: plain(x, t * told.get("steps", 1.0)))
+    if kind == "score":
+        return lambda x, sigma: x + _column(sigma, x) ** 2 * plain(x, _each(sigma, x))
     if kind == "blind":
         return from_blind(plain, residual=told.get("residual", True))
     make = {"eps": from_eps, "v": from_v, "x0": from_x0}[kind]
@@ -70,6 +72,15 @@ def table_of(schedule: Mapping[str, Any] | None) -> Tensor:
     if len(table) < 2 or not bool(torch.isfinite(table).all() & (table.diff() > 0).all()):
         raise ValueError("denoiser.schedule does not rise from step to step")
     return table
+
+
+def _each(sigma: float | Tensor, x: Tensor) -> Tensor:
+    """sigma as (batch,)."""
+    return torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
+
+
+def _column(sigma: float | Tensor, x: Tensor) -> Tensor:
+    return _each(sigma, x).reshape(-1, *(1,) * (x.ndim - 1))
 
 
 def _label(told: Mapping[str, Any]) -> Callable[[Tensor], Tensor]:

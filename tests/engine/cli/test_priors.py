@@ -60,9 +60,10 @@ def test_an_imported_checkpoint_restores_by_its_name(home):
 
 def test_what_is_missing_or_damaged_has_status_5_and_the_next_command(home, monkeypatch):
     restore("priors", "import", "dncnn.pth", "--name", "face")
+    empty = Catalog([], {})
     with monkeypatch.context() as only, pytest.raises(WeightsError) as caught:
         for module in (by_name, store):
-            only.setattr(module, "catalog", lambda empty=Catalog([], {}): empty)
+            only.setattr(module, "catalog", lambda: empty)
         face.load_prior("zebra")
     assert "there are: face; to import one: restore priors import FILE" in str(caught.value)
     assert "restore priors import FILE --name other" in fails(5, "priors", "show", "other")
