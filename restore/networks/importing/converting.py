@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from .reading.checkpoint import Checkpoint, read_checkpoint
 from .recognising import ALONE, Recognised, recognised
 from .sources import source_of
 from .trial import tried
+
+TOKENS = 77  # of the text encoders that latent diffusion goes with
 
 
 def import_prior(
@@ -46,6 +48,8 @@ def import_prior(
         made = _converted(source, told, salvage)
         if encoder is not None or decoder is not None:
             _add_autoencoder(made, encoder, decoder, told, salvage)
+        if made.description.get("data_range", ()) is None and not made.description.get("latent"):
+            raise WeightsError(f"{source} is of latents; give their --encoder and --decoder")
         _write(partial, made)
         made.description["footprint"] = tried(
             load_prior_folder(partial, **_conditions(made.description))
@@ -55,7 +59,7 @@ def import_prior(
 
 
 def _conditions(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Something to tell a conditional network in its trial: the first class."""
+    """Something to tell a conditional network in its trial: the first class, an empty text."""
     network = described["network"]
     if network["kind"] == "diffusers":
         from .diffusers_networks import trial_conditions
@@ -64,7 +68,9 @@ def _conditions(described: Mapping[str, Any]) -> dict[str, Any]:
     if network["kind"] != "published":
         return {}
     wanted = family(network["family"]).conditions(network["configuration"])
-    return {"label": 0} if "label" in wanted else {}
+    width = network["configuration"].get("unet", {}).get("context") or 1
+    known = {"label": 0, "context": torch.zeros(1, TOKENS, width)}
+    return {name: known[name] for name in wanted}
 
 
 def _converted(source: Path, told: dict[str, Any], salvage: bool) -> Converted:
@@ -129,10 +135,11 @@ def _description(
         },
     }
     described["sigma_min"], described["sigma_max"] = _levels(read.path, found, network, told)
-    if owner.autoencoder is not None:
-        halves = owner.autoencoder(network, config)
-        latent = {"factor": halves.factor, "scale": 1.0, "shift": 0.0, "autoencoder": None}
-        described["latent"] = {**latent, **told.get("latent", {})}
+    with suppress(ValueError):  # a network of latents without its autoencoder
+        if owner.autoencoder is not None:
+            factor = owner.autoencoder(network, config).factor
+            latent = {"factor": factor, "scale": 1.0, "shift": 0.0, "autoencoder": None}
+            described["latent"] = {**latent, **told.get("latent", {})}
     return described
 
 
@@ -189,7 +196,7 @@ def _add_autoencoder(
     both = {}
     for half, path in (("encoder", encoder), ("decoder", decoder)):
         one = read_checkpoint(path, salvage=salvage).sets[0]
-        whole = any(name.startswith(f"{half}.") for name in one.weights)
+        whole = any(f"{half}." in name for name in one.weights)
         both |= {n if whole else f"{half}.{n}": v for n, v in one.weights.items()}
     found = recognised(encoder, [StateDict("", both)], {})
     if found.family.autoencoder is None:
