@@ -14,6 +14,7 @@ from ..priors.prior import Prior
 from .parameterisations import from_blind
 
 TRAINED_TO = 0.39  # 100 / 255, the noise it saw
+FIRST = "conv_layers.0.weight"
 HIGHEST = 1.0  # where its authors start sampling: a denoiser without biases goes on beyond
 
 
@@ -40,10 +41,12 @@ def load_bf_cnn(path: str | Path, device: str = "cpu") -> Prior:
     """The prior of a checkpoint, grey pictures in 0 to 1. WeightsError for any other file."""
     from .importing.reading.checkpoint import read_checkpoint
 
-    state = read_checkpoint(Path(path)).sets[0].weights
+    state = dict(read_checkpoint(Path(path)).sets[0].weights)
     try:
-        network = BFCNN(dict(state))
-    except (KeyError, ValueError, IndexError, TypeError) as error:
+        if FIRST not in state:
+            raise KeyError(FIRST)
+        network = BFCNN(state)
+    except (KeyError, ValueError, IndexError, TypeError, RuntimeError) as error:
         words = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise WeightsError(f"{path} is no BF-CNN checkpoint: {words}") from None
     network.requires_grad_(False).eval().to(device)

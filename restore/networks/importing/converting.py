@@ -218,10 +218,14 @@ def _add_autoencoder(
 
 
 def _write(folder: Path, made: Converted) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     for name, weights in made.weights.items():
-        save_file(_apart(weights), folder / name)
+        try:
+            save_file(_apart(weights), folder / name)
+        except SafetensorError as error:  # the disk is full, or the user's share of it
+            raise OSError(f"{folder / name} cannot be written: {error}") from None
         digest = sha256(folder / name)
         if name == WEIGHTS:
             made.description["sha256"] = digest

@@ -105,9 +105,9 @@ def test_a_network_larger_than_its_file_is_refused_before_it_is_built(whole, tmp
     config = json.loads((folder / CONFIG).read_text())
     config["network"] = network
     (folder / CONFIG).write_text(json.dumps(config))
-    began = time.perf_counter()
+    began = time.process_time()
     _refused(folder)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 def test_a_description_with_a_byte_order_mark_is_the_same(whole, tmp_path):
