@@ -35,7 +35,9 @@ def test_what_the_prior_gives_is_decoded_by_the_files_beside_it(tmp_path, files)
     prior = load_prior_folder(tmp_path / "p")
     z = torch.randn(1, 4, 16, 16)
     expected = family("taesd").autoencoder(codec, TINY).decode(z / 2)
-    torch.testing.assert_close(prior.codec.decode(z), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        prior.codec.decoder((3, 128, 128))(z), expected, rtol=1e-3, atol=1e-4
+    )
     (tmp_path / "p" / "autoencoder.safetensors").write_bytes(b"x")
     with pytest.raises(WeightsError, match=r"autoencoder.safetensors"):
         load_prior_folder(tmp_path / "p")
