@@ -86,7 +86,7 @@ PRIOR = fields(
         "parameterisation": optional(PARAMETERISATION),  # null: the family's own
         "data_range": optional(RANGE),
         "channels": integer(1, 1024),
-        "native_size": optional(several(integer(1, 65536), 1, 3)),
+        "native_size": optional(several(optional(integer(1, 65536)), 1, 3)),  # null: any
         "footprint": number(0.0, 1e9),
         "source": plain(4, 200),
         "latent": optional(LATENT),

@@ -47,11 +47,15 @@ def list_(kind: str, as_json: bool) -> None:
 @click.option("as_json", "--json", is_flag=True, help="Print one JSON object.")
 def info(kind: str, name: str, as_json: bool) -> None:
     """Tell all about one thing: its options, its limits, the paper it is from."""
-    entry = _imported(name) if kind == "priors" else None
-    entry = entry or catalog().entry(kind, name)
+    own = _imported(name) if kind == "priors" else None
+    entry = own or catalog().entry(kind, name)
     facts = _facts(entry)
     if kind != "priors":  # to load one is to read its weights
         facts |= _described(catalog().load(kind, name), kind)
+    elif own is not None:
+        from ...networks.importing.trial import card_of
+
+        facts["card"] = dict(card_of(own))
     else:
         from ...sampling.by_name import load_prior
 

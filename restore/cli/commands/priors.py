@@ -96,16 +96,19 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def verify(names: tuple[str, ...]) -> int:
     """Read imported priors (all, if none is named) whole: descriptions, checksums, weights."""
-    from ...sampling.by_name import load_prior
+    from ...networks.importing.trial import loaded
 
     failed = 0
     for name in names or [entry.name for entry in store.imported()]:
-        store.folder_of(name)
+        folder = store.folder_of(name)
         try:
-            load_prior(name)
+            loaded(folder)
         except RestoreError as error:
             failed = error.status
-            click.echo(f"{name}: {line(error)}", err=True)
+            hint = (
+                f"; import it again: {store.again(name)}" if failed == WeightsError.status else ""
+            )
+            click.echo(f"{name}: {line(error)}{hint}", err=True)
         else:
             click.echo(f"{name}: whole")
     return failed

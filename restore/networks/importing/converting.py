@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from ...atomic import atomic_folder
 from ...errors import WeightsError
 from ...untrusted.plain_files import sha256
-from ..folder import load_prior_folder
 from ..prior_schema import CONFIG, FORMAT, WEIGHTS, checked
-from ..published import family
 from ..weights import at_most, differences
 from .converted import AUTOENCODER, Converted, card
 from .parameterised import range_of
@@ -22,9 +20,7 @@ from .reading.candidates import StateDict
 from .reading.checkpoint import Checkpoint, read_checkpoint
 from .recognising import ALONE, Recognised, recognised
 from .sources import source_of
-from .trial import tried
-
-TOKENS = 77  # of the text encoders that latent diffusion goes with
+from .trial import loaded, tried
 
 
 def import_prior(
@@ -48,29 +44,10 @@ def import_prior(
         made = _converted(source, told, salvage)
         if encoder is not None or decoder is not None:
             _add_autoencoder(made, encoder, decoder, told, salvage)
-        if made.description.get("data_range", ()) is None and not made.description.get("latent"):
-            raise WeightsError(f"{source} is of latents; give their --encoder and --decoder")
         _write(partial, made)
-        made.description["footprint"] = tried(
-            load_prior_folder(partial, **_conditions(made.description))
-        )
+        made.description["footprint"] = tried(loaded(partial))
         _describe(partial, made.description)
     return made.notes
-
-
-def _conditions(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Something to tell a conditional network in its trial: the first class, an empty text."""
-    network = described["network"]
-    if network["kind"] == "diffusers":
-        from .diffusers_networks import trial_conditions
-
-        return trial_conditions(network)
-    if network["kind"] != "published":
-        return {}
-    wanted = family(network["family"]).conditions(network["configuration"])
-    width = network["configuration"].get("unet", {}).get("context") or 1
-    known = {"label": 0, "context": torch.zeros(1, TOKENS, width)}
-    return {name: known[name] for name in wanted}
 
 
 def _converted(source: Path, told: dict[str, Any], salvage: bool) -> Converted:
@@ -122,7 +99,7 @@ def _description(
         "format": FORMAT,
         "network": {"kind": "published", "family": owner.name, "configuration": config},
         "channels": channels,
-        "native_size": size if all(size) else None,
+        "native_size": size if any(size) else None,
         "data_range": None if spans is None else list(spans),
         "parameterisation": told.get("denoiser"),
         "card": card(read.path, told, owner.title),
@@ -135,11 +112,11 @@ def _description(
         },
     }
     described["sigma_min"], described["sigma_max"] = _levels(read.path, found, network, told)
-    with suppress(ValueError):  # a network of latents without its autoencoder
-        if owner.autoencoder is not None:
-            factor = owner.autoencoder(network, config).factor
-            latent = {"factor": factor, "scale": 1.0, "shift": 0.0, "autoencoder": None}
-            described["latent"] = {**latent, **told.get("latent", {})}
+    if owner.autoencoder is not None:
+        latent = {"factor": 1, "scale": 1.0, "shift": 0.0, "autoencoder": None}
+        with suppress(ValueError):  # its autoencoder may be a file of its own
+            latent["factor"] = owner.autoencoder(network, config).factor
+        described["latent"] = {**latent, **told.get("latent", {})}
     return described
 
 

@@ -39,7 +39,7 @@ def prior(
         denoise = _denoiser(described, network, conditions)
     except (ValueError, TypeError, KeyError) as error:
         raise WeightsError(f"{folder} cannot be used: {error}") from None
-    low, high = described.get("data_range") or (-2.0, 2.0)  # latents are scaled to about 1
+    low, high = described.get("data_range") or (-2.0, 2.0)  # latents have a deviation of about 1
     size = described.get("native_size")
     dims = len(size) if size else 2
     found = Prior(
@@ -55,7 +55,7 @@ def prior(
     )
     if described.get("latent"):
         return _latent(folder, described["latent"], described["network"], found)
-    if (low, high) == (0.0, 1.0):
+    if described.get("data_range") in (None, [0.0, 1.0]):
         return found
     return normalised(found, -low / (high - low), 1 / (high - low))
 
@@ -120,7 +120,10 @@ def _halves(codec: nn.Module, described: Mapping[str, Any]) -> tuple[Callable, C
     owner = _family(described)
     if owner.autoencoder is None:
         raise WeightsError(f"{owner.title} has no decoder")
-    both = owner.autoencoder(codec, described["configuration"])
+    try:
+        both = owner.autoencoder(codec, described["configuration"])
+    except ValueError as error:
+        raise WeightsError(f"{error}; give it with --encoder and --decoder") from None
     low, high = both.data_range
     return (
         lambda x: both.encode(low + (high - low) * x),

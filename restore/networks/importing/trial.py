@@ -1,16 +1,60 @@
 """An imported prior is tried once before it is stored."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...errors import WeightsError
+from ...plugins.registry import Entry
 from ...priors.prior import Prior
+from ..folder import load_prior_folder
+from ..prior_schema import read_description
+from ..published import family
 
 SIDE = 64  # of a signal for a prior of any size
+TOKENS = 77  # of the text encoders that latent diffusion goes with
+
+
+def loaded(folder: Path) -> Prior:
+    """The prior of a folder, told something where its network wants to be told something.
+
+    The first class, an empty text, silence: enough to know that it is whole. WeightsError if not.
+    """
+    return load_prior_folder(folder, **_conditions(read_description(folder)))
+
+
+def card_of(entry: Entry) -> Mapping[str, Any]:
+    """What is known of an imported prior, after it was read whole. WeightsError if it is not."""
+    return loaded(Path(entry.target)).card
+
+
+def _conditions(described: Mapping[str, Any]) -> dict[str, Any]:
+    network = described["network"]
+    if network["kind"] == "diffusers":
+        from .diffusers_networks import trial_conditions
+
+        return trial_conditions(network)
+    if network["kind"] != "published":
+        return {}
+    configuration = network["configuration"]
+    try:
+        wanted = family(network["family"]).conditions(configuration)
+    except (KeyError, TypeError, AttributeError):  # loading says what is wrong with it
+        return {}
+    size = described.get("native_size") or (None, None)
+    unet = configuration.get("unet")
+    width = unet.get("context") if isinstance(unet, dict) else None
+    known = {
+        "label": 0,
+        "context": torch.zeros(1, TOKENS, width or 1),
+        "noisy": torch.zeros(1, described["channels"], *(n or SIDE for n in size)),
+    }
+    return {name: known[name] for name in wanted}
 
 
 def tried(prior: Prior) -> float:

@@ -1,6 +1,8 @@
 """A checkpoint becomes a prior's folder, whole or not at all, and nothing is guessed."""
 
+import gzip
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from restore.errors import WeightsError
 from restore.networks.folder import load_prior_folder
 from restore.networks.importing.converting import import_prior
 from restore.networks.importing.describing import read_told
+from restore.networks.importing.trial import loaded
 from restore.networks.parameterisations import from_v
 from restore.networks.published import family
 from restore.networks.published.layers.vp_table import cosine, label_of
@@ -169,3 +172,31 @@ def test_the_shared_checkpoints_are_imported(shared_data, tmp_path, name):
     x = torch.full((1, 1, 28, 28), 0.3)
     noisy = x + 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
     assert (prior.denoise(noisy, torch.tensor(0.1)) - x).square().mean() < 0.5 * 0.1**2
+
+
+def test_a_conditional_prior_is_whole_without_its_condition_and_used_with_it(tmp_path):
+    _, state = small("adm", ADM | {"classes": 5})
+    torch.save(state, tmp_path / "adm.pt")
+    import_prior(tmp_path / "adm.pt", tmp_path / "p", told={"heads": 2, "size": 16})
+    assert loaded(tmp_path / "p").shape == (1, 16, 16)
+    with pytest.raises(WeightsError, match="a label"):
+        load_prior_folder(tmp_path / "p")
+    x, sigma = torch.rand(1, 1, 16, 16), torch.tensor(0.3)
+    one, two = (load_prior_folder(tmp_path / "p", label=n).denoise(x, sigma) for n in (1, 2))
+    assert not torch.equal(one, two)
+
+
+def test_a_prior_that_is_no_picture_keeps_its_own_units(tmp_path):
+    listed = Path(__file__).parents[1] / "published" / "listings" / "sgmse_small.json.gz"
+    shapes = json.loads(gzip.decompress(listed.read_bytes()))
+    generator = torch.Generator().manual_seed(0)
+    state = {name: 0.05 * torch.randn(*shape, generator=generator)
+             for name, shape in shapes.items()}  # fmt: skip
+    torch.save({"state_dict": state}, tmp_path / "sgmse.ckpt")
+    import_prior(tmp_path / "sgmse.ckpt", tmp_path / "p")
+    described = json.loads((tmp_path / "p" / "prior.json").read_text())
+    assert described["data_range"] is None and described["channels"] == 2
+    size = [n or 64 for n in described["native_size"] or (None, None)]
+    noisy = torch.zeros(1, 2, *size)
+    prior = load_prior_folder(tmp_path / "p", noisy=noisy)
+    assert prior.denoise(noisy, torch.tensor(prior.sigma_max)).shape == noisy.shape
