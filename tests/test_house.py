@@ -20,7 +20,8 @@ EVERYTHING = [*SOURCES, *(p for d in ("tests", "benchmarks", "examples")
 
 # restore/*, from the ground: a room imports from those before it, neighbours not from each other
 ORDER = (
-    "errors atomic measurement, priors plugins, networks samplers, sampling, files, testing, cli"
+    "errors atomic, untrusted measurement, priors plugins, networks samplers, sampling, files,"
+    " testing, cli"
 )
 FLOORS = [floor.split() for floor in ORDER.split(", ")]
 MOST = 12  # entries of a folder
@@ -45,7 +46,13 @@ SHARED = (
     | {f"samplers.parts.{path.stem}" for path in (SAMPLERS / "parts").glob("[!_]*.py")}
 )
 FORBIDDEN = {"torchvision", "torchaudio", "piq", "gradio"}
-OPTIONAL = {"cases": {"sklearn"}}  # imported inside a function that says what is missing
+# imported inside a function that says what is missing
+OPTIONAL = {
+    "describing": {"yaml"},
+    "diffusers_networks": {"diffusers"},
+    "cases": {"sklearn"},
+    "matconvnet": {"h5py"},
+}
 DOMAINS = {"image", "mri", "ct", "ultrasound", "speech", "dicom"}
 
 

@@ -24,6 +24,7 @@ from .program import Program
             "restore.cli.commands.listing:plugins",
             "List the plugins, and which are broken.",
         ),
+        "priors": ("restore.cli.commands.priors:priors", "Import other people's checkpoints."),
         "train": ("restore.cli.commands.train:train", "Train a prior on files of your own."),
         "verify": (
             "restore.cli.commands.verify:verify",

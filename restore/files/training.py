@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from ..atomic import write_text
 from ..networks.folder import CONFIG, load_prior_folder, save_prior
-from ..networks.kinds import KINDS, preconditioned
 from ..networks.material import Material, Patches
 from ..networks.training import Session, Training, train
-from ..networks.unet import begin_from
+from ..networks.unets.kinds import KINDS, preconditioned
+from ..networks.unets.unet import begin_from
 from ..priors.prior import Denoiser
 from .by_extension import has_reader, read
 from .task import Record
@@ -74,7 +74,7 @@ def material(folders: Sequence[Path], validation: Path | None, channels: str | N
 class PriorPlan:
     """How a prior is trained, beside the steps of its training.
 
-    kind, widths, blocks: of its network (restore.networks.kinds); None: the network's defaults.
+    kind, widths, blocks: of its network (restore.networks.unets.kinds); None: its own defaults.
     mean, sigma_data: what the preconditioning takes for the signals' centre and standard deviation;
     None: the material's, or measured.
     """

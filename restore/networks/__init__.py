@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
-    "folded_unet": ("FoldedUNet",),
+    "unets.folded_unet": ("FoldedUNet",),
     "parameterisations": (
         "from_blind",
         "from_edm",
@@ -17,7 +17,7 @@ _ROOMS = {
         "from_v",
         "from_x0",
     ),
-    "unet": ("UNet", "begin_from"),
+    "unets.unet": ("UNet", "begin_from"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

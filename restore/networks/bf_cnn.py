@@ -14,6 +14,7 @@ from ..priors.prior import Prior
 from .parameterisations import from_blind
 
 TRAINED_TO = 0.39  # 100 / 255, the noise it saw
+FIRST = "conv_layers.0.weight"
 HIGHEST = 1.0  # where its authors start sampling: a denoiser without biases goes on beyond
 
 
@@ -38,13 +39,16 @@ class BFCNN(nn.Module):
 
 def load_bf_cnn(path: str | Path, device: str = "cpu") -> Prior:
     """The prior of a checkpoint, grey pictures in 0 to 1. WeightsError for any other file."""
+    from .importing.reading.checkpoint import read_checkpoint
+
+    state = dict(read_checkpoint(Path(path)).sets[0].weights)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        if FIRST not in state:
+            raise KeyError(FIRST)
         network = BFCNN(state)
-    except OSError:
-        raise
-    except Exception as error:
-        raise WeightsError(f"{path} is no BF-CNN checkpoint: {error}") from None
+    except (KeyError, ValueError, IndexError, TypeError, RuntimeError) as error:
+        words = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise WeightsError(f"{path} is no BF-CNN checkpoint: {words}") from None
     network.requires_grad_(False).eval().to(device)
     channels = network.kernels[0].shape[1]
     return Prior(

@@ -1,10 +1,10 @@
-"""A prior in a folder: prior.json (network, units, card) and model.safetensors (float16)."""
+"""A prior in a folder: prior.json (network, units, card) and model.safetensors."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -12,10 +12,16 @@ from torch import nn
 from ..atomic import atomic_path, write_text
 from ..errors import WeightsError
 from ..priors.prior import NOISE_MAPS, Prior, tabulated
-from .kinds import KINDS, kind_of, preconditioned
+from .prior_schema import CONFIG, FORMAT, WEIGHTS, read_description
+from .unets.kinds import KINDS, kind_of, preconditioned
+from .weights import load_network
 
-CONFIG, WEIGHTS = "prior.json", "model.safetensors"
-FORMAT = 1
+
+class Kind(NamedTuple):
+    """How a folder's network is built from its description, and what prior it then is."""
+
+    build: Callable[[Mapping[str, Any]], nn.Module]  # of the description's `network`
+    prior: Callable[..., Prior]  # (folder, description, network, **conditions)
 
 
 def save_prior(
@@ -54,64 +60,55 @@ def save_prior(
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
-def load_prior_folder(folder: str | Path, device: str = "cpu") -> Prior:
-    """The prior of a folder written by save_prior. WeightsError where it is not whole."""
+def load_prior_folder(folder: str | Path, device: str = "cpu", **conditions: Any) -> Prior:
+    """The prior of a folder that save_prior or the importer wrote.
+
+    The description, then the header of the weights are held to what they must be before memory is
+    taken. conditions: what an imported network wants to be told, such as label=207. WeightsError
+    in one line where anything is not whole.
+    """
     folder = Path(folder)
-    config = _config(folder)
-    network = _network(folder, config).to(device)
-    edm = config["preconditioning"]
-    sigmas = sorted(float(sigma) for sigma in config["errors"])
-    errors = {float(sigma): error for sigma, error in config["errors"].items()}
-    channels, dims = config["network"]["channels"], config["network"]["dims"]
+    described = read_description(folder)
+    kind = _kind(described["network"]["kind"])
+    network = load_network(
+        folder / WEIGHTS, lambda: kind.build(described["network"]), described["sha256"]
+    )
+    return kind.prior(folder, described, network, **conditions).to(device)
+
+
+def _kind(name: str) -> Kind:
+    if name in KINDS:
+        return Kind(_own_network, _own_prior)
+    from .importing import loading
+
+    return Kind(loading.build, loading.prior)
+
+
+def _own_network(described: Mapping[str, Any]) -> nn.Module:
+    shape = {name: value for name, value in described.items() if name not in ("kind", "channels")}
+    return KINDS[described["kind"]](described["channels"], **shape)
+
+
+def _own_prior(
+    folder: Path, described: Mapping[str, Any], network: nn.Module, **conditions: Any
+) -> Prior:
+    if conditions:
+        raise WeightsError(f"{folder} is not conditional: it takes no {', '.join(conditions)}")
+    edm, shape = described["preconditioning"], described["network"]
+    sigmas = sorted(described["errors"])
+    channels, dims = shape["channels"], shape["dims"]
     return Prior(
         preconditioned(network, sigma_data=edm["sigma_data"], mean=edm["mean"]),
         (channels, *(None,) * dims),
-        sigma_min=config["sigma_min"],
-        sigma_max=config["sigma_max"],
+        sigma_min=described["sigma_min"],
+        sigma_max=described["sigma_max"],
         mean=edm["mean"],
-        variance=tabulated(sigmas, [errors[sigma] for sigma in sigmas]),
-        card={**config["card"], "sha256": config["sha256"]},
+        variance=tabulated(sigmas, [described["errors"][sigma] for sigma in sigmas]),
+        card={**described["card"], "sha256": described["sha256"]},
         network=network,
-        footprint=_footprint(
-            config["network"]["widths"], config["network"]["blocks"], channels, dims
-        ),
+        footprint=_footprint(shape["widths"], shape["blocks"], channels, dims),
         offers=frozenset({NOISE_MAPS}) if network.told_every_value else frozenset(),
     )
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
-    if not path.exists():
-        raise WeightsError(f"{folder} holds no prior: there is no {CONFIG} in it")
-    try:
-        config = json.loads(path.read_text())
-        format = config["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} is not a prior's description: {error}") from None
-    if format != FORMAT:
-        raise WeightsError(f"{path} is of format {format}, this version reads {FORMAT}")
-    return config
-
-
-def _network(folder: Path, config: Mapping[str, Any]) -> nn.Module:
-    from safetensors.torch import load
-
-    path = folder / WEIGHTS
-    if not path.exists():
-        raise WeightsError(f"the weights {path} are missing")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != config["sha256"]:
-        raise WeightsError(f"the checksum of {path} is wrong: the file is damaged or another's")
-    shape = dict(config["network"])
-    kind = shape.pop("kind")
-    if kind not in KINDS:
-        known = ", ".join(KINDS)
-        raise WeightsError(f"{folder}: no network is called '{kind}', this version knows {known}")
-    network = KINDS[kind](shape.pop("channels"), **shape)
-    network.load_state_dict({name: value.float() for name, value in load(content).items()})
-    network.requires_grad_(False).eval()
-    layout = torch.channels_last if network.dims == 2 else torch.preserve_format
-    return network.to(memory_format=layout)
 
 
 def _footprint(widths: Sequence[int], blocks: int, channels: int, dims: int) -> float:

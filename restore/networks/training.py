@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from ..atomic import atomic_path
-from .kinds import preconditioned
 from .material import Material, Patches
 from .noise_levels import NoiseLevels, draw_maps
 from .parameterisations import noise_map
+from .unets.kinds import preconditioned
 
 MEAN, SIGMA_DATA = 0.5, 0.25  # of signals that are told no others: photographs from 0 to 1
 

@@ -1,15 +1,18 @@
 """Names in place of objects: samplers, priors and operators, looked up among all plugins."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from ..errors import WeightsError
 from ..measurement.measurement import Measurement
 from ..measurement.operator import Operator
+from ..plugins import store
 from ..plugins.discovery import catalog
+from ..plugins.registry import unknown
 from ..priors.combined.tiled import tiled
 from ..priors.prior import Prior
 from ..samplers.base import Sampler, Step
@@ -46,26 +49,56 @@ def sampler_for(
     return Chosen(asked if isinstance(asked, str) else sampler.__name__, sampler)
 
 
-def load_prior(name: str | Path, device: str = "cpu") -> Prior:
-    """A registered prior, the one in a folder that `restore train` wrote, or a BF-CNN checkpoint.
+def load_prior(name: str | Path, device: str = "cpu", **conditions: Any) -> Prior:
+    """A registered prior, an imported one, that of a folder or file; conditions: as it asks for.
 
-    A registered name always means what is registered; a folder or file that is called the same is
-    "./name", or a Path. WeightsError for a path to no prior, KeyError for an unknown name.
+    A registered name goes before an imported one, and that before a folder of this name here:
+    write ./NAME for the folder. WeightsError, with the next command, for what is none.
     """
-    path, named = Path(name), isinstance(name, str) and not _with_separator(name)
-    if named and name in catalog().registry("priors"):
-        return catalog().load("priors", name)().to(device)
-    if path.is_dir():
-        from ..networks.folder import load_prior_folder
+    plain = isinstance(name, str) and not _with_separator(name)
+    if plain and name in catalog().registry("priors"):
+        return catalog().load("priors", str(name))(**conditions).to(device)
+    if plain and store.found(str(name)):
+        try:
+            return _of_folder(store.folder_of(str(name)), device, conditions)
+        except WeightsError as error:
+            raise WeightsError(f"{error}; import it again: {store.again(str(name))}") from None
+    if Path(name).is_dir():
+        return _of_folder(Path(name), device, conditions)
+    if Path(name).is_file():
+        return _of_file(Path(name), device)
+    if plain:
+        return _unknown(str(name))
+    if os.path.lexists(name):
+        raise WeightsError(f"{name} is no prior, but a link in a circle, a pipe or a device")
+    raise WeightsError(f"there is no prior folder {name}")
 
-        return tiled(load_prior_folder(path, device))
-    if path.is_file():
-        from ..networks.bf_cnn import load_bf_cnn
 
+def _unknown(name: str) -> NoReturn:
+    """KeyError with the nearest name; else WeightsError with the command that imports one."""
+    known = [entry.name for entry in (*catalog().registry("priors"), *store.imported())]
+    words = unknown("prior", name, known)
+    if "did you mean" in words:
+        raise KeyError(words)
+    with contextlib.suppress(KeyError):
+        catalog().entry("priors", name)  # UnavailableError where a broken plugin may be why
+    raise WeightsError(f"{words}; to import one: restore priors import FILE --name {name}")
+
+
+def _of_folder(folder: Path, device: str, conditions: dict[str, Any]) -> Prior:
+    from ..networks.folder import load_prior_folder
+
+    return tiled(load_prior_folder(folder, device, **conditions))
+
+
+def _of_file(path: Path, device: str) -> Prior:
+    from ..networks.bf_cnn import load_bf_cnn
+
+    try:
         return tiled(load_bf_cnn(path, device))
-    if not named:
-        raise WeightsError(f"there is no prior folder {name}")
-    return catalog().load("priors", name)().to(device)  # with "did you mean"
+    except WeightsError as error:
+        hint = f"others are imported first: restore priors import {path} --name NAME"
+        raise WeightsError(f"{error}; {hint}") from None
 
 
 def load_operator(name: str, *arguments: Any, **options: Any) -> Operator:

@@ -76,12 +76,15 @@ def _plugins() -> Iterator[Finding]:
 
 def _priors() -> Iterator[Finding]:
     """Each registered prior is loaded: its weights are there, and their checksum is right."""
+    from ...networks.importing.trial import card_of
+    from ...plugins import store
     from ...plugins.discovery import catalog
     from ...sampling.by_name import load_prior
 
-    for entry in catalog().registry("priors"):
+    for entry in (*catalog().registry("priors"), *store.imported()):
         try:
-            card: Any = load_prior(entry.name).card
+            own = entry.plugin == store.OWNER
+            card: Any = card_of(entry) if own else load_prior(entry.name).card
         except Exception as error:
             yield Finding(f"prior {entry.name}", entry.summary, line(error))
         else:

@@ -28,12 +28,16 @@ class Kind(click.ParamType):
 @click.argument("kind", type=Kind(), metavar=f"{{{','.join(KINDS)}}}")
 @click.option("as_json", "--json", is_flag=True, help="Print one JSON array.")
 def list_(kind: str, as_json: bool) -> None:
-    """List what plugins have registered."""
+    """List what plugins have registered; of priors, the imported ones, too."""
     entries = sorted(catalog().registry(kind), key=lambda entry: entry.name)
+    if kind == "priors":
+        from ...plugins import store
+
+        entries += store.imported()
     if as_json:
         click.echo(json.dumps([_facts(entry) for entry in entries]))
     else:
-        _table([(entry.name, entry.summary, entry.plugin) for entry in entries])
+        table([(entry.name, entry.summary, entry.plugin) for entry in entries])
     _warn(_troubled())
 
 
@@ -43,10 +47,15 @@ def list_(kind: str, as_json: bool) -> None:
 @click.option("as_json", "--json", is_flag=True, help="Print one JSON object.")
 def info(kind: str, name: str, as_json: bool) -> None:
     """Tell all about one thing: its options, its limits, the paper it is from."""
-    entry = catalog().entry(kind, name)
+    own = _imported(name) if kind == "priors" else None
+    entry = own or catalog().entry(kind, name)
     facts = _facts(entry)
     if kind != "priors":  # to load one is to read its weights
         facts |= _described(catalog().load(kind, name), kind)
+    elif own is not None:
+        from ...networks.importing.trial import card_of
+
+        facts["card"] = dict(card_of(own))
     else:
         from ...sampling.by_name import load_prior
 
@@ -55,7 +64,7 @@ def info(kind: str, name: str, as_json: bool) -> None:
         click.echo(json.dumps(facts, default=str))
         return
     text = facts.pop("text", "")
-    for key, value in _flat(facts):
+    for key, value in flat(facts):
         click.echo(f"{key + ':':14} {value}")
     if text:
         click.echo(f"\n{text}")
@@ -69,7 +78,14 @@ def plugins(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([plugin.row() for plugin in found]))
         return
-    _table([(p.name, f"{p.distribution} {p.version}", _state(p), _ms(p)) for p in found])
+    table([(p.name, f"{p.distribution} {p.version}", _state(p), _ms(p)) for p in found])
+
+
+def _imported(name: str) -> Entry | None:
+    """An imported prior, where no plugin has one of this name."""
+    from ...plugins import store
+
+    return None if name in catalog().registry("priors") else store.found(name)
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
@@ -103,18 +119,18 @@ def _options(options: Mapping[str, Any]) -> dict[str, str]:
     return said
 
 
-def _flat(facts: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+def flat(facts: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
     rows = []
     for key, value in facts.items():
         if isinstance(value, Mapping):
-            rows += [(f"{before}{key}", "none")] if not value else _flat(value, f"{key} ")
+            rows += [(f"{before}{key}", "none")] if not value else flat(value, f"{key} ")
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
             rows.append((f"{before}{key}", shown))
     return rows
 
 
-def _table(rows: list[tuple[str, ...]]) -> None:
+def table(rows: list[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         click.echo("  ".join(f"{cell:{w}}" for cell, w in zip(row, widths)).rstrip())

@@ -65,7 +65,7 @@ def test_a_checkpoint_becomes_a_prior_and_another_file_is_refused(tmp_path):
     torch.save({"weight": x}, tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("no weights")
     for name in ("other.pt", "text.pt"):
-        with pytest.raises(WeightsError, match="no BF-CNN checkpoint"):
+        with pytest.raises(WeightsError, match=r"no (BF-CNN )?checkpoint"):
             restore.load_prior(tmp_path / name)
 
 

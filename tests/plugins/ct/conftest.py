@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from restore.networks.folder import save_prior
-from restore.networks.unet import UNet
+from restore.networks.unets.unet import UNet
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from restore.cli import main
 from restore.networks.folder import save_prior
-from restore.networks.unet import UNet
+from restore.networks.unets.unet import UNet
 from restore.testing import check_plugin
 
 QUICK = ("--prior", "./prior", "--steps", "3", "--chains", "2", "--device", "cpu", "-q",

@@ -14,7 +14,7 @@ from restore.files.restoring import restore_file
 from restore.files.simulating import simulate_file
 from restore.files.task import Recipe
 from restore.networks.folder import save_prior
-from restore.networks.unet import UNet
+from restore.networks.unets.unet import UNet
 from restore.plugins.discovery import catalog
 from restore.priors.prior import Prior
 

@@ -2,8 +2,8 @@
 
 from torch import nn
 
+from ..parameterisations import Denoiser, from_edm, from_edm_map
 from .folded_unet import FoldedUNet
-from .parameterisations import Denoiser, from_edm, from_edm_map
 from .unet import UNet
 
 KINDS: dict[str, type[UNet | FoldedUNet]] = {"unet": UNet, "folded-unet": FoldedUNet}

@@ -1,0 +1,131 @@
+"""The prior of a folder that the importer wrote: somebody's network, its formula, its units."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ...errors import UnavailableError, WeightsError
+from ...priors.combined.normalised import normalised
+from ...priors.prior import Denoiser, Prior, isotropic
+from ..published import family
+from ..published.family import Family
+from ..weights import load_network
+from .parameterised import denoiser_of
+
+QUARTER = 4  # pictures' standard deviation is about a quarter of their range: EDM's 0.5 in -1 to 1
+
+
+def build(described: Mapping[str, Any]) -> nn.Module:
+    """The network of a description, with weights of no account."""
+    if described["kind"] == "diffusers":
+        from .diffusers_networks import build as build_diffusers
+
+        return build_diffusers(described)
+    return _family(described).build(described["configuration"])
+
+
+def prior(
+    folder: Path, described: Mapping[str, Any], network: nn.Module, **conditions: Any
+) -> Prior:
+    """D of signals in 0 to 1, or in the units that the description gives; of latents, decoded.
+
+    conditions: what the network's family wants to be told, such as a label. WeightsError where
+    the description lacks what the family needs.
+    """
+    try:
+        denoise = _denoiser(described, network, conditions)
+    except (ValueError, TypeError, KeyError) as error:
+        raise WeightsError(f"{folder} cannot be used: {error}") from None
+    low, high = described.get("data_range") or (-2.0, 2.0)  # latents have a deviation of about 1
+    size = described.get("native_size")
+    dims = len(size) if size else 2
+    found = Prior(
+        denoise,
+        (described["channels"], *(size or (None,) * dims)),
+        sigma_min=described["sigma_min"],
+        sigma_max=described["sigma_max"],
+        mean=(low + high) / 2,
+        variance=isotropic((high - low) / QUARTER),
+        card={**described["card"], "sha256": described["sha256"]},
+        network=network,
+        footprint=described.get("footprint", 0.0),
+    )
+    if described.get("latent"):
+        return _latent(folder, described["latent"], described["network"], found)
+    if described.get("data_range") in (None, [0.0, 1.0]):
+        return found
+    return normalised(found, -low / (high - low), 1 / (high - low))
+
+
+def _family(described: Mapping[str, Any]) -> Family:
+    try:
+        return family(described["family"])
+    except KeyError as error:
+        raise WeightsError(str(error.args[0])) from None
+
+
+def _denoiser(
+    described: Mapping[str, Any], network: nn.Module, conditions: Mapping[str, Any]
+) -> Denoiser:
+    told = described.get("parameterisation")
+    if described["network"]["kind"] == "diffusers":
+        from .diffusers_networks import call
+
+        return denoiser_of(call(network, described["network"], **conditions), told or {})
+    owner, config = _family(described["network"]), described["network"]["configuration"]
+    if owner.shape(config)[0] != described["channels"]:
+        raise ValueError(f"channels must be {owner.shape(config)[0]}, as its network has")
+    if told:
+        return denoiser_of(network, told)
+    if owner.denoiser is None:
+        raise ValueError(f"{owner.title} is no denoiser")
+    return owner.denoiser(network, config, **conditions)
+
+
+def _latent(
+    folder: Path, told: Mapping[str, Any], network: Mapping[str, Any], inner: Prior
+) -> Prior:
+    """The prior of what is decoded, with the autoencoder of the network or of a file beside it."""
+    try:
+        from ...priors.combined.latent import latent
+    except ImportError:
+        raise UnavailableError("this version has no latent priors") from None
+    codec, whose = inner.network, network
+    if told.get("autoencoder"):
+        beside = told["autoencoder"]
+        whose = beside["network"]
+        codec = load_network(folder / beside["file"], lambda: build(whose), beside["sha256"])
+    assert codec is not None
+    encode, decode = _halves(codec, whose)
+    return latent(
+        replace(inner, network=inner.network),
+        encode,
+        decode,
+        factor=told["factor"],
+        scale=told["scale"],
+        shift=told["shift"],
+        network=codec,
+    )
+
+
+def _halves(codec: nn.Module, described: Mapping[str, Any]) -> tuple[Callable, Callable]:
+    """Encoder and decoder, of pictures in 0 to 1."""
+    if described["kind"] == "diffusers":
+        from .diffusers_networks import halves
+
+        return halves(codec, described)
+    owner = _family(described)
+    if owner.autoencoder is None:
+        raise WeightsError(f"{owner.title} has no decoder")
+    try:
+        both = owner.autoencoder(codec, described["configuration"])
+    except ValueError as error:
+        raise WeightsError(f"{error}; give it with --encoder and --decoder") from None
+    low, high = both.data_range
+    return (
+        lambda x: both.encode(low + (high - low) * x),
+        lambda z: (both.decode(z) - low) / (high - low),
+    )

@@ -1,0 +1,1 @@
+"""What several published networks are made of."""

@@ -1,0 +1,1 @@
+"""Files that nobody vouches for: read plainly, within bounds, and held to a schema."""
