@@ -103,7 +103,7 @@ def _row(name: str, steps: int, prior, measurement, truth: Tensor, chains: int) 
 
 
 def _psnr(found: Tensor, truth: Tensor) -> float:
-    """Of each signal, on average, for a range of 1."""
+    """The PSNR in dB of signals of range 1, on average over them."""
     error = (found - truth).square().flatten(-3).mean(-1)
     return (-10 * error.log10()).mean().item()
 

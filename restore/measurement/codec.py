@@ -29,7 +29,7 @@ class Codec:
         return Decoder(self, tuple(shape))
 
     def latent_shape(self, shape: Shape) -> Shape:
-        """Of the latents of signals of this shape."""
+        """The shape of the latents of signals of this shape; ValueError where none fits."""
         if len(self.latent) != len(shape) or len(shape) == 1:
             if None in self.latent:
                 raise ValueError(f"latents of {self.latent} do not tell their size for {shape}")
@@ -43,13 +43,13 @@ class Codec:
         return found
 
     def padded(self, shape: Shape) -> Shape:
-        """Of a signal filled up to the sizes that the codec takes."""
+        """The shape of a signal that is filled up to the sizes that the codec takes."""
         if len(self.latent) != len(shape) or len(shape) == 1:
             return shape
         return (shape[0], *(n + -n % self.factor for n in shape[1:]))
 
     def counted(self) -> tuple["Codec", "Tally", "Tally"]:
-        """The same codec, and how many signals it has encoded and decoded."""
+        """A copy of the codec that counts the signals it encodes and decodes, and both counts."""
         encodes, decodes = Tally(self.encode), Tally(self.decode)
         return replace(self, encode=encodes, decode=decodes), encodes, decodes
 

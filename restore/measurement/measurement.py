@@ -135,7 +135,7 @@ class Measurement:
         )
 
     def through(self, decoder: Decoder) -> "Measurement":
-        """The same numbers, as seen by latents: the operator after the decoder."""
+        """The measurement as a function of latents: the operator after the decoder."""
         return Measurement(self.y, ThroughDecoder(self.operator, decoder), self.noise)
 
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> "Measurement":

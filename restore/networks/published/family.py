@@ -91,7 +91,7 @@ def count(named: Mapping[str, Any], prefix: str) -> int:
 
 
 def whole(recognise: Recognise) -> Recognise:
-    """The same, but a name or an axis that it looks for in vain is said in a ValueError."""
+    """A recogniser that raises ValueError for a name or an axis that it looks for in vain."""
 
     @wraps(recognise)
     def asked(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:

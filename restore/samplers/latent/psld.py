@@ -51,7 +51,7 @@ def psld(
 
 @guided(asks=("latent prior",))
 def latent_dps(denoise: Denoiser, measurement: Measurement, *, guidance: float = 1.0) -> Denoiser:
-    """The same without gluing: DPS with the decoder as a part of the operator.
+    """DPS on latents, with the decoder as a part of the operator: PSLD without its gluing.
 
     A Gaussian problem gets 17 (small noise) to 1.1 (large) times its variance.
 

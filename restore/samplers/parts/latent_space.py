@@ -53,7 +53,7 @@ def misfit(measurement: Measurement) -> Objective:
 
 
 def decoded(objective: Objective, decoder: Decoder) -> Objective:
-    """The same of latents; two passes through the decoder, one of them back."""
+    """The objective as a function of latents; two passes through the decoder, one of them back."""
 
     def of_latents(z: Tensor) -> tuple[Tensor, Tensor]:
         value, gradient = objective(decoder(z))

@@ -65,7 +65,7 @@ def _named(tree: Any, where: str, depth: int) -> Iterator[StateDict]:
 
 
 def _spread_out(one: StateDict) -> list[StateDict]:
-    """The same without what wrappers put before every name; LitEma's average as one more."""
+    """The candidate without what wrappers put before every name, and LitEma's average."""
     weights, averaged = dict(one.weights), one.averaged
     while (prefix := _shared(weights)) is not None:
         averaged |= prefix.startswith("ema_model")

@@ -65,7 +65,7 @@ def scan(file: BinaryIO) -> Scan:
 
 
 def foreign(names: set[str]) -> list[str]:
-    """Those of the names that are not needed to rebuild arrays."""
+    """The names that are not needed to rebuild arrays, in order."""
     return sorted(name for name in names if not _harmless(name))
 
 
