@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from ..atomic import atomic_folder
+from ..errors import UsageError
 from ..measurement.measurement import Measurement
 from ..plugins.discovery import catalog
 from ..priors.prior import Prior
@@ -53,6 +54,7 @@ def restore_file(
         say(problem)
     if problem.task.pose_with_prior is not None:
         problem = replace(problem, task=problem.task.pose_with_prior(problem.prior))
+    problem = _begun(problem)
     problem, factor = _calibrated(problem, settings.sampling, progress)
     trace, watch = _watched(problem.task.measurement, progress)
     posterior = _sampled(problem, settings.sampling, watch, checkpoint)
@@ -71,6 +73,27 @@ def restore_file(
         write_json(folder / REPORT, {**facts, "trace": trace.rows})
         _write_page(folder, problem, posterior, shown, facts, trace)
     return facts
+
+
+def _begun(problem: Problem) -> Problem:
+    """The problem with a classical answer to begin from, where its prior does not reach noise.
+
+    UsageError where the recipe has none to offer.
+    """
+    task, prior = problem.task, problem.prior
+    if prior.reaches_noise or task.sampler.init is not None:
+        return problem
+    baselines = task.comparison.baselines
+    if not baselines:
+        raise UsageError(
+            f"the noise levels of {problem.prior_name} end at {prior.sigma_max:.3g}, where signals "
+            f"still show, and {problem.source} has no classical answer to begin from"
+        )
+    name = "tv" if "tv" in baselines else next(iter(baselines))
+    warm = {"init": baselines[name](), "sigma_start": prior.sigma_max}
+    began = f"{name} with noise of {prior.sigma_max:.3g}, the most that the prior was trained for"
+    task = replace(task, sampler=replace(task.sampler, **warm)).with_facts({"begun from": began})
+    return replace(problem, task=task)
 
 
 def _shown(

@@ -22,6 +22,7 @@ def isotropic(std: float = 1.0) -> Law:
     return lambda sigma: sigma**2 * std**2 / (sigma**2 + std**2)
 
 
+DROWNED = 0.1  # of sigma^2: a signal of less variance is lost in noise of that level
 NOISE_MAPS = "noise maps"  # what a denoiser that is told the noise of every value offers
 
 UNIT = isotropic(1.0)  # the law of a prior that names none
@@ -69,6 +70,17 @@ class Prior:
         if self.network is not None:
             self.network.to(device)
         return self
+
+    @property
+    def reaches_noise(self) -> bool:
+        """Whether a signal with noise of sigma_max is as good as noise alone.
+
+        Elsewhere, as for denoisers that were trained for small noise, a run begins from a first
+        guess of the signal: from noise alone it would take the noise for a signal. Exact priors'
+        levels are chosen so that they do.
+        """
+        exact = self.card.get("kind") == "exact"
+        return exact or self.variance(self.sigma_max) <= DROWNED * self.sigma_max**2
 
     def accepts(self, shape: Sequence[int]) -> bool:
         """Whether signals of this shape are in its domain."""

@@ -1,6 +1,7 @@
 """sample and iterate: the one loop that runs every sampler."""
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -142,6 +143,13 @@ class _Run:
     def schedule(self, steps: int | None, sigmas: Tensor | None) -> None:
         if sigmas is None:
             prior = self.prior
+            if self.init is None and not prior.reaches_noise:
+                warnings.warn(
+                    f"the prior's noise levels end at {prior.sigma_max:.3g}, where signals still "
+                    "show: chains that begin from noise alone go astray; give a first guess, init "
+                    "and sigma_start",
+                    stacklevel=4,
+                )
             sigmas = karras(
                 prior.sigma_max, prior.sigma_min, DEFAULT_STEPS if steps is None else steps
             )

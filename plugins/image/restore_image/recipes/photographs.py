@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from restore_operators import total_variation
 from torch import Tensor
 
-from restore.files.task import Record, SamplerChoice, Task
+from restore.files.task import Comparison, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.measurement.operator import LinearOperator
@@ -20,6 +21,7 @@ from ..noise import least_noise, noise_std
 # chosen on scikit-image's photographs: blurred ones by 1 to 2 dB; tmpd is slower for little
 SAMPLER, BLURRED = "pigdm", "diffpir"
 STEPS = 30
+TV = 1.0  # weight of total variation, in units of the noise: what denoises photographs best
 PRIORS = {1: "image-grey", 3: "image-colour"}  # by the channels of what is restored
 
 
@@ -65,7 +67,20 @@ def task_of(
     measurement = Measurement(y, operator, Gaussian(noise))
     prior = PRIORS[operator.in_shape[0]]
     present = present or record.with_signal
-    return Task(measurement, prior, SamplerChoice(sampler, STEPS), present, facts=facts)
+    return Task(
+        measurement,
+        prior,
+        SamplerChoice(sampler, STEPS),
+        present,
+        comparison=Comparison(baselines=baselines(measurement)),
+        facts=facts,
+    )
+
+
+def baselines(measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
+    """Classical answers by name: total variation, weighed by the noise."""
+    y, operator, std = measurement.y, measurement.operator, measurement.noise.std
+    return {"tv": lambda: total_variation(y, operator, TV * std)[0]}
 
 
 def colour_shape(record: Record) -> torch.Size:
