@@ -13,6 +13,7 @@ for name in (
     "ct",
     "ct_speed",
     "latent",
+    "foreign",
 ):
     sys.argv = [f"benchmarks/{name}.py"]
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")

@@ -36,6 +36,7 @@ class Sampling:
     sampler: str | None = None
     sampler_options: Mapping[str, str] = field(default_factory=dict)  # as text
     prior: str | None = None  # a name, or a folder
+    label: int | None = None  # of a class, for a prior that is conditional
     device: str = "auto"
     precision: str = "auto"
     held_out: bool = True  # keep data back to tell the spread of the samples, and options, by
@@ -112,11 +113,12 @@ class Problem:
 
 
 def pose(
-    source: Path, settings: Settings, load_prior: Callable[[str], Prior] = by_name.load_prior
+    source: Path, settings: Settings, load_prior: Callable[..., Prior] = by_name.load_prior
 ) -> Problem:
     """Read a file and make it a problem; raises what reader, recipe or an option refuse.
 
-    settings: with "auto" decided for the device. load_prior: a name or folder -> Prior.
+    settings: with "auto" decided for the device. load_prior: a name or folder, and
+    conditions -> Prior.
     """
     entry = catalog().entry("recipes", settings.recipe)
     recipe: Recipe = catalog().load("recipes", settings.recipe)
@@ -130,7 +132,9 @@ def pose(
     format = _format(source, task, settings)
     writer = find("writers", Path(f"restored{format}"), entry)
     prior_name = settings.sampling.prior or task.prior
-    prior = task.adapt_prior(load_prior(prior_name))
+    label = settings.sampling.label
+    conditions = {} if label is None else {"label": label}
+    prior = task.adapt_prior(load_prior(prior_name, **conditions))
     sampler, options = _sampler(task, prior, settings.sampling)
     if sampler.reason:
         task = task.with_facts({"chosen": sampler.reason})

@@ -37,15 +37,16 @@ def restore_file(
     target: Path,
     settings: Settings,
     *,
-    load_prior: Callable[[str], Prior] = by_name.load_prior,
+    load_prior: Callable[..., Prior] = by_name.load_prior,
     checkpoint: Path | None = None,
     say: Callable[[Problem], None] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Restore one file into the folder `target`, whole or not at all; gives its account.
 
-    load_prior: a name or folder -> Prior; one that caches serves many files. checkpoint: where an
-    interrupted run is saved and taken up. say: told of the problem before the long part.
+    load_prior: a name or folder, and conditions -> Prior; one that caches serves many files.
+    checkpoint: where an interrupted run is saved and taken up. say: told of the problem before the
+    long part.
     """
     refuse_inputs(target, [source])
     settings = settings.on(usable(settings.sampling.device))

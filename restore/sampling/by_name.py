@@ -1,8 +1,9 @@
 """Names in place of objects: samplers, priors and operators, looked up among all plugins."""
 
 import contextlib
+import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -57,7 +58,9 @@ def load_prior(name: str | Path, device: str = "cpu", **conditions: Any) -> Prio
     """
     plain = isinstance(name, str) and not _with_separator(name)
     if plain and name in catalog().registry("priors"):
-        return catalog().load("priors", str(name))(**conditions).to(device)
+        make = catalog().load("priors", str(name))
+        _refuse_unknown(str(name), make, conditions)
+        return make(**conditions).to(device)
     if plain and store.found(str(name)):
         try:
             return _of_folder(store.folder_of(str(name)), device, conditions)
@@ -72,6 +75,13 @@ def load_prior(name: str | Path, device: str = "cpu", **conditions: Any) -> Prio
     if os.path.lexists(name):
         raise WeightsError(f"{name} is no prior, but a link in a circle, a pipe or a device")
     raise WeightsError(f"there is no prior folder {name}")
+
+
+def _refuse_unknown(name: str, make: Callable[..., Prior], conditions: dict[str, Any]) -> None:
+    """ValueError for a condition, such as a label, that a registered prior does not take."""
+    unknown = conditions.keys() - inspect.signature(make).parameters.keys()
+    if unknown:
+        raise ValueError(f"the prior {name} is not conditional: it takes no {', '.join(unknown)}")
 
 
 def _unknown(name: str) -> NoReturn:

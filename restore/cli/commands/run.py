@@ -94,6 +94,9 @@ def _machine() -> list[click.Parameter]:
             ["--device"], default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
         ),
         click.Option(
+            ["--label"], type=int, metavar="N", help="A class, for a prior that is conditional."
+        ),
+        click.Option(
             ["--precision"],
             type=click.Choice(["auto", "float32", "float64", "bfloat16"]),
             metavar="NAME",

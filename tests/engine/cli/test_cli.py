@@ -330,6 +330,20 @@ def test_a_folder_that_is_called_as_a_registered_prior_is_not_taken_for_it():
     assert "lost" in fails(5, *words, "-o", "out3", "--prior", "./lost")
 
 
+def test_a_label_is_told_to_a_conditional_prior_and_refused_by_others(monkeypatch):
+    refused = fails(1, *RUN, "-q", "--label", "7")
+    assert "the prior tiny is not conditional: it takes no label" in refused
+    make, seen = tiny_parts.prior, []
+
+    def conditional(label: int = 0):
+        seen.append(label)
+        return make()
+
+    monkeypatch.setattr(tiny_parts, "prior", conditional)
+    assert restore(*RUN, "-q", "--label", "7").exit_code == 0
+    assert seen == [7]
+
+
 def test_auto_is_decided_once_where_the_run_will_be(monkeypatch):
     from restore.sampling import auto, by_name
 
