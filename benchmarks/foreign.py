@@ -1,6 +1,7 @@
 """Other people's denoisers beside the embedded prior: the same pictures, the same sampler.
 
-python -m benchmarks.foreign [--images FOLDER] [--priors FOLDER] [--count 4] [--crop 128] [--chains 4] [--steps 30]
+python -m benchmarks.foreign [--images FOLDER] [--priors FOLDER] [--count 4] [--crop 128]
+                             [--chains 4] [--steps 30]
 
 The checkpoints are converted by the importer into a folder that is thrown away. Denoisers of small
 noise begin from total variation, as `restore run` has them begin. Nothing is tuned.
@@ -68,9 +69,9 @@ def main() -> None:
     head = ("prior", "denoise 25/255, one call", *BENCHES, "the same, from noise", "seconds")
     notes = (
         f"{len(images)} pictures of Set12, {given.crop}x{given.crop} from their middles; mean PSNR "
-        f"in dB / SSIM of the mean of {given.chains} samples by {SAMPLER}, {given.steps} steps. From noise: "
-        "the inpainting again, begun from noise of the prior's largest level in place of total "
-        "variation."
+        f"in dB / SSIM of the mean of {given.chains} samples by {SAMPLER}, {given.steps} steps. "
+        "From noise: the inpainting again, begun from noise of the prior's largest level in place "
+        "of total variation."
     )
     publish("foreign", "Other people's denoisers as priors", notes, [table(head, rows)])
 
