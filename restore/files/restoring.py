@@ -9,7 +9,6 @@ import numpy as np
 from torch import Tensor
 
 from ..atomic import atomic_folder
-from ..errors import UsageError
 from ..measurement.measurement import Measurement
 from ..plugins.discovery import catalog
 from ..priors.prior import Prior
@@ -79,20 +78,18 @@ def restore_file(
 def _begun(problem: Problem) -> Problem:
     """The problem with a classical answer to begin from, where its prior does not reach noise.
 
-    UsageError where the recipe has none to offer.
+    Where the recipe has none to offer the run begins from noise, and the report says so.
     """
     task, prior = problem.task, problem.prior
     if prior.reaches_noise or task.sampler.init is not None:
         return problem
-    baselines = task.comparison.baselines
+    level, baselines = f"noise of {prior.sigma_max:.3g}", task.comparison.baselines
     if not baselines:
-        raise UsageError(
-            f"the noise levels of {problem.prior_name} end at {prior.sigma_max:.3g}, where signals "
-            f"still show, and {problem.source} has no classical answer to begin from"
-        )
+        began = f"{level}, where signals still show: there is no classical answer to begin from"
+        return replace(problem, task=task.with_facts({"begun from": began}))
     name = "tv" if "tv" in baselines else next(iter(baselines))
     warm = {"init": baselines[name](), "sigma_start": prior.sigma_max}
-    began = f"{name} with noise of {prior.sigma_max:.3g}, the most that the prior was trained for"
+    began = f"{name} with {level}, the most that the prior was trained for"
     task = replace(task, sampler=replace(task.sampler, **warm)).with_facts({"begun from": began})
     return replace(problem, task=task)
 

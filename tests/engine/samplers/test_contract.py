@@ -60,7 +60,7 @@ def asking(denoise, measurement, x, sigmas, randn_like):
 def test_a_prior_that_does_not_offer_what_is_asked_is_refused(run):
     mapped = sampler(asks=("noise maps", "latent"))(asking)
     with pytest.raises(TypeError, match=r"asking needs noise maps, latent; .* nothing beyond"):
-        run(copying(), PRIOR, mapped, steps=3)
+        run(copying(), replace(PRIOR, offers=frozenset()), mapped, steps=3)
     with pytest.raises(TypeError, match=r"asking needs latent; .* offers noise maps"):
         run(copying(), replace(PRIOR, offers=frozenset({"noise maps"})), mapped, steps=3)
     run(copying(), replace(PRIOR, offers=frozenset({"latent", "noise maps"})), mapped, steps=3)
