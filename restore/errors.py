@@ -23,3 +23,7 @@ class WeightsError(RestoreError):
     """Weights are missing, damaged, or not what their description says."""
 
     status = 5
+
+
+class RestoreWarning(UserWarning):
+    """What a user should know of a run that goes on; one line on the command line."""

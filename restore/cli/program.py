@@ -4,11 +4,13 @@ import importlib
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
+from ..errors import RestoreWarning
 from .wording import INTERRUPTED, line, mistake, status
 
 COMMAND = "restore.command"  # in a context's meta: the words that the user typed
@@ -51,7 +53,9 @@ class Program(click.Group):
         if not extra.pop("standalone_mode", True):
             return super().main(args, "restore", standalone_mode=False, **extra)
         try:
-            result = super().main(args, "restore", standalone_mode=False, **extra)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                result = super().main(args, "restore", standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             sys.exit(error.exit_code)
@@ -67,6 +71,14 @@ class Program(click.Group):
             say(line(error))
             sys.exit(status(error))
         sys.exit(result if isinstance(result, int) else 0)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    """Show a warning of ours in one line, and others as Python does."""
+    if issubclass(category, RestoreWarning):
+        say(str(message))
+    else:
+        click.echo(warnings.formatwarning(message, category, filename, lineno, line), err=True)
 
 
 def say(words: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import RestoreWarning
 from ..measurement.checks import sizes
 from ..measurement.measurement import Measurement
 from ..measurement.signal import ChainNoise
@@ -148,6 +149,7 @@ class _Run:
                     f"the prior's noise levels end at {prior.sigma_max:.3g}, where signals still "
                     "show: chains that begin from noise alone go astray; give a first guess, init "
                     "and sigma_start",
+                    RestoreWarning,
                     stacklevel=4,
                 )
             sigmas = karras(

@@ -8,6 +8,7 @@ from restore_operators import Mask, random_mask
 from skimage import data
 
 import restore
+from restore.errors import RestoreWarning
 from restore.files.problem import Settings
 from restore.files.restoring import restore_file
 
@@ -54,5 +55,5 @@ def test_a_prior_that_reaches_noise_begins_from_noise(tmp_path):
 def test_in_python_a_start_from_noise_that_is_none_is_warned_of():
     operator = Mask(random_mask((1, 16, 16), 0.5))
     measurement = restore.Measurement(torch.zeros(1, 16, 16), operator, restore.Gaussian(0.1))
-    with pytest.warns(UserWarning, match="noise levels end at 0.1"):
+    with pytest.warns(RestoreWarning, match="noise levels end at 0.1"):
         restore.sample(measurement, smoother(0.1), "diffpir", steps=3)
