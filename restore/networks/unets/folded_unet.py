@@ -6,12 +6,11 @@ The signal is folded (space to depth, blocks of 2) before the first convolution,
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from .unet import _conv, _level, pad_to_multiple
+from .unet import add_levels, convolution, pad_to_multiple
 
 FOLD = 2  # side of the blocks that become channels
 
@@ -38,19 +37,12 @@ class FoldedUNet(nn.Module):
         self.config = {
             "channels": channels, "widths": list(widths), "blocks": blocks, "dims": dims,
         }  # fmt: skip
-        down = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
-        up = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}[dims]
-        steps = list(pairwise(widths))
         self.dims = dims
-        self.multiple = FOLD * 2 ** len(steps)  # sizes are padded to a multiple of this
+        self.multiple = FOLD * 2 ** (len(widths) - 1)  # sizes are padded to a multiple of this
         folded = FOLD**dims * channels
-        self.head = _conv(dims, 3 * folded, widths[0])
-        self.encoder = nn.ModuleList(_level(w, blocks, dims) for w in widths[:-1])
-        self.down = nn.ModuleList(down(a, b, 2, stride=2, bias=False) for a, b in steps)
-        self.middle = _level(widths[-1], blocks, dims)
-        self.up = nn.ModuleList(up(b, a, 2, stride=2, bias=False) for a, b in reversed(steps))
-        self.decoder = nn.ModuleList(_level(w, blocks, dims) for w in reversed(widths[:-1]))
-        self.tail = _conv(dims, widths[0], folded)
+        self.head = convolution(dims, 3 * folded, widths[0])
+        add_levels(self, widths, blocks, dims)
+        self.tail = convolution(dims, widths[0], folded)
         nn.init.zeros_(self.tail.weight)
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ class Block(nn.Module):
 
     def __init__(self, width: int, dims: int):
         super().__init__()
-        self.first = _conv(dims, width, width)
-        self.second = _conv(dims, width, width)
+        self.first = convolution(dims, width, width)
+        self.second = convolution(dims, width, width)
         with torch.no_grad():
             self.second.weight.mul_(0.2)  # near the identity at the start
 
@@ -46,22 +46,15 @@ class UNet(nn.Module):
         self.config = {
             "channels": channels, "widths": list(widths), "blocks": blocks, "dims": dims,
         }  # fmt: skip
-        down = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
-        up = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}[dims]
-        steps = list(pairwise(widths))
         self.dims = dims
-        self.multiple = 2 ** len(steps)  # sizes are padded to a multiple of this
+        self.multiple = 2 ** (len(widths) - 1)  # sizes are padded to a multiple of this
         self.gains_of = [*widths, *reversed(widths[:-1])]
         self.embed = nn.Sequential(nn.Linear(3, 64), nn.SiLU(), nn.Linear(64, sum(self.gains_of)))
         nn.init.zeros_(self.embed[-1].weight)
         nn.init.zeros_(self.embed[-1].bias)
-        self.head = _conv(dims, channels + 1, widths[0])
-        self.encoder = nn.ModuleList(_level(w, blocks, dims) for w in widths[:-1])
-        self.down = nn.ModuleList(down(a, b, 2, stride=2, bias=False) for a, b in steps)
-        self.middle = _level(widths[-1], blocks, dims)
-        self.up = nn.ModuleList(up(b, a, 2, stride=2, bias=False) for a, b in reversed(steps))
-        self.decoder = nn.ModuleList(_level(w, blocks, dims) for w in reversed(widths[:-1]))
-        self.tail = _conv(dims, widths[0], channels)
+        self.head = convolution(dims, channels + 1, widths[0])
+        add_levels(self, widths, blocks, dims)
+        self.tail = convolution(dims, widths[0], channels)
         nn.init.zeros_(self.tail.weight)
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
@@ -89,13 +82,26 @@ class UNet(nn.Module):
         ]
 
 
+def add_levels(network: nn.Module, widths: Sequence[int], blocks: int, dims: int) -> None:
+    """Give a network the residual blocks of a U-Net: encoder, down, middle, up, decoder."""
+    down = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
+    up = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}[dims]
+    steps = list(pairwise(widths))
+    network.encoder = nn.ModuleList(_level(w, blocks, dims) for w in widths[:-1])
+    network.down = nn.ModuleList(down(a, b, 2, stride=2, bias=False) for a, b in steps)
+    network.middle = _level(widths[-1], blocks, dims)
+    network.up = nn.ModuleList(up(b, a, 2, stride=2, bias=False) for a, b in reversed(steps))
+    network.decoder = nn.ModuleList(_level(w, blocks, dims) for w in reversed(widths[:-1]))
+
+
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """x with its last samples repeated up to sizes that `multiple` divides."""
     pads = [side for n in reversed(x.shape[2:]) for side in (0, -n % multiple)]
     return nn.functional.pad(x, pads, mode="replicate") if any(pads) else x
 
 
-def _conv(dims: int, inputs: int, outputs: int) -> nn.Module:
+def convolution(dims: int, inputs: int, outputs: int) -> nn.Module:
+    """A convolution of 3 samples along every axis, without bias."""
     conv = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
     layer = conv(inputs, outputs, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(layer.weight)
