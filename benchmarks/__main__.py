@@ -14,6 +14,7 @@ for name in (
     "ct_speed",
     "latent",
     "foreign",
+    "exact_score",
 ):
     sys.argv = [f"benchmarks/{name}.py"]
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")

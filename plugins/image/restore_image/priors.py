@@ -12,6 +12,14 @@ def grey() -> Prior:
     return _load("grey")
 
 
+def grey_map() -> Prior:
+    """One channel, any size, told the noise of every value: what `exact-score` asks for.
+
+    WeightsError where the weights are missing or not as made.
+    """
+    return _load("grey_map")
+
+
 def colour() -> Prior:
     """Three channels, red, green and blue, any size.
 
