@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from restore_operators import Blur, Identity, Mask, gaussian_kernel, random_mask, total_variation
+from restore_image.recipes.photographs import baselines
+from restore_operators import Blur, Identity, Mask, gaussian_kernel, random_mask
 from torch import Tensor
 
 import restore
@@ -29,7 +30,7 @@ CHECKPOINTS = {
     "FDnCNN": "FDnCNN_gray.mat",
     "BF-CNN": "bf_cnn_bsd400_gray.pt",
 }
-SAMPLER, TV = "diffpir", 1.0
+SAMPLER = "diffpir"
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _restored(
     measurement = restore.simulate(bench.operator(x.shape), restore.Gaussian(bench.std), x, seed=1)
     start = {}
     if not prior.reaches_noise:
-        first = total_variation(measurement.y, measurement.operator, TV * bench.std)[0]
+        first = baselines(measurement)["tv"]()
         noise_alone = torch.full_like(x, 0.5)
         start = {"init": first if warm else noise_alone, "sigma_start": prior.sigma_max}
     return restore.sample(measurement, prior, SAMPLER, **run, **start).mean

@@ -118,7 +118,7 @@ def test_the_engine_imports_downhill(path):
 
 
 def test_no_file_imports_itself_in_a_circle():
-    """Of the engine, the operators, every plugin, the tests and the benchmarks."""
+    """A circle is looked for in the engine, operators, plugins, tests and benchmarks."""
     known = {module(p): p for p in EVERYTHING if p != ENGINE / "__init__.py"}
     graph = {
         here: {m for target in imports(p) for m in (target, target.rpartition(".")[0])} & {*known}

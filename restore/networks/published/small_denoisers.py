@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad, pixel_shuffle, pixel_unshuffle
 
 from ..bf_cnn import BFCNN, HIGHEST
-from ..parameterisations import Denoiser, from_blind
+from ..parameterisations import Denoiser, from_blind, noise_map
 from .family import Config, Family, Shapes, Tensors, peel, whole
 
 GREY_STEP = 1 / 255  # below this a picture of 8 bits has no noise to speak of
@@ -44,10 +44,7 @@ class Stack(nn.Module):
 
 def noise_channel(sigma: float | Tensor, x: Tensor) -> Tensor:
     """(batch, 1, height, width): sigma beside x, from a number, (batch,), or a map over x."""
-    sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
-    if sigma.ndim <= 1:
-        sigma = sigma.expand(len(x)).reshape(-1, 1, 1, 1)
-    return sigma.expand(x.shape).mean(1, keepdim=True)
+    return noise_map(sigma, x).mean(1, keepdim=True)
 
 
 def padded(x: Tensor, multiple: int) -> Tensor:

@@ -124,7 +124,7 @@ def test_encoding_what_was_decoded_gives_the_latents_back():
 
 
 def test_a_decoder_never_takes_more_than_its_limit():
-    """Of 200 values one signal at a time (63 are 72 when filled up), and nothing else changes."""
+    """A limit of 200 values lets one signal through at a time (63 are 72 when filled up)."""
     measurement = simulate(Copy(torch.ones(1, 7, 9)), Gaussian(0.1), torch.ones(1, 7, 9))
     (whole, all_of), (part, few_of) = pictures(), pictures(limit=150)
     for name in ("dps", "resample"):
