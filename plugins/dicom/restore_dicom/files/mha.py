@@ -46,9 +46,9 @@ def read_mha(path: str | Path) -> Record:
     """
     path = Path(path)
     with naming(path):
-        fields, rest = _parsed(path.read_bytes())
-        size = [int(n) for n in _needed(fields, "DimSize").split()]
-        if len(size) != int(_needed(fields, "NDims")) or len(size) < 2 or min(size) < 1:
+        fields, rest = parsed(path.read_bytes())
+        size = [int(n) for n in needed(fields, "DimSize").split()]
+        if len(size) != int(needed(fields, "NDims")) or len(size) < 2 or min(size) < 1:
             raise ValueError(f"its DimSize is {fields['DimSize']}, NDims {fields['NDims']}")
         if any(n != 1 for n in size[3:]):
             raise ValueError(
@@ -56,7 +56,7 @@ def read_mha(path: str | Path) -> Record:
             )
         if int(fields.get("ElementNumberOfChannels", 1)) != 1:
             raise ValueError(f"it has {fields['ElementNumberOfChannels']} channels, not one")
-        values = _elements(_data(path, fields, rest), fields, size)
+        values = elements(data_of(path, fields, rest), fields, size)
         shape = [*size, 1][:3][::-1]
         return volume(
             values.reshape(shape),
@@ -95,7 +95,7 @@ def write_mha(record: Record, path: str | Path) -> None:
             file.write(head + data if local else head)
 
 
-def _parsed(content: bytes) -> tuple[dict[str, str], bytes]:
+def parsed(content: bytes) -> tuple[dict[str, str], bytes]:
     """The fields up to ElementDataFile, in order, and what comes after them."""
     fields: dict[str, str] = {}
     at = 0
@@ -111,13 +111,14 @@ def _parsed(content: bytes) -> tuple[dict[str, str], bytes]:
     return fields, content[at:]
 
 
-def _needed(fields: Mapping[str, str], name: str) -> str:
+def needed(fields: Mapping[str, str], name: str) -> str:
+    """A field's value; ValueError where the header misses it."""
     if name not in fields:
         raise ValueError(f"its header misses {name}")
     return fields[name]
 
 
-def _data(path: Path, fields: Mapping[str, str], rest: bytes) -> bytes:
+def data_of(path: Path, fields: Mapping[str, str], rest: bytes) -> bytes:
     """The bytes of the elements, unpacked."""
     name = fields["ElementDataFile"]
     if name.upper() == "LOCAL":
@@ -145,8 +146,9 @@ def _unpacked(data: bytes) -> bytes:
     return elements
 
 
-def _elements(data: bytes, fields: Mapping[str, str], size: list[int]) -> np.ndarray:
-    kind, count = _needed(fields, "ElementType"), int(np.prod(size))
+def elements(data: bytes, fields: Mapping[str, str], size: list[int]) -> np.ndarray:
+    """The numbers, x fastest, (prod(size),); ValueError where the data are cut off."""
+    kind, count = needed(fields, "ElementType"), int(np.prod(size))
     if kind not in TYPES:
         raise ValueError(f"its ElementType is {kind}; one of {', '.join(TYPES)} is read here")
     if fields.get("BinaryData", "True").lower() == "false":

@@ -64,7 +64,7 @@ def decoded(dataset: Dataset) -> np.ndarray:
     try:
         pixels = pixel_array(dataset, allow_excess_frames=False)
     except Exception as error:  # pydicom and its decoders raise anything
-        raise ValueError(_why(dataset, error)) from error
+        raise ValueError(decoding_error(dataset, error)) from error
     pixels = pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns)).astype(np.int64)
     bits, signed = int(dataset.BitsStored), int(dataset.PixelRepresentation) == 1
     pixels = pixels >> max(int(dataset.get("HighBit", bits - 1)) + 1 - bits, 0)
@@ -140,7 +140,8 @@ def _refuse_what_is_not_grey(dataset: Dataset) -> None:
         raise ValueError(f"its pixels are {bits} of {allocated} bits ({name}); 8 and 16 are read")
 
 
-def _why(dataset: Dataset, error: Exception) -> str:
+def decoding_error(dataset: Dataset, error: Exception) -> str:
+    """Why pixels did not decode, in one line; for a missing decoder the packages to install."""
     meta = getattr(dataset, "file_meta", None)
     syntax = UID(str(meta.get("TransferSyntaxUID", ""))) if meta else UID("")
     for family, (module, packages) in CODECS.items():

@@ -1,0 +1,1 @@
+"""Readers of ultrasound data, and writers of what is restored from them."""

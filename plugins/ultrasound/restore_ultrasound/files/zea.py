@@ -1,0 +1,181 @@
+"""zea and USBMD: data/<product>, scan/, in newer files probe/, tracks and products as groups.
+
+Both layouts as zea documents them (data_format.py; OpenH-RF for the newer): a product is a dataset,
+or a group with `values` and coordinates; events stand in event_<k>/, tracks in tracks/<name>/.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from restore.atomic import atomic_path
+from restore.files.task import Record
+
+from .frames import BMODE, CHANNELS, IQ, RF, scaled
+
+PRODUCTS = ("beamformed_data", "envelope_data", "image", "image_sc", "raw_data")  # as preferred
+SCAN = (
+    "sampling_frequency", "center_frequency", "demodulation_frequency", "sound_speed",
+    "probe_geometry", "t0_delays", "initial_times", "polar_angles", "focus_distances",
+)  # fmt: skip
+RANGE = 60.0  # dB of an image that does not go lower
+
+
+def holds(file: h5py.File) -> bool:
+    return any(_products(root) for root in _roots(file))
+
+
+def read(file: h5py.File, path: Path) -> Record:
+    """The first event's product that stands first in `PRODUCTS`; frames along axis 1.
+
+    beamformed_data: rf (1, frames, z, x), of two channels iq. envelope_data, image, image_sc: bmode,
+    brightness 0 to 1; of decibels (dB + range) / range, the range in meta["dynamic_range"], of an
+    envelope 1 at its maximum, companded for 60 dB. raw_data: channels (transmits, elements,
+    samples) of the first frame.
+    """
+    for root in _roots(file):
+        for name in PRODUCTS:
+            dataset = _products(root).get(name)
+            if dataset is None:
+                continue
+            if not dataset.size:
+                raise ValueError(f"its {name} holds no frames")
+            meta = {"format": "zea", "product": dataset.name, "scan": _scan(root, file)}
+            meta |= {"seconds": None, "regions": None, "polar": name != "image_sc"}
+            return _record(name, dataset, path, meta)
+    raise ValueError(f"it holds none of {', '.join(PRODUCTS)}")
+
+
+def write(record: Record, path: Path) -> None:
+    """The record as zea's product of its kind: what it was read as, or image of channels."""
+    product = record.meta.get("product", "data/image")
+    name = "image" if product.endswith(("raw_data", "US_DATASET0000")) else Path(product).name
+    name = Path(product).parent.name if name == "values" else name
+    values, unit = _values(record, name)
+    with atomic_path(path) as partial, h5py.File(partial, "w") as made:
+        dataset = made.create_dataset(f"data/{name}", data=values, compression="gzip")
+        dataset.attrs["unit"] = unit
+        dataset.attrs["description"] = f"{name.replace('_', ' ')}, restored: research use only"
+        for key, value in (record.meta.get("derivation") or {}).items():
+            dataset.attrs[f"restore_{key}"] = str(value)
+        if record.source is not None and record.meta.get("format") == "zea":
+            _copy_others(record, made)
+
+
+def _roots(file: h5py.File) -> Iterator[h5py.Group]:
+    """The groups that may hold `data`: the file, its events, its tracks."""
+    yield file
+    for name in sorted(file):
+        if name.startswith("event_") and isinstance(file[name], h5py.Group):
+            yield file[name]
+    tracks = file.get("tracks")
+    if isinstance(tracks, h5py.Group):
+        yield from (tracks[name] for name in sorted(tracks) if isinstance(tracks[name], h5py.Group))
+
+
+def _products(root: h5py.Group) -> dict[str, h5py.Dataset]:
+    data = root.get("data")
+    if not isinstance(data, h5py.Group):
+        return {}
+    found = {}
+    for name in PRODUCTS:
+        item = data.get(name)
+        item = item.get("values") if isinstance(item, h5py.Group) else item
+        if isinstance(item, h5py.Dataset):
+            found[name] = item
+    return found
+
+
+def _record(name: str, dataset: h5py.Dataset, path: Path, meta: dict) -> Record:
+    values = dataset[:1] if name == "raw_data" else dataset[()]
+    if name == "raw_data":
+        return Record(scaled(_channels(values), path), CHANNELS, path, meta)
+    if name == "beamformed_data":
+        if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[-1] not in (1, 2)):
+            raise ValueError(f"its beamformed_data is {'x'.join(map(str, values.shape))}")
+        pairs = values.ndim == 4 and values.shape[-1] == 2
+        values = values[..., 0] + 1j * values[..., 1] if pairs else values.reshape(values.shape[:3])
+        return Record(scaled(values, path)[None], IQ if pairs else RF, path, meta)
+    values = values if values.ndim == 3 else values[None] if values.ndim == 2 else None
+    if values is None:
+        raise ValueError(f"its {name} is {'x'.join(map(str, dataset.shape))}, not frames")
+    signal, dynamic_range, top = _brightness(name, scaled(values, path))
+    meta |= {"dynamic_range": dynamic_range, "top": top}
+    return Record(signal[None], BMODE, path, meta)
+
+
+def _channels(values: np.ndarray) -> np.ndarray:
+    """(1, transmits, samples, elements, 1 or 2) -> (transmits, elements, samples)."""
+    if values.ndim != 5 or values.shape[-1] not in (1, 2):
+        raise ValueError(f"its raw_data is {'x'.join(map(str, values.shape))}, not of five axes")
+    samples = values[0].astype(np.float32)
+    samples = samples[..., 0] + 1j * samples[..., 1] if samples.shape[-1] == 2 else samples[..., 0]
+    return samples.swapaxes(1, 2)
+
+
+def _brightness(name: str, values: torch.Tensor) -> tuple[torch.Tensor, float, float]:
+    """Brightness 0 to 1, the dynamic range in dB, and what stood for white."""
+    from ..operators.companding import companded, mu_of
+
+    if name == "envelope_data":
+        if values.min() < 0:
+            raise ValueError("its envelope_data is negative in places: it is no envelope")
+        top = float(values.max()) or 1.0
+        return companded(values / top, mu_of(RANGE)), RANGE, top
+    if values.min() >= 0:  # some files hold pictures of 0 to 255, or 0 to 1
+        top = 255.0 if values.max() > 1 else 1.0
+        return (values / top).clamp(0, 1), RANGE, top
+    top = float(values.max())
+    if top > 0:
+        raise ValueError(f"its {name} goes from {values.min():g} to {top:g}: neither dB nor grey")
+    dynamic_range = -float(values.min())
+    return 1 + values / dynamic_range, dynamic_range, 0.0
+
+
+def _values(record: Record, name: str) -> tuple[np.ndarray, str]:
+    """What `read` took for the record's signal, and its unit."""
+    from ..operators.companding import expanded, mu_of
+
+    signal = record.signal[0]
+    if record.kind == IQ:
+        return np.stack([signal.real.numpy(), signal.imag.numpy()], -1), "-"
+    if record.kind == RF:
+        return signal.numpy()[..., None], "-"
+    if record.kind != BMODE:
+        raise ValueError(f"zea's products are images or beamformed data, not {record.kind}")
+    top, dynamic_range = record.meta.get("top", 0.0), record.meta.get("dynamic_range", RANGE)
+    if name == "envelope_data":
+        return (expanded(signal, mu_of(dynamic_range)) * top).numpy(), "-"
+    if top:
+        return (signal * top).numpy(), "-"
+    return ((signal - 1) * dynamic_range).numpy(), "dB"
+
+
+def _scan(root: h5py.Group, file: h5py.File) -> dict[str, np.ndarray]:
+    """Numbers of the acquisition, from scan/ and probe/, of the event or of the whole file."""
+    found = {}
+    for holder in (file, root):
+        for group in ("probe", "scan"):
+            part = holder.get(group)
+            if isinstance(part, h5py.Group):
+                for name in SCAN:
+                    if isinstance(part.get(name), h5py.Dataset):
+                        found[name] = part[name][()]
+    return found
+
+
+def _copy_others(record: Record, made: h5py.File) -> None:
+    """All of the source but its data: scan, probe and attributes."""
+    with h5py.File(record.source, "r") as source:
+        event = source[record.meta["product"]].parent
+        while "data" not in event:
+            event = event.parent
+        for holder in (source, event):
+            for name in ("scan", "probe"):
+                if name in holder and name not in made:
+                    holder.copy(name, made)
+            for key, value in holder.attrs.items():
+                made.attrs[key] = value

@@ -1,0 +1,1 @@
+"""Forward operators of ultrasound, from channels to pixels on a screen."""

@@ -1,0 +1,39 @@
+"""What this package teaches restore: its table of contents."""
+
+from restore.plugins.hookspecs import hook
+
+FILES = {
+    "dicom": ("dicom", (".dcm", ".ima"), "frames and cines as DICOM, in any colour space"),
+    "mha": ("plus", (".mha", ".mhd"), "sequences of the Plus toolkit: brightness, RF, IQ"),
+    "hdf5": ("hdf5", (".h5", ".hdf5"), "zea and USBMD, PICMUS"),
+    "png": ("pictures", (".png",), "a frame as PNG"),
+}
+
+
+@hook
+def register_readers(register):
+    for name, (module, extensions, summary) in FILES.items():
+        target = f"restore_ultrasound.files.{module}:read_{name}"
+        register(f"us-{name}", target, summary=summary, extensions=extensions)
+
+
+@hook
+def register_writers(register):
+    for name, (module, extensions, summary) in FILES.items():
+        target = f"restore_ultrasound.files.{module}:write_{name}"
+        register(f"us-{name}", target, summary=summary, extensions=extensions)
+
+
+@hook
+def register_priors(register):
+    at = "restore_ultrasound.priors:"
+    summary = "companded envelopes, 0 to 1, any size: {}"
+    register("us-tissue", at + "tissue", summary=summary.format("tissue"), kind="ultrasound")
+    register("us-haze", at + "haze", summary=summary.format("haze alone"), kind="ultrasound")
+
+
+@hook
+def register_materials(register):
+    at = "restore_ultrasound.training:"
+    register("us-tissue", at + "tissue", summary="ultrasound frames, in their regions' sectors")
+    register("us-haze", at + "clutter", summary="simulated haze, and RF or IQ of haze alone")
