@@ -35,4 +35,3 @@ def from_grid(values: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(values.shape[-2:]) == tuple(size):
         return values
     return F.interpolate(values, size, mode="bilinear", align_corners=False)
-

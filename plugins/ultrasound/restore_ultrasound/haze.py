@@ -79,7 +79,9 @@ def reverberation(size: Sequence[int], generator: RANDOM) -> Tensor:
         wide = torch.exp(-(((across - middle) / spread) ** 4))
         for k in range(1, 1 + min(12, int(1 / first))):
             blur = width * math.sqrt(k)  # it travelled k times as far through tissue
-            total = total + decay ** (k - 1) * wide * torch.exp(-(((depth - k * layer) / blur) ** 2))
+            total = total + decay ** (k - 1) * wide * torch.exp(
+                -(((depth - k * layer) / blur) ** 2)
+            )
     return total / total.max()
 
 

@@ -63,12 +63,18 @@ def boxes(record: Record, region: str) -> list[Box]:
         raise ValueError(f"{record.source} tells no ultrasound regions; {asked}")
     shown = [r for r in regions if r.shows_tissue]
     if not shown:
-        raise ValueError(f"{record.source}: none of its {len(regions)} regions shows tissue; {asked}")
+        raise ValueError(
+            f"{record.source}: none of its {len(regions)} regions shows tissue; {asked}"
+        )
     found = []
     for r in shown:
         # the standard counts the last column in, some scanners the one after it
         right, bottom = min(r.right + 1, size[1]), min(r.bottom + 1, size[0])
-        if r.right > size[1] or r.bottom > size[0] or not (0 <= r.left < right and 0 <= r.top < bottom):
+        if (
+            r.right > size[1]
+            or r.bottom > size[0]
+            or not (0 <= r.left < right and 0 <= r.top < bottom)
+        ):
             raise ValueError(
                 f"{record.source}: its region {r.left},{r.top},{r.right},{r.bottom} does not lie in "
                 f"its frame of {size[1]}x{size[0]}; {asked}"

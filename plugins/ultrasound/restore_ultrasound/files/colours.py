@@ -66,7 +66,9 @@ class Raster:
             channels = {GREY: ..., RGB: np.s_[..., :3], YBR: np.s_[..., 0]}[self.space]
             part = made[i][channels].astype(np.int64)
             move = np.where(where, moved, 0)
-            made[i][channels] = np.clip(part + (move[..., None] if part.ndim == 3 else move), 0, self.top)
+            made[i][channels] = np.clip(
+                part + (move[..., None] if part.ndim == 3 else move), 0, self.top
+            )
         return replace(self, stored=made)
 
     def _entries(self, stored: np.ndarray) -> np.ndarray:

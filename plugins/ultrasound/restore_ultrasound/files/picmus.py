@@ -40,9 +40,11 @@ def read(file: h5py.File, path: Path) -> Record:
     if is_iq:
         values = values + 1j * imaginary.reshape(values.shape).astype(np.float32)
     number = {name: float(np.ravel(group[name][()])[0]) for name in NEEDED[1:3]}
-    carrier = float(np.ravel(group["modulation_frequency"][()])[0]) if (
-        "modulation_frequency" in group
-    ) else 0.0
+    carrier = (
+        float(np.ravel(group["modulation_frequency"][()])[0])
+        if ("modulation_frequency" in group)
+        else 0.0
+    )
     carrier = carrier or CARRIER
     angles = np.ravel(group["angles"][()]).astype(float)
     if values.ndim != 3 or len(angles) != len(values):

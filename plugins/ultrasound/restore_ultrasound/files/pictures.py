@@ -38,7 +38,9 @@ def read_png(path: str | Path) -> Record:
             stored = stored[..., 0] if image.mode == "LA" else stored
             raster = Raster(stored[None], RGB if "RGB" in image.mode else GREY)
         else:
-            raise ValueError(f"its pixels are of mode {image.mode}; grey, RGB and palettes are read")
+            raise ValueError(
+                f"its pixels are of mode {image.mode}; grey, RGB and palettes are read"
+            )
         return bmode(raster, path, format="png", picture=kept)
 
 
@@ -58,6 +60,8 @@ def write_png(record: Record, path: str | Path) -> None:
     image = Image.fromarray(stored, kept["mode"] if kept["mode"] == "P" else None)
     if kept["mode"] == "P":
         image.putpalette(kept["palette"])
-    notes = {k: kept["info"][k] for k in ("dpi", "icc_profile", "transparency") if k in kept["info"]}
+    notes = {
+        k: kept["info"][k] for k in ("dpi", "icc_profile", "transparency") if k in kept["info"]
+    }
     with naming(path), atomic_file(path) as file:
         image.save(file, "PNG", **notes)

@@ -30,7 +30,9 @@ class Demodulation(LinearOperator):
     per sample. Linear over the reals: Re<A x, z> = <x, A^H z>.
     """
 
-    def __init__(self, shape: tuple[int, int, int], carrier: float, bandwidth: float, step: int = 1):
+    def __init__(
+        self, shape: tuple[int, int, int], carrier: float, bandwidth: float, step: int = 1
+    ):
         if not 0 < carrier < 0.5 or not 0 < bandwidth <= 1:
             raise ValueError(
                 f"carrier and bandwidth are in cycles per sample, got {carrier} and {bandwidth}"
