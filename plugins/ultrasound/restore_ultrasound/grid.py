@@ -25,7 +25,7 @@ def grid_shape(size: tuple[int, int], side: int = SIDE) -> tuple[int, int]:
 
 
 def to_grid(frames: Tensor, side: int = SIDE) -> Tensor:
-    """(batch, channels, rows, columns) -> the means over the grid's cells, at most `side` a side."""
+    """Means over the grid's cells; (batch, channels, rows, columns), at most `side` a side."""
     shape = grid_shape(tuple(frames.shape[-2:]), side)
     return F.adaptive_avg_pool2d(frames, shape)
 

@@ -76,8 +76,8 @@ def boxes(record: Record, region: str) -> list[Box]:
             or not (0 <= r.left < right and 0 <= r.top < bottom)
         ):
             raise ValueError(
-                f"{record.source}: its region {r.left},{r.top},{r.right},{r.bottom} does not lie in "
-                f"its frame of {size[1]}x{size[0]}; {asked}"
+                f"{record.source}: its region {r.left},{r.top},{r.right},{r.bottom} does not lie "
+                f"in its frame of {size[1]}x{size[0]}; {asked}"
             )
         if min(right - r.left, bottom - r.top) >= LEAST:
             found.append(Box(r.top, bottom, r.left, right))

@@ -137,7 +137,7 @@ def test_brightness_moves_grey_pixels_and_leaves_coloured_ones(tmp_path):
 def test_a_broken_sequence_gets_one_line_that_names_it(tmp_path, write, words):
     path = tmp_path / "broken.mha"
     write(path)
-    with pytest.raises(ValueError, match="broken.mha") as caught:
+    with pytest.raises(ValueError, match=r"broken\.mha") as caught:
         read_mha(path)
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
@@ -157,6 +157,6 @@ def test_a_broken_sequence_gets_one_line_that_names_it(tmp_path, write, words):
 def test_a_broken_hdf5_gets_one_line_that_names_it(tmp_path, write, words):
     path = tmp_path / "broken.h5"
     write(path)
-    with pytest.raises(ValueError, match="broken.h5") as caught:
+    with pytest.raises(ValueError, match=r"broken\.h5") as caught:
         read_hdf5(path)
     assert words in str(caught.value) and "\n" not in str(caught.value)

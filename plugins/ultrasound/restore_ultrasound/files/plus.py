@@ -26,11 +26,11 @@ STATUS = "ImageStatus"
 
 
 def read_mha(path: str | Path) -> Record:
-    """A .mha or .mhd sequence, as bmode, rf or iq: (1, frames, depth, lines), far from the probe last.
+    """A .mha or .mhd sequence, as bmode, rf or iq: (1, frames, depth, lines).
 
-    Lines stand from the unmarked to the marked side, whatever the file's orientation. BRIGHTNESS is
-    divided by 255, RF and IQ by 32768. ValueError for what is no such sequence or is cut off, and
-    where the type is not told and the elements are no bytes.
+    Depth runs away from the probe and lines from the unmarked to the marked side, whatever the
+    file's orientation. BRIGHTNESS is divided by 255, RF and IQ by 32768. ValueError for what is no
+    such sequence or is cut off, and where the type is not told and the elements are no bytes.
     """
     path = Path(path)
     with naming(path):

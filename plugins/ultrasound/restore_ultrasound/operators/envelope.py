@@ -24,7 +24,7 @@ def analytic(rf: Tensor) -> Tensor:
 
 
 class Demodulation(LinearOperator):
-    """z = P (x exp(-2 pi i f k)) 2, decimated: radio frequency to IQ; (1, depth, lines), complex out.
+    """z = 2 P (x exp(-2 pi i f k)), decimated: radio frequency to IQ; (1, depth, lines) to complex.
 
     P keeps frequencies up to `bandwidth` / 2, by FFT along depth. carrier, bandwidth: in cycles
     per sample. Linear over the reals: Re<A x, z> = <x, A^H z>.
