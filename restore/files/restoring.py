@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from ..atomic import atomic_folder
+from ..errors import UsageError
 from ..measurement.measurement import Measurement
 from ..plugins.discovery import catalog
 from ..priors.prior import Prior
@@ -25,6 +26,7 @@ from .report import display, png
 from .report.facts import account, derivation, write_json
 from .report.page import write_report
 from .report.pictures import pictures
+from .sequence import restore_frames
 from .task import Record
 
 # (chains at once, step, total, {"sigma": ..., "chi_square": ...}), after every step
@@ -55,6 +57,8 @@ def restore_file(
     if problem.task.pose_with_prior is not None:
         problem = replace(problem, task=problem.task.pose_with_prior(problem.prior))
     problem = _begun(problem)
+    if problem.task.frames is not None:
+        return _restore_sequence(problem, settings, target, progress)
     problem, factor = _calibrated(problem, settings.sampling, progress)
     trace, watch = _watched(problem.task.measurement, progress)
     posterior = _sampled(problem, settings.sampling, watch, checkpoint)
@@ -67,11 +71,45 @@ def restore_file(
     if len(samples) > 1:
         std = sample_std([record.signal for record in samples])
         shown["std"] = replace(shown["mean"], signal=std, kind="std")
+    shown |= {name: make(posterior.mean) for name, make in problem.task.parts.items()}
     with atomic_folder(target) as folder:
         _write_records(folder, problem, shown, samples if settings.outputs.samples else [], facts)
         _write_arrays(folder, posterior, settings)
         write_json(folder / REPORT, {**facts, "trace": trace.rows})
         _write_page(folder, problem, posterior, shown, facts, trace)
+    return facts
+
+
+def _restore_sequence(
+    problem: Problem, settings: Settings, target: Path, progress: Progress | None
+) -> dict[str, Any]:
+    """Restore all frames into the folder `target`; gives the account of the one that is shown."""
+    frames = problem.task.frames
+    if settings.outputs.samples:
+        raise UsageError("samples of a sequence are not kept; restore a single frame for them")
+    traces: dict[int, Trace] = {}
+
+    def draw(k: int, init: Tensor | None, sigma_start: float | None) -> Posterior:
+        measurement = frames.measurement(k)
+        trace, watch = _watched(measurement, progress)
+        traces.update({k: trace} if k == frames.shown else {})
+        choice = replace(problem.task.sampler, init=init, sigma_start=sigma_start)
+        task = replace(problem.task, measurement=measurement, sampler=choice)
+        return _sampled(replace(problem, task=task), settings.sampling, watch, None)
+
+    with atomic_folder(target) as folder:
+        done = restore_frames(frames, draw, folder)
+        problem = replace(problem, task=problem.task.with_facts(done.facts))
+        samples = [problem.task.present(x) for x in done.posterior.samples]
+        shown, draws = _shown(problem, done.posterior, samples, settings.outputs.baseline)
+        output = target / f"restored{problem.format}"
+        facts = account(problem, settings, done.posterior, samples, shown, draws, output)
+        shown |= {name: make(done.posterior.mean) for name, make in problem.task.parts.items()}
+        shown["cine"] = shown["mean"].with_signal(done.strip)
+        _write_records(folder, problem, done.records, [], facts)
+        trace = traces[frames.shown]
+        write_json(folder / REPORT, {**facts, "trace": trace.rows})
+        _write_page(folder, problem, done.posterior, shown, facts, trace)
     return facts
 
 
@@ -199,7 +237,7 @@ def _write_records(
 ) -> None:
     """Write the mean in its format; with it the baseline, and the std where the format can."""
     write = catalog().load("writers", problem.writer.name)
-    named = {"restored": shown["mean"]}
+    named = {"restored": shown["mean"], **{name: shown[name] for name in problem.task.parts}}
     if "baseline" in shown:
         named["baseline"] = shown["baseline"]
     if problem.writer.facts.get("std"):

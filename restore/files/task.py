@@ -53,6 +53,22 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Frames:
+    """A sequence: problems of one kind, of which a task is the one that its report shows.
+
+    Records of a single frame are (channels, 1, *size), of the whole (channels, count, *size).
+    """
+
+    count: int
+    shown: int  # the number of the task's own frame
+    whole: Record  # the measured file; what is restored is a record like it
+    measurement: Callable[[int], Measurement]
+    present: Callable[[int, Tensor], Record]  # one signal of a frame -> that frame alone
+    parts: Mapping[str, Callable[[int, Tensor], Record]] = field(default_factory=dict)
+    sigma_start: float | None = None  # noise for the frame before to begin from; None: from noise
+
+
+@dataclass(frozen=True)
 class Task:
     """A measurement to restore, with the prior that suits it and the way back to a file."""
 
@@ -66,6 +82,9 @@ class Task:
     )
     pose_with_prior: Callable[[Prior], "Task"] | None = None  # what cannot be posed without a prior
     comparison: Comparison = Comparison()
+    # further records of a signal, written and shown beside the restored one: what was taken out
+    parts: Mapping[str, Callable[[Tensor], Record]] = field(default_factory=dict)
+    frames: Frames | None = None  # the sequence that the task is one frame of
     facts: Mapping[str, Any] = field(default_factory=dict)  # for the report: what was inferred
     format: str | None = None  # the extension of what is written; None: the input's
 

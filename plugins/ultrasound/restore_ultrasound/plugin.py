@@ -25,6 +25,20 @@ def register_writers(register):
 
 
 @hook
+def register_metrics(register):
+    at = "restore_ultrasound.metrics:"
+    register("psnr[display]", at + "psnr", summary="PSNR in dB of brightness", better="higher")
+    summary = "Kolmogorov-Smirnov distance of brightness"
+    register("ks[display]", at + "ks", summary=summary, better="lower")
+
+
+@hook
+def register_recipes(register):
+    at = "restore_ultrasound.recipes."
+    register("dehaze", at + "dehaze:dehaze", summary="haze out of ultrasound frames and cines")
+
+
+@hook
 def register_priors(register):
     at = "restore_ultrasound.priors:"
     summary = "companded envelopes, 0 to 1, any size: {}"

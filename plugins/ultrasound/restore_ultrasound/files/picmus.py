@@ -59,5 +59,5 @@ def read(file: h5py.File, path: Path) -> Record:
         "center_frequency": carrier,
         "demodulation_frequency": carrier if is_iq else 0.0,
     }
-    meta = {"format": "picmus", "product": GROUP, "scan": scan, "regions": None, "seconds": None}
+    meta = {"format": "picmus", "scan": scan, "regions": None, "seconds": None}
     return Record(scaled(values, path), CHANNELS, path, meta)

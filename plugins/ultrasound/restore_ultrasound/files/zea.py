@@ -43,17 +43,16 @@ def read(file: h5py.File, path: Path) -> Record:
                 continue
             if not dataset.size:
                 raise ValueError(f"its {name} holds no frames")
-            meta = {"format": "zea", "product": dataset.name, "scan": _scan(root, file)}
+            meta = {"format": "zea", "product": name, "dataset": dataset.name}
+            meta["scan"] = _scan(root, file)
             meta |= {"seconds": None, "regions": None, "polar": name != "image_sc"}
             return _record(name, dataset, path, meta)
     raise ValueError(f"it holds none of {', '.join(PRODUCTS)}")
 
 
 def write(record: Record, path: Path) -> None:
-    """The record as zea's product of its kind: what it was read as, or image of channels."""
-    product = record.meta.get("product", "data/image")
-    name = "image" if product.endswith(("raw_data", "US_DATASET0000")) else Path(product).name
-    name = Path(product).parent.name if name == "values" else name
+    """The record as the product in meta["product"], else as image; scan and probe of a zea file."""
+    name = record.meta.get("product", "image")
     values, unit = _values(record, name)
     with atomic_path(path) as partial, h5py.File(partial, "w") as made:
         dataset = made.create_dataset(f"data/{name}", data=values, compression="gzip")
@@ -170,7 +169,7 @@ def _scan(root: h5py.Group, file: h5py.File) -> dict[str, np.ndarray]:
 def _copy_others(record: Record, made: h5py.File) -> None:
     """All of the source but its data: scan, probe and attributes."""
     with h5py.File(record.source, "r") as source:
-        event = source[record.meta["product"]].parent
+        event = source[record.meta["dataset"]].parent
         while "data" not in event:
             event = event.parent
         for holder in (source, event):

@@ -66,7 +66,7 @@ class DelayAndSum(LinearOperator):
                     taps
                     * torch.polar(torch.ones_like(time), 2 * math.pi * carrier * time)[..., None]
                 )
-            self.weights.append(taps)
+            self.weights.append(taps.to(torch.complex64 if carrier else torch.float32))
             self.places.append((first.long() + row)[..., None] + torch.arange(2))
 
     def _forward(self, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Mu-law companding of envelopes and of signed radio-frequency signals, and log compression.
 
 C(e) = sign(e) ln(1 + mu |e|) / ln(1 + mu), e from -1 to 1 (ITU-T G.711; for ultrasound Stevens et
-al., IEEE TMI 2024, arXiv:2309.10413). A picture in brightness mode that shows a dynamic range of R
+al., IEEE TMI 2024, arXiv:2307.11204). A picture in brightness mode that shows a dynamic range of R
 decibels is the companding of its envelope with mu = 10^(R / 20) - 1: up to the floor, which is
 taken for black, that is log compression, 1 + 20 log10(e) / R.
 """

@@ -34,7 +34,7 @@ def next_line(particles: Tensor, mask: Tensor, std: float) -> int:
 
     particles: (samples, channels, depth, lines). A line's measurement is taken for a mixture of
     Gaussians of width std about the samples; its entropy is bounded through the pairs' distances,
-    -mean_i log mean_j exp(-|x_i - x_j|^2 / 4 std^2) (van de Camp et al. 2024, active diffusion
+    -mean_i log mean_j exp(-|x_i - x_j|^2 / 4 std^2) (Nolan et al. 2024, active diffusion
     subsampling, arXiv:2406.14388; Kolchinsky & Tracey 2017 for the bound). ValueError where all
     are taken.
     """
