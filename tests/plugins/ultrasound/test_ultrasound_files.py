@@ -1,4 +1,4 @@
-"""Readers of Plus, zea, PICMUS and PNG, and the way back: what is stored stays, what is broken is told."""
+"""Readers of Plus, zea, PICMUS and PNG, and the way back: what is stored stays."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,8 @@ def test_depth_runs_down_and_lines_to_the_marked_side(tmp_path, letters):
     "kind, stored, samples",
     [
         ("RF_REAL", lambda i, q: i, lambda i, q: i),
-        ("RF_IQ_LINE", lambda i, q: np.stack([i, q], -1).reshape(2, 5, 18), lambda i, q: i + 1j * q),
+        ("RF_IQ_LINE", lambda i, q: np.stack([i, q], -1).reshape(2, 5, 18),
+         lambda i, q: i + 1j * q),
         ("RF_I_LINE_Q_LINE", lambda i, q: np.stack([i, q], 2).reshape(2, 10, 9),
          lambda i, q: i + 1j * q),
     ],

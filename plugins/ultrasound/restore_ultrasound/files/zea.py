@@ -32,8 +32,8 @@ def read(file: h5py.File, path: Path) -> Record:
     """The first event's product that stands first in `PRODUCTS`; frames along axis 1.
 
     beamformed_data: rf (1, frames, z, x), of two channels iq. envelope_data, image, image_sc:
-    bmode, brightness 0 to 1; of decibels (dB + range) / range, the range in meta["dynamic_range"], of an
-    envelope 1 at its maximum, companded for 60 dB. raw_data: channels (transmits, elements,
+    bmode, brightness 0 to 1; of decibels (dB + range) / range, with meta["dynamic_range"] in dB; of
+    an envelope 1 at its maximum, companded for 60 dB. raw_data: channels (transmits, elements,
     samples) of the first frame.
     """
     for root in _roots(file):

@@ -1,7 +1,7 @@
 """Delay and sum of plane waves: what the elements of a probe heard becomes an image.
 
-Montaldo et al., UFFC 2009: a wave that leaves at angle a reaches (z, x) after (z cos a + x sin a)/c,
-its echo the element at x_e after ((z^2 + (x - x_e)^2)^1/2)/c more.
+Montaldo et al., UFFC 2009: a wave that leaves at angle a reaches (z, x) after
+(z cos a + x sin a) / c, its echo the element at x_e after (z^2 + (x - x_e)^2)^1/2 / c more.
 """
 
 import math
@@ -17,15 +17,16 @@ APERTURE = 1.75  # f-number: depth over the width of the elements that listen to
 
 
 class DelayAndSum(LinearOperator):
-    """b(z, x) = sum over transmits and elements of a_e s_te(t(z, x)); channels to (1, depth, lines).
+    """b(z, x) = sum over transmits and elements of a_e s_te(t(z, x)), an image (1, depth, lines).
 
-    Linear between samples; for IQ, b is rotated by exp(2 pi i f t), which undoes what demodulation
-    did to a delay. a_e is a Hann window over an aperture of depth / f-number, of sum 1; every
-    transmit counts as much. Places and weights are computed once, for all elements together.
+    in_shape is (transmits, elements, samples). Linear between samples; for IQ, b is rotated by
+    exp(2 pi i f t), which undoes what demodulation did to a delay. a_e is a Hann window over an
+    aperture of depth / f-number, of sum 1; every transmit counts as much. Places and weights are
+    computed once, for all elements together.
 
     angles: (transmits,) rad. elements: (elements,) m, across. depths, lines: m, of the image.
     start: s from the wave's passing the middle of the probe to the first sample, (transmits,).
-    carrier: Hz that was demodulated, 0 of radio frequency. in_shape: (transmits, elements, samples).
+    carrier: Hz that was demodulated, 0 of radio frequency.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The point spread of a beam: an axial pulse times a lateral profile, the same or changing in depth."""
+"""The point spread of a beam: an axial pulse times a lateral profile, in depth alike or not."""
 
 import math
 from collections.abc import Sequence

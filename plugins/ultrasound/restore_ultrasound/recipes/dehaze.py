@@ -19,7 +19,7 @@ from ..haze import haze as simulated_haze
 from ..haze import hazy
 from ..operators.companding import RANGE, HazeSum, companded, expanded, mu_of
 
-STEPS = 20
+STEPS = 12  # of Heun's method, two calls each: Euler's steps leave samples 15 % too narrow
 NOISE = 0.04  # of brightness: what interference of tissue and haze does to the sum of their powers
 LEVEL = -18.0  # dB of simulated haze at its loudest
 
@@ -71,7 +71,7 @@ def solve_dehaze(
     return Task(
         measurement(middle),
         "us-tissue",
-        SamplerChoice("tmpd", STEPS),
+        SamplerChoice("tmpd", STEPS, {"integrator": "heun"}),
         lambda signal: without(middle, signal),
         adapt_prior=with_haze(haze),
         comparison=_comparison(seen, middle),
