@@ -50,6 +50,19 @@ class Echoes:
     def size(self) -> tuple[int, int]:
         return self.box.bottom - self.box.top, self.box.right - self.box.left
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """What a report says of them."""
+        found: dict[str, object] = {
+            "mu of the companding": round(self.mu, 1),
+            "box of the echoes": str(self.box),
+            "grid": "x".join(map(str, self.grid(0).shape[1:])),
+        }
+        seconds = self.record.meta.get("seconds")
+        if seconds and len(seconds) > 1 and seconds[-1] > 0:
+            found["frames a second"] = round((len(seconds) - 1) / seconds[-1], 2)
+        return found
+
     def brightness(self, k: int) -> Tensor:
         """Frame k in its box, 0 to 1; (rows, columns)."""
         if self.record.kind == BMODE:
@@ -70,6 +83,17 @@ class Echoes:
     def removed(self, k: int, removed: Tensor) -> Record:
         """What `without` takes away from frame k, in the same place; outside the box the frame."""
         return self._frame(k, removed, lambda before, after: before - after)
+
+    def filled(self, k: int, values: Tensor, missing: Tensor) -> Record:
+        """Frame k alone, of frames as displayed, with values of the grid where columns are missing.
+
+        values: (1, rows, columns) of the grid. missing: bool, (columns,) of the box.
+        """
+        signal = self.record.signal[:, k : k + 1].clone()
+        whole = from_grid(values[None], self.size)[0, 0].clamp(0, 1)
+        place = (0, 0, *self.box.slices)
+        signal[place] = torch.where(missing, whole, signal[place])
+        return self.record.with_signal(signal)
 
     def view(self, record: Record) -> dict[str, Tensor]:
         """A record like this one's as a picture, its middle frame; (1, rows, columns), 0 to 1."""

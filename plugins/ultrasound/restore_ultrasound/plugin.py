@@ -36,6 +36,10 @@ def register_metrics(register):
 def register_recipes(register):
     at = "restore_ultrasound.recipes."
     register("dehaze", at + "dehaze:dehaze", summary="haze out of ultrasound frames and cines")
+    register("us-lines", at + "lines:lines", summary="scan lines that were not taken")
+    summary = "the width of the beam out of ultrasound"
+    register("us-deconvolve", at + "deconvolve:deconvolve", summary=summary)
+    register("us-despeckle", at + "despeckle:despeckle", summary="speckle by its own law")
 
 
 @hook

@@ -14,7 +14,6 @@ from restore_ultrasound.files.hdf5 import read_hdf5
 from restore_ultrasound.files.plus import read_mha
 from restore_ultrasound.haze import compounded, haze, hazy
 from restore_ultrasound.operators.companding import HazeSum, companded, mu_of
-from restore_ultrasound.recipes.dehaze import dehaze
 from ultrasound_samples import picmus, plus, zea
 
 import restore

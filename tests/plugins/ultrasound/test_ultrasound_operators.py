@@ -8,6 +8,7 @@ from restore_ultrasound.operators.beamforming import DelayAndSum
 from restore_ultrasound.operators.companding import (
     Companding,
     HazeSum,
+    Intensity,
     companded,
     expanded,
     log_compressed,
@@ -64,7 +65,9 @@ def test_delay_and_sum_of_iq_has_its_adjoint():
 
 
 @pytest.mark.parametrize(
-    "operator", [Companding((1, 5, 4)), HazeSum((5, 4)), Envelope((5, 4))], ids=repr
+    "operator",
+    [Companding((1, 5, 4)), HazeSum((5, 4)), Envelope((5, 4)), Intensity((1, 5, 4))],
+    ids=repr,
 )
 def test_every_curved_operator_has_its_derivative(operator):
     x = torch.rand(3, *operator.in_shape, dtype=torch.float64) - 0.3

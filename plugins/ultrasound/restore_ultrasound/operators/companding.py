@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from restore.measurement.operator import Operator
+from restore.measurement.operator import LinearOperator, Operator
 
 RANGE = 60.0  # dB that a display shows where nothing tells
 
@@ -88,6 +88,37 @@ class HazeSum(Operator):
         total = (linear.square().sum(1, keepdim=True) + TINY).sqrt()
         inner = (1 + self.mu * linear.abs()) / (1 + self.mu * total)  # C'(total) / C'(part)
         return v * linear / total * inner
+
+
+class Intensity(Operator):
+    """y = C^-1(x)^2 of each value: the power behind a companded envelope; (*shape) to (*shape)."""
+
+    def __init__(self, shape: tuple[int, ...], mu: float = mu_of(RANGE)):
+        super().__init__(shape, shape)
+        self.mu = float(mu)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return expanded(x, self.mu).square() + TINY
+
+    def vjp(self, x: Tensor, v: Tensor) -> Tensor:
+        slope = math.log1p(self.mu) * (1 / self.mu + expanded(x, self.mu).abs())
+        return 2 * v * expanded(x, self.mu) * slope
+
+
+class PowerBlur(Operator):
+    """y = C((B C^-1(x)^2)^1/2): a blur B of powers, seen companded.
+
+    Echoes of neighbouring scatterers meet with random phases: in the mean their powers add up, each
+    spread by the squared profile of beam and pulse. blur: B, whose weights are not negative.
+    """
+
+    def __init__(self, blur: LinearOperator, mu: float = mu_of(RANGE)):
+        super().__init__(blur.in_shape, blur.out_shape)
+        self.blur, self.mu = blur, float(mu)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        power = self.blur(expanded(x, self.mu).square())
+        return companded((power.clamp_min(0) + TINY).sqrt(), self.mu)
 
 
 TINY = 1e-14  # under the root: 140 dB below the brightest echo, where its slope would be undefined

@@ -1,11 +1,12 @@
 """dehaze: haze out of frames and cines, by two priors that share what was measured."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from restore.files.task import Comparison, Frames, Recipe, Record, SamplerChoice, Task
+from restore.files.task import Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.priors.combined.joint import joint
@@ -18,6 +19,7 @@ from ..grid import SIDE
 from ..haze import haze as simulated_haze
 from ..haze import hazy
 from ..operators.companding import RANGE, HazeSum, companded, expanded, mu_of
+from .posing import Posed, checked_noise, checked_warm
 
 STEPS = 12  # of Heun's method, two calls each: Euler's steps leave samples 15 % too narrow
 NOISE = 0.04  # of brightness: what interference of tissue and haze does to the sum of their powers
@@ -47,39 +49,21 @@ def solve_dehaze(
     """
     if not 0 <= strength <= 2:
         raise ValueError(f"the strength is a share of the haze, 0 to 2, got {strength}")
-    if not 0 <= warm <= 3:
-        raise ValueError(f"the noise of a warm start is in brightness, 0 to 3, got {warm}")
-    noise = NOISE if noise is None else noise
-    if noise <= 0:
-        raise ValueError("the noise of a measurement must be positive")
+    noise = checked_noise(noise, NOISE)
     seen = echoes(record, region, side)
-    middle = seen.count // 2
 
     def measurement(k: int) -> Measurement:
         y = seen.grid(k)
         return Measurement(y, HazeSum(tuple(y.shape[1:]), seen.mu), Gaussian(noise))
 
-    def without(k: int, signal: Tensor) -> Record:
-        return seen.without(k, strength * haze_of(seen, k, signal))
+    def removed(k: int, signal: Tensor) -> Tensor:
+        return strength * (seen.grid(k) - signal[:1]).clamp_min(0)
 
-    def removed(k: int, signal: Tensor) -> Record:
-        return seen.removed(k, strength * haze_of(seen, k, signal))
-
-    frames = Frames(
-        seen.count, middle, seen.record, measurement, without, {"removed": removed}, warm or None
-    )
-    return Task(
-        measurement(middle),
-        "us-tissue",
-        SamplerChoice("tmpd", STEPS, {"integrator": "heun"}),
-        lambda signal: without(middle, signal),
-        adapt_prior=with_haze(haze),
-        comparison=_comparison(seen, middle),
-        parts={"removed": lambda signal: removed(middle, signal)},
-        frames=frames if seen.count > 1 else None,
-        facts=_facts(seen, strength, noise),
-        format=".h5" if record.kind != seen.record.kind else None,
-    )
+    sampler = SamplerChoice("tmpd", STEPS, {"integrator": "heun"})
+    posed = Posed(seen, measurement, removed, sampler, checked_warm(warm), "removed")
+    facts = {"strength": strength, "noise of brightness": noise}
+    task = posed.task(_baselines(seen), facts, record.kind)
+    return replace(task, adapt_prior=with_haze(haze))
 
 
 def with_haze(name: str) -> Callable[[Prior], Prior]:
@@ -93,14 +77,9 @@ def with_haze(name: str) -> Callable[[Prior], Prior]:
     return adapt
 
 
-def haze_of(seen: Echoes, k: int, signal: Tensor) -> Tensor:
-    """What brightness loses where tissue alone is left, (1, rows, columns); never negative."""
-    return (seen.grid(k) - signal[:1]).clamp_min(0)
-
-
-def _comparison(seen: Echoes, k: int) -> Comparison:
-    frame = seen.record.with_signal(seen.record.signal[:, k : k + 1])
-    y = seen.grid(k)
+def _baselines(seen: Echoes) -> dict[str, Callable[[], Tensor]]:
+    """Classical answers of the middle frame, and what they leave, as signals of both priors."""
+    y = seen.grid(seen.count // 2)
 
     def answer(baseline: Callable[[Tensor], Tensor]) -> Callable[[], Tensor]:
         def of_frame() -> Tensor:
@@ -109,25 +88,7 @@ def _comparison(seen: Echoes, k: int) -> Comparison:
 
         return of_frame
 
-    return Comparison(
-        input_shown=frame,
-        baselines={name: answer(baseline) for name, baseline in BASELINES.items()},
-        views=None if seen.record.kind == BMODE else seen.view,
-    )
-
-
-def _facts(seen: Echoes, strength: float, noise: float) -> Mapping[str, object]:
-    facts = {
-        "strength": strength,
-        "noise of brightness": noise,
-        "mu of the companding": round(seen.mu, 1),
-        "box of the echoes": str(seen.box),
-        "grid": "x".join(map(str, seen.grid(0).shape[1:])),
-    }
-    seconds = seen.record.meta.get("seconds")
-    if seconds and len(seconds) > 1 and seconds[-1] > 0:
-        facts["frames a second"] = round((len(seconds) - 1) / seconds[-1], 2)
-    return facts
+    return {name: answer(baseline) for name, baseline in BASELINES.items()}
 
 
 def simulate_dehaze(
