@@ -36,6 +36,7 @@ class Echoes:
     box: Box  # that all echoes lie in
     mu: float
     side: int  # pixels of the grid at most
+    whole: bool = False  # all of the box is echoes, black or not
 
     @property
     def count(self) -> int:
@@ -119,7 +120,7 @@ class Echoes:
     @cached_property
     def inside(self) -> Tensor:
         """Where echoes may be, bool, of the box's size."""
-        if self.record.kind != BMODE:
+        if self.record.kind != BMODE or self.whole:
             return torch.ones(self.size, dtype=torch.bool)
         brightest = self.record.signal[0, 0]
         for frame in self.record.signal[0, 1:]:
@@ -143,11 +144,11 @@ class Echoes:
         return _power(part, self.record.kind)[0, 0].sqrt()[self.box.slices]
 
 
-def echoes(record: Record, region: str, side: int, dynamic_range: float | None = None) -> Echoes:
+def echoes(record: Record, region: str, side: int, *, whole: bool = False) -> Echoes:
     """A record's frames for the priors; channels are beamformed first.
 
-    region: "" for what the file tells, all, or x0,y0,x1,y1. dynamic_range: dB of the display, where
-    the file does not tell. ValueError for records that are no ultrasound, or hold nothing.
+    region: "" for what the file tells, all, or x0,y0,x1,y1. whole: take black parts of it for
+    echoes, too. ValueError for records that are no ultrasound, or hold nothing.
     """
     if record.kind == CHANNELS:
         record = beamformed(record)
@@ -162,7 +163,7 @@ def echoes(record: Record, region: str, side: int, dynamic_range: float | None =
     else:
         box = Box(0, record.signal.shape[2], 0, record.signal.shape[3])
     told = record.meta.get("dynamic_range")
-    made = Echoes(record, box, mu_of(dynamic_range or told or RANGE), side)
+    made = Echoes(record, box, mu_of(told or RANGE), side, whole)
     if not made.inside.any() or not any(bool(made.grid(k).any()) for k in range(made.count)):
         raise ValueError(f"{record.source} is black in {made.box}: there are no echoes in it")
     return made

@@ -71,7 +71,7 @@ def solve_lines(
     noise = checked_noise(noise, NOISE)
     if record.kind != BMODE:
         raise ValueError(f"{record.source} holds {record.kind}; us-lines takes frames as displayed")
-    seen = echoes(record, region, side)
+    seen = echoes(record, region, side, whole=True)
     count = seen.grid(0).shape[-1]
     if count != seen.size[1]:
         raise ValueError(f"{record.source} has {seen.size[1]} lines; give --side {seen.size[1]}")
