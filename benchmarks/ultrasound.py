@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from restore_ultrasound import baselines
+from restore_ultrasound.echoes.grid import to_grid
 from restore_ultrasound.files.frames import BMODE
 from restore_ultrasound.files.pictures import read_png
-from restore_ultrasound.grid import to_grid
 from restore_ultrasound.haze import haze, hazy
 from restore_ultrasound.metrics import gcnr, ks, psnr
 from restore_ultrasound.operators.companding import RANGE, companded, expanded, mu_of

@@ -8,8 +8,8 @@ from pathlib import Path
 from restore.files.by_extension import read
 from restore.plugins.discovery import catalog
 
-from .echoes import echoes
-from .grid import SIDE
+from .echoes.echoes import echoes
+from .echoes.grid import SIDE
 from .metrics import contrast, regions_of
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .echoes.sector import box_of
 from .operators.companding import RANGE, expanded, mu_of
-from .sector import box_of
 
 BINS = 256
 

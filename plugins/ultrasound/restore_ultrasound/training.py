@@ -1,7 +1,7 @@
 """What the two priors of ultrasound are trained on: frames of tissue, and haze alone.
 
 Both are companded envelopes from 0 to 1, which is what a display of 60 dB shows
-(`operators.companding`), on grids of at most 256 pixels a side (`grid`), as the recipes ask for.
+(`operators.companding`), on grids of at most 256 pixels a side (`echoes.grid`), as recipes ask for.
 They are scan-converted where the files are, and of lines where these hold lines.
 """
 
@@ -14,11 +14,11 @@ from torch import Tensor
 from restore.files.task import Record
 from restore.networks.material import Material
 
+from .echoes.grid import SIDE, to_grid
+from .echoes.sector import boxes, sector
 from .files.frames import BMODE, CHANNELS, IQ, RF
-from .grid import SIDE, to_grid
 from .haze import compounded, haze
 from .operators.companding import RANGE, companded, expanded, mu_of
-from .sector import boxes, sector
 
 MOST = 24  # frames of one cine: neighbours are alike
 DARK = 0.01  # mean brightness of a frame that shows nothing

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
-from restore_ultrasound.echoes import beamformed, echoes
+from restore_ultrasound.echoes.echoes import beamformed, echoes
 from restore_ultrasound.files.hdf5 import read_hdf5
 from restore_ultrasound.files.plus import read_mha
 from restore_ultrasound.haze import compounded, haze, hazy

@@ -6,8 +6,8 @@ import torch
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.pixels import apply_color_lut, pixel_array
+from restore_ultrasound.echoes.sector import boxes
 from restore_ultrasound.files.dicom import read_dicom, write_dicom
-from restore_ultrasound.sector import boxes
 
 # each ships with pydicom: nothing is downloaded
 NAMES = (

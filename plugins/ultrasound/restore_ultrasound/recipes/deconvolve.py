@@ -7,8 +7,8 @@ from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.measurement.operator import LinearOperator
 
-from ..echoes import echoes
-from ..grid import SIDE
+from ..echoes.echoes import echoes
+from ..echoes.grid import SIDE
 from ..operators.companding import PowerBlur
 from ..operators.point_spread import DepthVarying, beam, point_spread
 from .posing import Posed, checked_noise, checked_warm

@@ -13,9 +13,9 @@ from restore.priors.combined.joint import joint
 from restore.priors.prior import Prior
 
 from ..baselines import BASELINES
-from ..echoes import Echoes, echoes
+from ..echoes.echoes import Echoes, echoes
+from ..echoes.grid import SIDE
 from ..files.frames import BMODE
-from ..grid import SIDE
 from ..haze import haze as simulated_haze
 from ..haze import hazy
 from ..operators.companding import RANGE, HazeSum, companded, expanded, mu_of

@@ -5,8 +5,8 @@ from restore.measurement.measurement import Measurement
 from restore.measurement.not_gaussian import Speckle
 
 from ..baselines import BASELINES
-from ..echoes import echoes
-from ..grid import SIDE
+from ..echoes.echoes import echoes
+from ..echoes.grid import SIDE
 from ..operators.companding import Intensity, expanded
 from .posing import Posed, checked_warm
 

@@ -16,9 +16,9 @@ from restore.measurement.noise import Gaussian
 from restore.priors.prior import Prior
 from restore.sampling.by_name import sample
 
-from ..echoes import Echoes, echoes
+from ..echoes.echoes import Echoes, echoes
+from ..echoes.grid import SIDE
 from ..files.frames import BMODE
-from ..grid import SIDE
 from ..operators.lines import EQUISPACED, RANDOM, line_mask, next_line, taken_lines
 from .posing import TISSUE, checked_noise, checked_warm
 

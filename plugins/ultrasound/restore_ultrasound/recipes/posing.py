@@ -8,7 +8,7 @@ from torch import Tensor
 from restore.files.task import Comparison, Frames, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 
-from ..echoes import Echoes
+from ..echoes.echoes import Echoes
 from ..files.frames import BMODE
 
 TISSUE = "us-tissue"

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from restore.files.task import Record
 
-from .files.frames import BMODE, CHANNELS, IQ, RF
+from ..files.frames import BMODE, CHANNELS, IQ, RF
+from ..operators.beamforming import chosen_transmits, plane_waves
+from ..operators.companding import RANGE, companded, expanded, mu_of
+from ..operators.envelope import analytic
 from .grid import from_grid, to_grid
-from .operators.beamforming import chosen_transmits, plane_waves
-from .operators.companding import RANGE, companded, expanded, mu_of
-from .operators.envelope import analytic
 from .sector import Box, boxes, sector
 
 WHITE = 0.999  # quantile of an RF or IQ envelope that is taken for white
