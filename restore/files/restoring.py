@@ -24,8 +24,8 @@ from .problem import Problem, Sampling, Settings, pose
 from .report import display, png
 from .report.facts import account, derivation, write_json
 from .report.page import write_report
-from .report.pictures import pictures
-from .task import Record
+from .report.pictures import pictures, records_of
+from .task import Record, Sound
 
 # (chains at once, step, total, {"sigma": ..., "chi_square": ...}), after every step
 Progress = Callable[[int, int, int, Mapping[str, Any]], None]
@@ -55,9 +55,10 @@ def restore_file(
     if problem.task.pose_with_prior is not None:
         problem = replace(problem, task=problem.task.pose_with_prior(problem.prior))
     problem = _begun(problem)
-    problem, factor = _calibrated(problem, settings.sampling, progress)
+    sampling = settings.sampling.on(problem.task.sampler)
+    problem, factor = _calibrated(problem, sampling, progress)
     trace, watch = _watched(problem.task.measurement, progress)
-    posterior = _sampled(problem, settings.sampling, watch, checkpoint)
+    posterior = _sampled(problem, sampling, watch, checkpoint)
     if factor is not None:
         posterior = posterior.widened(factor)
     samples = [problem.task.present(x) for x in posterior.samples]
@@ -71,7 +72,7 @@ def restore_file(
         _write_records(folder, problem, shown, samples if settings.outputs.samples else [], facts)
         _write_arrays(folder, posterior, settings)
         write_json(folder / REPORT, {**facts, "trace": trace.rows})
-        _write_page(folder, problem, posterior, shown, facts, trace)
+        _write_page(folder, problem, posterior, shown, samples, facts, trace)
     return facts
 
 
@@ -131,8 +132,7 @@ def _watched(measurement: Measurement, progress: Progress | None) -> tuple[Trace
 def _sampled(
     problem: Problem, asked: Sampling, watch: list[Watcher], checkpoint: Path | None
 ) -> Posterior:
-    choice = problem.task.sampler
-    steps = choice.steps if asked.steps is None else asked.steps
+    choice, steps = problem.task.sampler, asked.steps
     own = choice.schedule if problem.sampler.name == choice.name else None
     return by_name.sample(
         problem.task.measurement,
@@ -219,15 +219,16 @@ def _write_page(
     problem: Problem,
     posterior: Posterior,
     shown: Mapping[str, Record],
+    samples: Sequence[Record],
     facts: Mapping[str, Any],
     trace: Trace,
 ) -> None:
     """report.html, for signals that can be seen."""
     names = {"mean": "restored"}
-    records = {names.get(name, name): record for name, record in shown.items()}
+    records = records_of(problem, {names.get(name, name): r for name, r in shown.items()})
     measurement = problem.task.measurement
     residual = measurement.residual(posterior.mean[None]) * measurement.measured_mask
-    seen = pictures(problem, records, residual[0])
+    seen = pictures(problem, records, samples, residual[0])
     if "input" not in seen or "restored" not in seen:
         return
     write_report(
@@ -238,4 +239,13 @@ def _write_page(
         trace=trace.rows,
         command=facts["provenance"]["command"],
         metrics=facts["metrics"] if problem.reference is not None else None,
+        sounds=_sounds(problem, records),
     )
+
+
+def _sounds(problem: Problem, records: Mapping[str, Record]) -> dict[str, Sound]:
+    """What can be listened to, by name; none where the recipe's signals are no sounds."""
+    sound = problem.task.comparison.sound
+    if sound is None:
+        return {}
+    return {name: sound(record) for name, record in records.items() if record.kind != "std"}

@@ -28,11 +28,22 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Sound:
+    """A recording, or a part of it, as a browser plays it."""
+
+    data: bytes
+    type: str  # "audio/flac"
+    words: str = ""  # what part it is
+
+
+@dataclass(frozen=True)
 class SamplerChoice:
     """A registered sampler, and how it is to run on the task."""
 
     name: str  # the user may name another, which then runs with its own options and schedule
     steps: int = 50
+    steps_alone: int | None = None  # of a single chain, where that is to be the mean; None: steps
+    chains: int = 8  # where the user asks for no number of them
     options: Mapping[str, Any] = field(default_factory=dict)  # its keyword arguments
     schedule: Callable[[int], Tensor] | None = None  # steps -> noise levels; None: the sampler's
     candidate_options: Sequence[Mapping[str, Any]] = ()  # the held-out split tells the best of them
@@ -50,6 +61,9 @@ class Comparison:
     noisy_reference: Callable[[Tensor, Generator], Record] | None = None
     baselines: Mapping[str, Callable[[], Tensor]] = field(default_factory=dict)  # classical answers
     views: Callable[[Record], Mapping[str, Tensor]] | None = None  # (channels, y, x), 0 to 1 each
+    # (the records by name, the samples) -> more pictures; "difference" is signed, "std" in colour
+    further: Callable[[Mapping[str, Record], Sequence[Record]], Mapping[str, Tensor]] | None = None
+    sound: Callable[[Record], Sound] | None = None  # what a player on the page plays of a record
 
 
 @dataclass(frozen=True)
