@@ -38,7 +38,7 @@ def register_writers(register):
 def register_samplers(register):
     register(
         "shared-noise",
-        "restore_speech.channels:shared_noise",
+        "restore_speech.recordings:shared_noise",
         summary="an integrator whose noise is one for all channels",
         exactness="as its integrator: ignores the measurement",
         needs=("nothing of the measurement",),

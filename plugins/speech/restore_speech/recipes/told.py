@@ -9,8 +9,8 @@ from torch import Tensor
 from restore.files.task import Record, SamplerChoice, Task
 from restore.priors.prior import Prior
 
-from ..channels import channelwise, each_channel
 from ..conditional import nothing_measured, told
+from ..recordings import channelwise, each_channel
 from ..signals.model_band import Changes, ModelBand
 from ..signals.rates import RATE
 from . import show

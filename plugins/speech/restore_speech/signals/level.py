@@ -1,7 +1,6 @@
 """How loud the speech in a recording is, whatever else is in it."""
 
 import numpy as np
-import torch
 from torch import Tensor
 
 LEVEL = 0.05  # root mean square of active speech as the models know it
@@ -51,11 +50,10 @@ def speech_level(signal: Tensor, rate: int) -> float:
     return LevelMeter(rate).add(signal).level
 
 
-def normalised(signal: Tensor, rate: int) -> tuple[Tensor, float]:
-    """The recording at the level that the models know, and the factor that brought it there.
-
-    (channels, samples) without constant; of digital silence itself, and 1.
-    """
-    level = speech_level(signal, rate)
-    factor = LEVEL / level if level > 0 else 1.0
-    return torch.as_tensor(signal * factor, dtype=signal.dtype), factor
+def quietest(signal: Tensor, rate: int) -> float:
+    """The root mean square of the quietest twentieth of the frames that hold anything: noise."""
+    size = max(1, round(FRAME * rate))
+    power = signal.double().square().mean(0)
+    power = power[: len(power) // size * size].reshape(-1, size).mean(1)
+    power = power[power > 0].sort().values
+    return power[: max(1, len(power) // 20)].mean().sqrt().item() if len(power) else 0.0

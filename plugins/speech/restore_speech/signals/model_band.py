@@ -93,6 +93,11 @@ class ModelBand:
         """The level of speech over all channels, full scale 1; 0 for digital silence."""
         return self._levels.square().mean().sqrt().item()
 
+    @property
+    def factor(self) -> float:
+        """What brings the recording to the models' level."""
+        return self._factors.mean().item()
+
     @cached_property
     def _levels(self) -> Tensor:
         """(channels, 1)."""

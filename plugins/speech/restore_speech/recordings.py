@@ -1,4 +1,4 @@
-"""Recordings of several channels, (channels, samples), from what is made for (1, samples)."""
+"""Recordings of any rate and several channels, from what is made for (1, samples) at 16 kHz."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,6 +10,8 @@ from restore.measurement.operator import LinearOperator
 from restore.priors.prior import Prior
 from restore.samplers.base import Step, sampler
 from restore.samplers.integrators.integrators import Integrator, ddim
+
+from .signals.rates import RATE
 
 
 def channelwise(prior: Prior, channels: int) -> Prior:
@@ -31,6 +33,60 @@ def channelwise(prior: Prior, channels: int) -> Prior:
     limit = None if prior.limit is None else channels * prior.limit
     shape = None if prior.shape is None else (channels, *prior.shape[1:])
     return replace(prior, denoise=denoise, shape=shape, limit=limit)
+
+
+def at_rate(prior: Prior, rate: int, samples: int, above: float) -> Prior:
+    """The prior of (1, samples) at another rate, whose band that both have is the given prior's.
+
+    White noise of sigma is white noise of sigma sqrt(n / samples) in the n samples at 16 kHz that
+    hold the common band. Above 8 kHz the signal counts as Gaussian noise of the std `above`; a band
+    that a lower rate lacks is filled up with the noise that it should hold. Both rates meet in an
+    FFT of the whole signal, so the split is exact, and has a gradient.
+    """
+    if rate == RATE:
+        return replace(prior, shape=(1, samples))
+    inner = round(samples * RATE / rate)
+    share = inner / samples
+    power, beyond = above**2, max(0.0, 1 - share)
+
+    def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
+        sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
+        level = sigma * share**0.5
+        spectrum = torch.fft.rfft(x)
+        common = (min(inner, samples) + 1) // 2  # below half of both rates
+        low = share * spectrum[..., :common]
+        filled = torch.cat([low, _fill(x, level, inner)[..., common:]], -1)
+        denoised = torch.fft.rfft(prior.denoise(torch.fft.irfft(filled, n=inner), level)) / share
+        level = sigma.reshape(-1, 1, 1) if sigma.ndim else sigma
+        gain = power / (power + beyond * level**2) if beyond and power else 0.0
+        both = torch.cat([denoised[..., :common], gain * spectrum[..., common:]], -1)
+        return torch.fft.irfft(both, n=samples)
+
+    def variance(sigma: float) -> float:
+        high = beyond * sigma**2
+        unheard = power * high / (power + high) if high and power else 0.0
+        return prior.variance(sigma * share**0.5) / max(1.0, share) + unheard
+
+    return replace(
+        prior,
+        denoise=denoise,
+        shape=(1, samples),
+        sigma_min=prior.sigma_min / share**0.5,
+        sigma_max=prior.sigma_max / share**0.5,
+        variance=variance,
+        limit=samples,
+        card={**prior.card, "rate in Hz": rate},
+        offers=frozenset(),
+    )
+
+
+def _fill(x: Tensor, level: Tensor, inner: int) -> Tensor:
+    """The spectrum of white noise of this level, the same for all chains; (1 or batch, 1, bins)."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(1, 1, inner, generator=generator).to(x)
+    return torch.fft.rfft((level.reshape(-1, 1, 1) if level.ndim else level) * noise).expand(
+        len(x), 1, -1
+    )
 
 
 class EachChannel(LinearOperator):
