@@ -1,6 +1,8 @@
 """Record: a file's contents. Task: a problem to solve. Recipe: how the first becomes the second."""
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,18 @@ class Record:
     def with_signal(self, signal: Tensor) -> "Record":
         """The record with another signal in it."""
         return replace(self, signal=signal)
+
+
+class Pieces(ABC):
+    """A long file as overlapping records, and what joins those that are made of them."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Record]:
+        """The records, one after the other; only one needs to be held."""
+
+    @abstractmethod
+    def joined(self, folder: Path) -> AbstractContextManager[Callable[[str, Record], None]]:
+        """What writes into the folder: called with a file's name and each piece's record of it."""
 
 
 @dataclass(frozen=True)
@@ -116,3 +130,5 @@ class Recipe:
     degraded: Callable[[Record, Operator, Tensor], Mapping[str, Record]] | None = None
     estimate_noise: Callable[[Record], float] | None = None  # for --noise auto
     simulate: Callable[..., Mapping[str, Record]] | None = None
+    # (path, chains) -> a file too long to be held as a whole; None: it can be read
+    pieces: Callable[[Path, int], Pieces | None] | None = None
