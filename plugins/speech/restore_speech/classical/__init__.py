@@ -4,8 +4,8 @@ All take a waveform (samples,), of numpy or torch, and give one of the same kind
 louder input gives the same output, louder. Sources stand at each method.
 """
 
-from .deconvolution import wiener_deconvolve
 from .declipping import declip_aspade
+from .deconvolution import wiener_deconvolve
 from .gate import spectral_gate
 from .interpolation import interpolate_ar
 from .suppression import log_mmse, wiener

@@ -15,8 +15,8 @@ def wiener_deconvolve(signal: Waveform, response: Waveform, noise_std: float) ->
     """x of signal = response * x + white noise of noise_std; (samples,) -> (samples,).
 
     X = H* Y P / (|H|^2 P + noise_std^2), with the power P of x taken from Y, smoothed over
-    frequency; by FFTs padded to hold the whole convolution. A signal that holds the tail gives zeros
-    there. response: (taps,). noise_std: in the signal's units, 0 for none. ValueError for a
+    frequency; by FFTs padded to hold the whole convolution. Where the signal has its tail, x has
+    about zeros. response: (taps,). noise_std: in the signal's units, 0 for none. ValueError for a
     negative one, and for a response of zeros.
     """
     taps = np.asarray(response.cpu() if isinstance(response, torch.Tensor) else response, float)
