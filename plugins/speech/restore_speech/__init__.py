@@ -1,3 +1,3 @@
-"""Speech for restore: waveforms, classical methods, priors and recipes."""
+"""Speech: noisy, reverberant, clipped, narrow or broken recordings made whole."""
 
 __version__ = "0.1.0"
