@@ -21,7 +21,7 @@ from ..priors.prior import Prior
 from ..sampling import by_name
 from ..sampling.by_name import Chosen
 from .by_extension import find, has_reader, read, suffix
-from .task import Recipe, Record, Task
+from .task import Recipe, Record, SamplerChoice, Task
 
 Metric = Callable[[Tensor, Tensor], float | None]
 
@@ -30,7 +30,7 @@ Metric = Callable[[Tensor, Tensor], float | None]
 class Sampling:
     """How the samples are drawn."""
 
-    chains: int = 8
+    chains: int | None = None  # None: the recipe's
     seed: int = 0
     steps: int | None = None  # None: the recipe's
     sampler: str | None = None
@@ -40,6 +40,13 @@ class Sampling:
     device: str = "auto"
     precision: str = "auto"
     held_out: bool = True  # keep data back to tell the spread of the samples, and options, by
+
+    def on(self, choice: SamplerChoice) -> "Sampling":
+        """The sampling with the recipe's chains and steps where the user named none."""
+        chains = choice.chains if self.chains is None else self.chains
+        alone = chains == 1 and choice.steps_alone is not None
+        own = choice.steps_alone if alone else choice.steps
+        return replace(self, chains=chains, steps=own if self.steps is None else self.steps)
 
 
 @dataclass(frozen=True)
@@ -120,9 +127,16 @@ def pose(
     settings: with "auto" decided for the device. load_prior: a name or folder, and
     conditions -> Prior.
     """
+    record = read(source, catalog().entry("recipes", settings.recipe))
+    return pose_record(source, record, settings, load_prior)
+
+
+def pose_record(
+    source: Path, record: Record, settings: Settings, load_prior: Callable[..., Prior]
+) -> Problem:
+    """What `pose` makes of a file, of a record that was read of it, or of a part of it."""
     entry = catalog().entry("recipes", settings.recipe)
     recipe: Recipe = catalog().load("recipes", settings.recipe)
-    record = read(source, entry)
     noise, noise_source = _noise(record, recipe, settings)
     task = _solve(recipe, record, noise, settings)
     if settings.outputs.baseline not in (None, *task.comparison.baselines):

@@ -60,7 +60,9 @@ def _sampling() -> list[click.Parameter]:
     at_least_one = click.IntRange(min=1)
     return [
         click.Option(
-            ["--chains"], type=at_least_one, default=8, show_default=True, help="Samples to draw."
+            ["--chains"],
+            type=at_least_one,
+            help="Samples to draw; else the recipe's own, mostly 8.",
         ),
         click.Option(["--seed"], type=int, default=0, show_default=True, help="Of the chains."),
         click.Option(["--steps"], type=at_least_one, help="Noise levels; else the recipe's own."),

@@ -1,0 +1,48 @@
+"""What this package teaches restore: its table of contents."""
+
+from restore.plugins.hookspecs import hook
+
+EXTENSIONS = (
+    ".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif",
+    ".caf",
+)  # fmt: skip
+RECIPES = {
+    "enhance": "noise out of speech",
+    "dereverb": "a room's reverberation out of speech",
+    "declip": "peaks that were cut off",
+    "bandwidth": "the upper band of narrow speech",
+    "audio-inpaint": "gaps in a recording",
+}
+
+
+@hook
+def register_recipes(register):
+    for name, summary in RECIPES.items():
+        module = name.replace("-", "_")
+        register(name, f"restore_speech.recipes.{module}:{module}", summary=summary)
+
+
+@hook
+def register_readers(register):
+    target = "restore_speech.files.sound:read_sound"
+    register("sound", target, summary="recordings by libsndfile", extensions=EXTENSIONS)
+
+
+@hook
+def register_writers(register):
+    target = "restore_speech.files.sound:write_sound"
+    register("sound", target, summary="recordings by libsndfile", extensions=EXTENSIONS, std=True)
+
+
+@hook
+def register_samplers(register):
+    register(
+        "shared-noise",
+        "restore_speech.recordings:shared_noise",
+        summary="an integrator whose noise is one for all channels",
+        exactness="as its integrator: ignores the measurement",
+        needs=("nothing of the measurement",),
+        calls="those of its integrator",
+        paper="restore's own",
+        unconditional=True,
+    )
