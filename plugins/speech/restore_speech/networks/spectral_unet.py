@@ -32,8 +32,8 @@ class SpectralUNet(nn.Module):
         self,
         *,
         conditional: bool,
-        widths: Sequence[int] = (32, 64, 96, 128, 128),
-        blocks: int = 2,
+        widths: Sequence[int] = (32, 64, 128, 192, 192),
+        blocks: int = 1,
     ):
         super().__init__()
         self.config = {"conditional": conditional, "widths": list(widths), "blocks": blocks}

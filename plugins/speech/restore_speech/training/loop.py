@@ -135,9 +135,8 @@ def objective(
     if not network.conditional:
         return square.mean()
     estimated, wanted = network.spectrum(estimate[:, 0]), network.spectrum(clean[:, 0])
-    scale = (1 + (SIGMA_DATA / sigma) ** 2).sqrt()  # 1 where u tells nothing
-    heard = scale * spectral_error(estimated, wanted)
-    return (heard + 0.02 * log_error(estimate, clean, noisy) + 0.1 * square).mean()
+    heard = spectral_error(estimated, wanted) + 0.02 * log_error(estimate, clean, noisy)
+    return (heard + 0.1 * square).mean()
 
 
 def train(
