@@ -34,7 +34,7 @@ def solve_declip(record: Record, noise: float | None, *, level: float | None = N
     level = _level(record, level)
     clipped = record.signal.abs() >= level * (1 - 1e-6)
     model = fitted(record, centred=False)
-    at = level * model.factor
+    at = model.signal.abs()[clipped].min().item()  # level * factor, as float32 rounds it
 
     @cache
     def start() -> Tensor:
