@@ -34,7 +34,7 @@ def enhancer() -> Prior:
         lambda u, sigma: u * SPEECH**2 / (SPEECH**2 + torch.as_tensor(sigma) ** 2),
         shape=(1, None),
         sigma_min=1e-3,
-        sigma_max=50.0,
+        sigma_max=1e3,  # where one call forgets the noise to 1e-6
         variance=lambda sigma: SPEECH**2 * sigma**2 / (SPEECH**2 + sigma**2),
         card={"name": "speech-enhance"},
         network=network,

@@ -63,12 +63,19 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
     with naming(path):
         if path.stat().st_size == 0:
             raise ValueError("the file is empty")
-        with soundfile.SoundFile(path) as file:
+        with _understood(path) as file:
             refuse_a_lying_header(file)
             if file.frames < SHORTEST * file.samplerate:
                 held = f"{file.frames} sample{'' if file.frames == 1 else 's'}"
                 raise ValueError(f"it holds {held} at {file.samplerate} Hz; 20 ms are the least")
             yield file
+
+
+def _understood(path: Path) -> soundfile.SoundFile:
+    try:
+        return soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(error.error_string.strip()) from None
 
 
 def meta_of(file: soundfile.SoundFile, path: Path) -> dict[str, Any]:
@@ -101,7 +108,7 @@ class SoundWriter:
 
     def __init__(self, path: Path, name: Path, channels: int, meta: Mapping[str, Any]):
         """path: the file to write; name: what it will be called, which tells the container."""
-        self.name, self.meta = name, meta
+        self.name, self.lost = name, list(meta.get("dropped", ()))
         container = CONTAINERS[name.suffix.lower()]
         subtype = _subtype(container, meta)
         lossy = {"compression_level": 0.0} if container in ("OGG", "MP3") else {}
@@ -109,10 +116,16 @@ class SoundWriter:
             self.file = soundfile.SoundFile(
                 path, "w", meta["rate"], channels, subtype, format=container, **lossy
             )
-            if container != "W64":  # which has no place for words
-                for key, text in meta.get("tags", {}).items():
-                    setattr(self.file, key, text)
+            self._tag(meta.get("tags", {}))
         self.quantise = Quantiser(subtype)
+
+    def _tag(self, tags: Mapping[str, str]) -> None:
+        for key, text in tags.items():
+            try:
+                setattr(self.file, key, text)
+            except soundfile.LibsndfileError:  # W64 holds no words, MP3 no empty ones
+                if text:
+                    self.lost.append(key)
 
     def write(self, signal: np.ndarray) -> None:
         """Append (channels, samples) of floats, full scale 1."""
@@ -123,8 +136,8 @@ class SoundWriter:
         """Say what was lost."""
         if self.quantise.clipped:
             _warn(f"{self.name.name}: {self.quantise.clipped} samples beyond full scale, clipped")
-        if self.meta.get("dropped"):
-            _warn(f"{self.name.name}: the chunks {', '.join(self.meta['dropped'])} are not copied")
+        if self.lost:
+            _warn(f"{self.name.name}: without {', '.join(self.lost)}, which cannot be copied")
 
     def __enter__(self) -> "SoundWriter":
         return self

@@ -11,6 +11,7 @@ from restore.files.task import Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 
+from ..files.pieces import in_pieces
 from ..signals.damage import gaps as gaps_in
 from ..signals.damage import lengths
 from . import show
@@ -85,4 +86,4 @@ def _lost(record: Record, given: Path | None) -> Tensor:
     return lost
 
 
-audio_inpaint = Recipe(solve_audio_inpaint)
+audio_inpaint = Recipe(solve_audio_inpaint, pieces=in_pieces)

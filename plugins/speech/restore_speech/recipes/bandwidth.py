@@ -9,6 +9,7 @@ from restore.files.task import Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 
+from ..files.pieces import in_pieces
 from ..operators import BandLimit
 from ..recordings import EachChannel
 from ..signals.damage import band_end
@@ -98,4 +99,4 @@ def _cutoff(record: Record, given: float | None) -> float:
     return float(found)
 
 
-bandwidth = Recipe(solve_bandwidth, observe_bandwidth, degraded_bandwidth)
+bandwidth = Recipe(solve_bandwidth, observe_bandwidth, degraded_bandwidth, pieces=in_pieces)

@@ -11,6 +11,7 @@ from restore.errors import RestoreWarning
 from restore.files.task import Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 
+from ..files.pieces import in_pieces
 from ..operators import Clipping
 from ..recordings import each_channel
 from ..signals.damage import clip_level
@@ -79,4 +80,4 @@ def _level(record: Record, given: float | None) -> float:
     return found
 
 
-declip = Recipe(solve_declip)
+declip = Recipe(solve_declip, pieces=in_pieces)

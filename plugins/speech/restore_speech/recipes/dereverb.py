@@ -11,6 +11,7 @@ from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.priors.prior import Prior
 
+from ..files.pieces import in_pieces
 from ..operators import RoomResponse
 from ..recordings import EachChannel, channelwise, each_channel
 from ..signals.level import quietest
@@ -77,4 +78,4 @@ def solve_dereverb(
     )
 
 
-dereverb = Recipe(solve_dereverb)
+dereverb = Recipe(solve_dereverb, pieces=in_pieces)

@@ -2,6 +2,7 @@
 
 from restore.files.task import Recipe, Record, Task
 
+from ..files.pieces import in_pieces
 from ..signals.model_band import Changes, HighBand, Stereo
 from .told import told_task
 
@@ -29,4 +30,4 @@ def solve_enhance(
     return told_task(record, noise, changes, dry=False, recipe="enhance")
 
 
-enhance = Recipe(solve_enhance)
+enhance = Recipe(solve_enhance, pieces=in_pieces)

@@ -15,20 +15,43 @@ REACH = 300.0  # Hz on each side of a band's end that are compared
 SIZE = 1024  # of the spectra, whatever the rate
 
 
-def clip_level(signal: Tensor) -> float | None:
-    """The value that a recording was clipped at, in its own units; None where it was not.
+class ClipMeter:
+    """The value that a recording was clipped at, by the histogram of its magnitudes.
 
-    (channels, samples). By the histogram of magnitudes: the bin at the peak holds several times
-    what the bins below let expect. It is the least value in that bin.
+    The bin at the peak then holds several times what the bins below let expect.
     """
-    size = signal.abs()
-    peak = size.max().item()
-    at_top = size >= (1 - TOP) * peak
-    crowd = int(at_top.sum())
-    below = int(((size >= 0.9 * peak) & (size < 0.99 * peak)).sum()) * TOP / 0.09
-    if peak == 0 or crowd < max(FEWEST, CROWDED * below):
-        return None
-    return size[at_top].min().item()
+
+    def __init__(self, peak: float):
+        """peak: the largest magnitude of all that will be added."""
+        self.peak, self.least = peak, peak
+        self.at_peak = self.crowd = self.below = 0
+
+    def add(self, signal: Tensor) -> "ClipMeter":
+        """Go on with the next (channels, samples) of the recording; gives itself."""
+        size = signal.abs()
+        top = size[size >= (1 - TOP) * self.peak]
+        self.at_peak += int((top == self.peak).sum())
+        self.crowd += len(top)
+        self.below += int(((size >= 0.9 * self.peak) & (size < 0.99 * self.peak)).sum())
+        self.least = min(self.least, top.min().item()) if len(top) else self.least
+        return self
+
+    @property
+    def level(self) -> float | None:
+        """The level in the recording's units; None where it was not clipped.
+
+        The peak itself where most of the crowd stands at it, else the least value near it: a codec
+        or a filter has moved them.
+        """
+        expected = self.below * TOP / 0.09
+        if self.peak == 0 or self.crowd < max(FEWEST, CROWDED * expected):
+            return None
+        return self.peak if 2 * self.at_peak >= self.crowd else self.least
+
+
+def clip_level(signal: Tensor) -> float | None:
+    """The level at which a whole recording was clipped; None where it was not."""
+    return ClipMeter(signal.abs().max().item()).add(signal).level
 
 
 def gaps(signal: Tensor, rate: int) -> Tensor:
