@@ -4,7 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from fake_plugins import install
 from tiny import grid, restore, tiny  # noqa: F401
+
+from restore.plugins.discovery import catalog
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -76,3 +79,32 @@ def test_what_cannot_be_read_is_one_line():
         result = restore("evaluate", *words)
         assert (result.exit_code, result.stdout) == (status, "")
         assert said in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+ASKING = """
+from restore.plugins.hookspecs import hook
+
+@hook
+def register_metrics(register):
+    here = "fake_asking:"
+    register("loudness", here + "loudness", summary="of the noise", better="lower", asks=("noise",))
+    register("colour", here + "loudness", summary="of nothing", better="lower", asks=("colour",))
+    register("far", here + "far", summary="needs a package", better="lower", package="no_such_one")
+
+def loudness(estimate, reference, *, noise):
+    return noise.abs().max().item()
+"""
+
+
+def test_a_metric_gets_what_it_asks_for_or_is_left_out(tiny, monkeypatch):  # noqa: F811
+    install(tiny.parent / "site", "asking", ASKING)
+    monkeypatch.setenv("RESTORE_PLUGINS", "tiny,asking")
+    catalog.cache_clear()
+    folder("ref", files=("x",))
+    folder("noisy", shift=0.25, files=("x",))
+    words = ("evaluate", "ref/x.grid", "ref", "--domain", "asking", "--json")
+    assert json.loads(restore(*words).stdout.splitlines()[0])["figures"] == {}
+    result = restore(*words, "--noisy", "noisy")
+    figures = json.loads(result.stdout.splitlines()[0])["figures"]
+    assert figures == {"loudness": pytest.approx(0.25)}
+    assert result.stderr == "restore: without far: the package no_such_one is not installed\n"
