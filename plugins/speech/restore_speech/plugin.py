@@ -46,3 +46,18 @@ def register_samplers(register):
         paper="restore's own",
         unconditional=True,
     )
+
+
+@hook
+def register_metrics(register):
+    noise, rate = {"asks": ("noise",)}, {"asks": ("rate",)}
+    for name, summary, better, more in (
+        ("si-sdr", "scale-invariant signal-to-distortion ratio in dB", "higher", {}),
+        ("si-sir", "speech over what is left of the noise, in dB", "higher", noise),
+        ("si-sar", "speech over what is neither speech nor noise, in dB", "higher", noise),
+        ("pesq", "PESQ, wide band, 1.04 to 4.64", "higher", {**rate, "package": "pesq"}),
+        ("estoi", "extended intelligibility, at most 1", "higher", {**rate, "package": "pystoi"}),
+        ("lsd", "log-spectral distance in dB", "lower", {}),
+    ):
+        target = f"restore_speech.metrics:{name.replace('-', '_')}"
+        register(name, target, summary=summary, better=better, **more)
