@@ -48,7 +48,6 @@ def solve_audio_inpaint(record: Record, noise: float | None, *, gaps: Path | Non
     def present(signal: Tensor) -> Record:
         return record.with_signal(torch.where(lost, model.back(signal), record.signal))
 
-    found = lengths(lost)
     kept = (~lost).float()
     return Task(
         Measurement(kept * model.signal, Mask(kept), Gaussian(0.0)),
@@ -57,13 +56,18 @@ def solve_audio_inpaint(record: Record, noise: float | None, *, gaps: Path | Non
         present,
         adapt_prior=model.prior_of(start),
         comparison=show.comparison(record, {"ar": start}),
-        facts={
-            "gaps": len(found),
-            "longest gap in ms": 1000 * max(found) / model.rate,
-            "lost": sum(found) / lost.numel(),
-            "begun from": f"an autoregressive model with noise of {START:g} of the level",
-        },
+        facts=_facts(lost, model.rate),
     )
+
+
+def _facts(lost: Tensor, rate: int) -> dict[str, object]:
+    found = lengths(lost)
+    return {
+        "gaps": len(found),
+        "longest gap in ms": 1000 * max(found) / rate,
+        "lost": sum(found) / lost.numel(),
+        "begun from": f"an autoregressive model with noise of {START:g} of the level",
+    }
 
 
 def _lost(record: Record, given: Path | None) -> Tensor:

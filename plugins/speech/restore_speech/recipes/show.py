@@ -38,7 +38,7 @@ def spectrum(record: Record) -> Tensor:
     """The power of each frequency and moment in dB, all channels together; (bins, frames)."""
     size = max(16, round(WINDOW * record.meta["rate"]))
     samples = record.signal.shape[1]
-    hop = max(size // 4, samples // (4 * WIDTH))
+    hop = max(1, min(size // 4, samples // WIDTH), samples // (4 * WIDTH))
     padded = torch.nn.functional.pad(record.signal, (size // 2, size))
     window = torch.hann_window(size)
     spectra = torch.stft(padded, size, hop, window=window, center=False, return_complex=True)
