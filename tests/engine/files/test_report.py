@@ -171,8 +171,8 @@ def test_the_contact_sheet_links_every_report_and_names_what_failed(tmp_path):
 
 
 def test_what_is_no_picture_has_a_link_and_no_thumbnail(tmp_path):
-    write_index(tmp_path / "index.html", [{"title": "a", "report": "a/report.html", "pictures": {}}],
-                title="sounds")  # fmt: skip
+    rows = [{"title": "a", "report": "a/report.html", "pictures": {}}]
+    write_index(tmp_path / "index.html", rows, title="sounds")
     page = Page((tmp_path / "index.html").read_text("utf-8"))
     assert len(page.all("a")) == 1 and not page.all("img")
 
