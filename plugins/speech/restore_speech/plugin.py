@@ -23,6 +23,14 @@ def register_recipes(register):
 
 
 @hook
+def register_priors(register):
+    at = "restore_speech.priors:"
+    register("speech", at + "speech", summary="clean speech at 16 kHz", kind="speech")
+    told = "clean speech at 16 kHz, told a noisy recording of it: for enhance and dereverb"
+    register("speech-enhance", at + "enhancer", summary=told, kind="speech")
+
+
+@hook
 def register_readers(register):
     target = "restore_speech.files.sound:read_sound"
     register("sound", target, summary="recordings by libsndfile", extensions=EXTENSIONS)

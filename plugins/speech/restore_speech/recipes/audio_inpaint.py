@@ -7,7 +7,7 @@ import torch
 from restore_operators import Mask
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, SamplerChoice, Task
+from restore.files.task import Recipe, Record, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 
@@ -15,7 +15,7 @@ from ..files.pieces import in_pieces
 from ..signals.damage import gaps as gaps_in
 from ..signals.damage import lengths
 from . import show
-from .fitted import PRIOR, SAMPLER, STEPS, fitted
+from .fitted import PRIOR, STEPS, begun_from, fitted
 from .given import intervals
 from .told import refuse_other
 
@@ -53,7 +53,7 @@ def solve_audio_inpaint(record: Record, noise: float | None, *, gaps: Path | Non
     return Task(
         Measurement(kept * model.signal, Mask(kept), Gaussian(0.0)),
         PRIOR,
-        SamplerChoice(SAMPLER, STEPS, chains=1, init=start(), sigma_start=START * 0.05),
+        begun_from(start(), START, STEPS),
         present,
         adapt_prior=model.prior_of(start),
         comparison=show.comparison(record, {"ar": start}),

@@ -59,7 +59,8 @@ def solve_dereverb(
     def start() -> Tensor:
         from ..classical import wiener_deconvolve
 
-        return each_channel(lambda x: wiener_deconvolve(x, around, std), y)
+        late = torch.nn.functional.pad(y, (direct, 0))  # what comes before the direct sound
+        return each_channel(lambda x: wiener_deconvolve(x, taps, std), late)[:, : y.shape[1]]
 
     def present(signal: Tensor) -> Record:
         return record.with_signal(band.back(signal[:, :samples]))
