@@ -13,7 +13,7 @@ from ..sampling import by_name
 from ..sampling.held_out import CHAINS, best_options
 from ..sampling.posterior import Posterior
 from ..sampling.watchers import Trace, Watcher
-from .coverage import predictive, sample_std
+from .merit.coverage import predictive, sample_std
 from .problem import Problem, Sampling, Settings
 from .task import Record
 

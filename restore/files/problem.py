@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..errors import UsageError
 from ..measurement.checks import sizes
@@ -20,10 +19,10 @@ from ..plugins.registry import Entry, unknown
 from ..priors.prior import Prior
 from ..sampling import by_name
 from ..sampling.by_name import Chosen
-from .by_extension import find, has_reader, read, suffix
+from .by_extension import find, read, suffix
+from .merit.evaluating import reference_for
+from .merit.figures import Metric, metrics_of
 from .task import Recipe, Record, SamplerChoice, Task
-
-Metric = Callable[[Tensor, Tensor], float | None]
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ def pose_record(
         source, record, task, prior, prior_name, sampler, options, writer, format, noise_source
     )
     if settings.reference is not None:
-        reference = read(_reference(problem.source, settings.reference), entry)
+        reference = read(reference_for(problem.source, settings.reference), entry)
         return _compared(problem, reference, entry)
     reference = task.comparison.reference
     return problem if reference is None else _compared(problem, reference, entry)
@@ -205,19 +204,5 @@ def _compared(problem: Problem, reference: Record, recipe: Entry) -> Problem:
             f"the reference {reference.source} is {sizes(reference.signal.shape)}, "
             f"but {problem.source} will be restored as {sizes(size)}"
         )
-    entries = catalog().registry("metrics")
-    names = [entry.name for entry in entries if entry.plugin in (recipe.plugin, "restore")]
-    metrics = {name: catalog().load("metrics", name) for name in names}
+    metrics = metrics_of(recipe.plugin, reference)
     return replace(problem, reference=reference, metrics=metrics)
-
-
-def _reference(source: Path, given: Path) -> Path:
-    """The file of a folder that has the source's stem, or is called as the folder it lies in."""
-    if not given.is_dir():
-        return given
-    files = [path for path in sorted(given.iterdir()) if path.is_file() and has_reader(path)]
-    for stem in (source.stem, source.resolve().parent.name):
-        for path in files:
-            if path.stem == stem:
-                return path
-    raise FileNotFoundError(f"the folder {given} holds no reference for {source}")

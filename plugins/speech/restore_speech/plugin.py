@@ -23,6 +23,14 @@ def register_recipes(register):
 
 
 @hook
+def register_priors(register):
+    at = "restore_speech.priors:"
+    register("speech", at + "speech", summary="clean speech at 16 kHz", kind="speech")
+    told = "clean speech at 16 kHz, told a noisy recording of it: for enhance and dereverb"
+    register("speech-enhance", at + "enhancer", summary=told, kind="speech")
+
+
+@hook
 def register_readers(register):
     target = "restore_speech.files.sound:read_sound"
     register("sound", target, summary="recordings by libsndfile", extensions=EXTENSIONS)
@@ -46,3 +54,18 @@ def register_samplers(register):
         paper="restore's own",
         unconditional=True,
     )
+
+
+@hook
+def register_metrics(register):
+    noise, rate = {"asks": ("noise",)}, {"asks": ("rate",)}
+    for name, summary, better, more in (
+        ("si-sdr", "scale-invariant signal-to-distortion ratio in dB", "higher", {}),
+        ("si-sir", "speech over what is left of the noise, in dB", "higher", noise),
+        ("si-sar", "speech over what is neither speech nor noise, in dB", "higher", noise),
+        ("pesq", "PESQ, wide band, 1.04 to 4.64", "higher", {**rate, "package": "pesq"}),
+        ("estoi", "extended intelligibility, at most 1", "higher", {**rate, "package": "pystoi"}),
+        ("lsd", "log-spectral distance in dB", "lower", {}),
+    ):
+        target = f"restore_speech.metrics:{name.replace('-', '_')}"
+        register(name, target, summary=summary, better=better, **more)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from restore.measurement.operator import LinearOperator
-from restore.priors.prior import Prior
+from restore.priors.prior import Law, Prior
 from restore.samplers.base import Step, sampler
 from restore.samplers.integrators.integrators import Integrator, ddim
 
@@ -62,22 +62,28 @@ def at_rate(prior: Prior, rate: int, samples: int, above: float) -> Prior:
         both = torch.cat([denoised[..., :common], gain * spectrum[..., common:]], -1)
         return torch.fft.irfft(both, n=samples)
 
-    def variance(sigma: float) -> float:
-        high = beyond * sigma**2
-        unheard = power * high / (power + high) if high and power else 0.0
-        return prior.variance(sigma * share**0.5) / max(1.0, share) + unheard
-
     return replace(
         prior,
         denoise=denoise,
         shape=(1, samples),
         sigma_min=prior.sigma_min / share**0.5,
         sigma_max=prior.sigma_max / share**0.5,
-        variance=variance,
+        variance=_law(prior, share, power),
         limit=samples,
         card={**prior.card, "rate in Hz": rate},
         offers=frozenset(),
     )
+
+
+def _law(prior: Prior, share: float, power: float) -> Law:
+    """The mean square error of one value: of the common band, and of what lies above it."""
+
+    def law(sigma: float) -> float:
+        high = max(0.0, 1 - share) * sigma**2
+        unheard = power * high / (power + high) if high and power else 0.0
+        return prior.variance(sigma * share**0.5) / max(1.0, share) + unheard
+
+    return law
 
 
 def _fill(x: Tensor, level: Tensor, inner: int) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...sampling.posterior import Posterior
-from ..coverage import covered, expected
+from ..merit.coverage import covered, expected
 from ..outputs import Outcome, sha256
 from ..problem import Problem, Settings
 from ..task import Record

@@ -119,7 +119,8 @@ def write_index(path: str | Path, rows: Sequence[Mapping[str, Any]], *, title: s
     """Write a contact sheet with a link to each report.
 
     rows: `title`; `report`, the address of its page relative to this one; `pictures`, input and
-    restored, whatever their size (`shrink(picture, THUMBNAIL)` of the report's display is enough);
+    restored, whatever their size (`shrink(picture, THUMBNAIL)` of the report's display is enough),
+    or none;
     `facts`, shown in a line; or `error`, one line, for a file that failed.
     """
     bad = sum("error" in row for row in rows)
@@ -242,8 +243,11 @@ def _card(row: Mapping[str, Any]) -> str:
     if "error" in row:
         caption = f'<b>{name}</b><small class="bad">{escape(str(row["error"]))}</small>'
         return f"<figure><figcaption>{caption}</figcaption></figure>\n"
-    pair = "".join(_thumbnail(row["pictures"][key], f"{NAMES[key]}, {name}")
-                   for key in ("input", "restored"))  # fmt: skip
+    pair = "".join(
+        _thumbnail(row["pictures"][key], f"{NAMES[key]}, {name}")
+        for key in ("input", "restored")
+        if key in row["pictures"]
+    )
     facts = ", ".join(
         f"{key.replace('_', ' ')} {words(value)}" for key, value in row.get("facts", {}).items()
     )

@@ -174,6 +174,13 @@ def test_a_step_bin_by_bin_is_near_the_exact_one_for_smooth_noise():
     assert norm(seen.operator.local(x, y, 0.2) - exact) < 0.02 * norm(exact - x)
 
 
+def test_a_law_without_a_std_has_no_score_and_says_what_to_do():
+    seen = Measurement(torch.zeros(1, 8), Identity((1, 8)), Quantisation(0.5))
+    for ask in (seen.score, seen.log_likelihood):
+        with pytest.raises(ValueError, match="give it a std"):
+            ask(torch.ones(1, 1, 8))
+
+
 def test_chains_of_a_stacked_law_are_those_alone():
     y = randn((1, 40), torch.float64, batch=2).clamp(-0.5, 0.5)
     law = Clipping(0.5).at_least(torch.tensor([0.1, 0.2])[:, None, None])

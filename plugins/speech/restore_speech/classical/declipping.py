@@ -11,6 +11,7 @@ from .frames import Waveform, on_waveforms, overlapped, root_hann, windowed
 
 SIZE, HOP, REDUNDANCY = 1024, 256, 2  # at 16 kHz: 64 ms, 75 % overlap
 STEP = 8  # more coefficients at each iteration
+BLOCK = 512  # frames at a time, for memory's sake
 CLOSE = 0.02  # of the frame's norm: how far sparse and consistent may be apart at the end
 
 
@@ -32,9 +33,10 @@ def declip_aspade(signal: Waveform, level: float, *, step: int = STEP) -> Wavefo
     where = windowed(clipped.astype(float), np.ones(SIZE), HOP) > 0
     low = np.where(where & (y < 0), -np.inf, y)
     high = np.where(where & (y > 0), np.inf, y)
-    todo = where.any(1)
-    # 24 bits do for an estimate, in half the time
-    y[todo] = _aspade(*(part[todo].astype(np.float32) for part in (y, low, high)), step)
+    todo = np.flatnonzero(where.any(1))
+    for block in np.array_split(todo, -(-len(todo) // BLOCK)):
+        # 24 bits do for an estimate, in half the time
+        y[block] = _aspade(*(part[block].astype(np.float32) for part in (y, low, high)), step)
     return np.where(clipped, overlapped(y, window, HOP, len(signal)), signal)
 
 

@@ -19,27 +19,26 @@ def wpe(
     over them, 32 ms by default. One channel; early reflections stay, and so does noise.
     """
     hop = max(round(FRAME * rate / OVERLAP), 1)
-    y = spectra(signal, OVERLAP * hop, hop).T  # (bands, frames)
-    past = np.stack([_delayed(y, delay + k) for k in range(taps)], 1)  # (bands, taps, frames)
-    floor = FLOOR * (np.abs(y) ** 2).mean(1, keepdims=True) + np.finfo(float).tiny
+    bands = spectra(signal, OVERLAP * hop, hop).T
+    dry = np.stack([_dry(band, taps, delay, rounds) for band in bands])
+    return waveform(dry.T, OVERLAP * hop, hop, len(signal))
+
+
+def _dry(y: np.ndarray, taps: int, delay: int, rounds: int) -> np.ndarray:
+    """One band; (frames,) -> (frames,)."""
+    past = np.stack([np.pad(y, (delay + k, 0))[: len(y)] for k in range(taps)])
+    floor = FLOOR * np.mean(np.abs(y) ** 2) + np.finfo(float).tiny
     x = y
     for _ in range(rounds):
-        weights = 1 / np.maximum(_smoothed(np.abs(x) ** 2), floor)
-        weighted = past * weights[:, None]
-        covariance = weighted @ past.conj().swapaxes(1, 2)
-        trace = np.trace(covariance, axis1=1, axis2=2).real[:, None, None]
-        ridge = (1e-10 * trace / taps + np.finfo(float).tiny) * np.eye(taps)
-        g = np.linalg.solve(covariance + ridge, weighted @ y.conj()[:, :, None])
-        x = y - (g.conj() * past).sum(1)
-    return waveform(x.T, OVERLAP * hop, hop, len(signal))
-
-
-def _delayed(y: np.ndarray, frames: int) -> np.ndarray:
-    """y so many frames later, zero before."""
-    return np.pad(y, ((0, 0), (frames, 0)))[:, : y.shape[1]]
+        weighted = past / np.maximum(_smoothed(np.abs(x) ** 2), floor)
+        covariance = weighted @ past.conj().T
+        ridge = 1e-10 * np.trace(covariance).real / taps + np.finfo(float).tiny
+        g = np.linalg.solve(covariance + ridge * np.eye(taps), weighted @ y.conj())
+        x = y - g.conj() @ past
+    return x
 
 
 def _smoothed(power: np.ndarray) -> np.ndarray:
     """The mean with one frame on each side: one frame alone tells its power badly."""
-    padded = np.pad(power, ((0, 0), (1, 1)), "edge")
-    return (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
+    padded = np.pad(power, 1, "edge")
+    return (padded[:-2] + padded[1:-1] + padded[2:]) / 3

@@ -1,4 +1,4 @@
-"""Recordings too long to be held: pieces of a minute, each cross-faded into the next."""
+"""Recordings too long to be held: pieces of half a minute, each cross-faded into the next."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +15,8 @@ from ..signals.level import LevelMeter
 from ..signals.model_band import Whole
 from .sound import CONTAINERS, SoundWriter, meta_of, opened
 
-MOST = 2**23  # values of all channels, times chains, that are held at once
-PIECE, OVERLAP = 60, 3  # seconds of a piece, and those it shares with the next
+MOST = 2**22  # values of all channels, times chains, that are held at once
+PIECE, OVERLAP = 30, 3  # seconds of a piece, and those it shares with the next
 FADE = 1  # seconds in the middle of the overlap in which one gives way to the other
 READ = 2**20  # values that are read at a time to know the whole
 

@@ -43,12 +43,12 @@ class Interval(NoiseModel):
         return torch.minimum(torch.maximum(clean, low), high)
 
     def log_prob(self, y: Tensor, clean: Tensor) -> Tensor:
-        if not self.has_density:
-            raise ValueError(f"{self}: values measured without noise have no density")
+        self._demand_density()
         away = (clean - self.nearest(y, clean)).double() / levels_on(self.std, y.double())
         return (-0.5 * away.square().flatten(1).sum(1)).to(clean.dtype)
 
     def score(self, y: Tensor, clean: Tensor) -> Tensor:
+        self._demand_density()
         return (self.nearest(y, clean) - clean) / levels_on(self.std, clean) ** 2
 
     def information(self, y: Tensor, clean: Tensor) -> Tensor:
@@ -64,6 +64,13 @@ class Interval(NoiseModel):
         """The law with a std of at least this; a number, or (observations, 1, 1)."""
         least = torch.as_tensor(least, dtype=torch.float64)
         return self.with_std(torch.maximum(torch.as_tensor(self.std).to(least), least))
+
+    def _demand_density(self) -> None:
+        if not self.has_density:
+            raise ValueError(
+                f"{self}: what allows nothing else has no density; give it a std, or use a sampler "
+                "of proximal steps, such as diffpir"
+            )
 
     def select(self, start: int, stop: int) -> "Interval":
         chosen = levels_of(self.std, start, stop)

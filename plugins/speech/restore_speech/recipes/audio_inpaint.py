@@ -7,7 +7,7 @@ import torch
 from restore_operators import Mask
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, SamplerChoice, Task
+from restore.files.task import Recipe, Record, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 
@@ -15,7 +15,7 @@ from ..files.pieces import in_pieces
 from ..signals.damage import gaps as gaps_in
 from ..signals.damage import lengths
 from . import show
-from .fitted import PRIOR, SAMPLER, STEPS, fitted
+from .fitted import PRIOR, STEPS, begun_from, fitted
 from .given import intervals
 from .told import refuse_other
 
@@ -48,22 +48,26 @@ def solve_audio_inpaint(record: Record, noise: float | None, *, gaps: Path | Non
     def present(signal: Tensor) -> Record:
         return record.with_signal(torch.where(lost, model.back(signal), record.signal))
 
-    found = lengths(lost)
     kept = (~lost).float()
     return Task(
         Measurement(kept * model.signal, Mask(kept), Gaussian(0.0)),
         PRIOR,
-        SamplerChoice(SAMPLER, STEPS, chains=1, init=start(), sigma_start=START * 0.05),
+        begun_from(start(), START, STEPS),
         present,
         adapt_prior=model.prior_of(start),
         comparison=show.comparison(record, {"ar": start}),
-        facts={
-            "gaps": len(found),
-            "longest gap in ms": 1000 * max(found) / model.rate,
-            "lost": sum(found) / lost.numel(),
-            "begun from": f"an autoregressive model with noise of {START:g} of the level",
-        },
+        facts=_facts(lost, model.rate),
     )
+
+
+def _facts(lost: Tensor, rate: int) -> dict[str, object]:
+    found = lengths(lost)
+    return {
+        "gaps": len(found),
+        "longest gap in ms": 1000 * max(found) / rate,
+        "lost": sum(found) / lost.numel(),
+        "begun from": f"an autoregressive model with noise of {START:g} of the level",
+    }
 
 
 def _lost(record: Record, given: Path | None) -> Tensor:

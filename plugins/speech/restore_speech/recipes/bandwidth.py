@@ -13,13 +13,14 @@ from ..files.pieces import in_pieces
 from ..operators import BandLimit
 from ..recordings import EachChannel
 from ..signals.damage import band_end
+from ..signals.level import LEVEL
 from ..signals.rates import RATE, resampled
 from . import show
 from .fitted import PRIOR, SAMPLER, fitted
 from .told import refuse_other
 
 STEPS = 40
-NOISE = 1e-3  # of what is heard, in units of the models' level 0.05: sixteen bits, or a codec's
+NOISE = 1e-3  # of what is heard, in units of the models' level: sixteen bits, or a codec's
 
 
 def solve_bandwidth(
@@ -41,7 +42,7 @@ def solve_bandwidth(
     model = fitted(replace(narrow, meta={**record.meta, "rate": RATE}))
     channels, samples = model.signal.shape
     heard = EachChannel(BandLimit(RATE, cutoff, samples), channels)
-    std = NOISE * 0.05 if noise is None else noise * model.factor
+    std = NOISE * LEVEL if noise is None else noise * model.factor
 
     def present(signal: Tensor) -> Record:
         added = signal - heard(signal[None])[0]

@@ -8,7 +8,7 @@ from restore_operators import Identity
 from torch import Tensor
 
 from restore.errors import RestoreWarning
-from restore.files.task import Recipe, Record, SamplerChoice, Task
+from restore.files.task import Recipe, Record, Task
 from restore.measurement.measurement import Measurement
 
 from ..files.pieces import in_pieces
@@ -16,7 +16,7 @@ from ..operators import Clipping
 from ..recordings import each_channel
 from ..signals.damage import clip_level
 from . import show
-from .fitted import PRIOR, SAMPLER, fitted
+from .fitted import PRIOR, begun_from, fitted
 from .told import refuse_other
 
 STEPS = 15
@@ -34,7 +34,7 @@ def solve_declip(record: Record, noise: float | None, *, level: float | None = N
     level = _level(record, level)
     clipped = record.signal.abs() >= level * (1 - 1e-6)
     model = fitted(record, centred=False)
-    at = level * model.factor
+    at = model.signal.abs()[clipped].min().item()  # level * factor, as float32 rounds it
 
     @cache
     def start() -> Tensor:
@@ -48,7 +48,7 @@ def solve_declip(record: Record, noise: float | None, *, level: float | None = N
     return Task(
         Measurement(model.signal, Identity(model.signal.shape), Clipping(at)),
         PRIOR,
-        SamplerChoice(SAMPLER, STEPS, chains=1, init=start(), sigma_start=START * 0.05),
+        begun_from(start(), START, STEPS),
         present,
         adapt_prior=model.prior_of(start),
         comparison=show.comparison(record, {"a-spade": start}),

@@ -46,6 +46,15 @@ def solve_dereverb(
     changes = Changes(strength, max_attenuation, high_band, stereo)
     if response is None:
         return told_task(record, noise, changes, dry=True, recipe="dereverb")
+    return _known_room(record, noise, Path(response), changes)
+
+
+def _known_room(record: Record, noise: float | None, response: Path, changes: Changes) -> Task:
+    """The task of speech in a room whose response was recorded.
+
+    Room and recording are periodic to the operator, with as much silence between as the response
+    lasts, so that its proximal step is closed; what comes before the direct sound lies at the end.
+    """
     refuse_other(record, "dereverb")
     band = ModelBand(record.signal, record.meta["rate"], changes, record.meta.get("whole"))
     taps, direct = given.response(response)
@@ -59,7 +68,8 @@ def solve_dereverb(
     def start() -> Tensor:
         from ..classical import wiener_deconvolve
 
-        return each_channel(lambda x: wiener_deconvolve(x, around, std), y)
+        late = torch.nn.functional.pad(y, (direct, 0))  # what comes before the direct sound
+        return each_channel(lambda x: wiener_deconvolve(x, taps, std), late)[:, : y.shape[1]]
 
     def present(signal: Tensor) -> Record:
         return record.with_signal(band.back(signal[:, :samples]))

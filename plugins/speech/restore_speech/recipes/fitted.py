@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from restore.files.task import Record
+from restore.files.task import Record, SamplerChoice
 from restore.priors.prior import Prior
+from restore.priors.schedules import karras
 
 from ..conditional import TOLD, told
 from ..recordings import at_rate, channelwise
@@ -16,6 +17,22 @@ from ..signals.rates import RATE, in_model_band, resampled
 
 PRIOR, SAMPLER = "speech", "diffpir"
 STEPS = 25
+FINEST = 0.04  # the last noise level, in units of the models' level: 28 dB below speech
+
+
+def begun_from(start: Tensor, noise: float, steps: int) -> SamplerChoice:
+    """The sampler from a first guess on: one chain, all steps between its noise and the finest.
+
+    noise: that the guess is given, in units of the models' level.
+    """
+    return SamplerChoice(
+        SAMPLER,
+        steps,
+        chains=1,
+        init=start,
+        sigma_start=noise * LEVEL,
+        schedule=lambda count: karras(noise * LEVEL, FINEST * LEVEL, count),
+    )
 
 
 @dataclass(frozen=True)

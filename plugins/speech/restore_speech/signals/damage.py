@@ -7,6 +7,7 @@ from torch import Tensor
 from .silence import runs, still
 
 TOP = 1e-3  # of the peak: samples this close to it lie at a clipping level, if there is one
+FINE = 64  # bins in which they are counted
 FEWEST = 8  # of them that make one
 CROWDED = 5.0  # times as many as the tail of the distribution below it would have there
 SHORTEST, LONGEST = 0.002, 0.5  # seconds of one value that are a gap, not a pause
@@ -23,30 +24,34 @@ class ClipMeter:
 
     def __init__(self, peak: float):
         """peak: the largest magnitude of all that will be added."""
-        self.peak, self.least = peak, peak
-        self.at_peak = self.crowd = self.below = 0
+        self.peak, self.below = peak, 0
+        self.counts = np.zeros(FINE, int)
+        self.least = np.full(FINE, np.inf)  # of each bin's values
 
     def add(self, signal: Tensor) -> "ClipMeter":
         """Go on with the next (channels, samples) of the recording; gives itself."""
-        size = signal.abs()
-        top = size[size >= (1 - TOP) * self.peak]
-        self.at_peak += int((top == self.peak).sum())
-        self.crowd += len(top)
-        self.below += int(((size >= 0.9 * self.peak) & (size < 0.99 * self.peak)).sum())
-        self.least = min(self.least, top.min().item()) if len(top) else self.least
+        if self.peak > 0:
+            size = signal.abs().double().numpy().ravel() / self.peak
+            top = size[size > 1 - TOP]
+            bins = np.minimum((FINE * (top - 1 + TOP) / TOP).astype(int), FINE - 1)
+            np.add.at(self.counts, bins, 1)
+            np.minimum.at(self.least, bins, top)
+            self.below += int(((size >= 0.9) & (size < 0.99)).sum())
         return self
 
     @property
     def level(self) -> float | None:
         """The level in the recording's units; None where it was not clipped.
 
-        The peak itself where most of the crowd stands at it, else the least value near it: a codec
-        or a filter has moved them.
+        The value most common near the peak, where most of the crowd stands at it; else the least
+        value near the peak: a codec or a filter has moved them.
         """
-        expected = self.below * TOP / 0.09
-        if self.peak == 0 or self.crowd < max(FEWEST, CROWDED * expected):
+        crowd, expected = self.counts.sum(), self.below * TOP / 0.09
+        if crowd < max(FEWEST, CROWDED * expected):
             return None
-        return self.peak if 2 * self.at_peak >= self.crowd else self.least
+        most = int(self.counts.argmax())
+        alike = 2 * self.counts[most] >= crowd
+        return self.peak * float(self.least[most] if alike else self.least.min())
 
 
 def clip_level(signal: Tensor) -> float | None:
