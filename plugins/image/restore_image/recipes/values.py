@@ -20,6 +20,7 @@ from restore.files.task import Record, Task
 from .photographs import name_of
 
 OPTION = "range: LOW,HIGH of the values on file, such as 0,4095, or auto: as far as they reach"
+CLIPPED = 0.01  # share of values at an end of the range that is told
 DEPTHS = (10, 12, 14)  # bits that cameras put into 16
 
 
@@ -60,6 +61,7 @@ def of_any_values(solve: Callable[..., Task]) -> Callable[..., Task]:
         values = values_of(record, range)
         seen = values.seen(record)
         refuse_outside(seen, noise or 0.0)
+        _warn_of_clipping(seen, noise or 0.0)
         task = solve(seen, noise, **options)
         facts = {} if range is None else {"range": f"{values.low:g} to {values.high:g}"}
         return replace(
@@ -122,6 +124,27 @@ def refuse_outside(record: Record, noise: float) -> None:
             f"{name_of(record)} holds values from {least:g} to {most:g} of a range of 0 to 1; say "
             "theirs, --range LOW,HIGH, or --range auto"
         )
+
+
+def _warn_of_clipping(record: Record, noise: float) -> None:
+    """Say where noise was cut off at an end of the range; black borders and white paper have none.
+
+    Clipping leaves values near the end, within the noise, about as often as at the end itself.
+    """
+    if not _steps(record) > 1 or noise < 1.5 / 255:
+        return
+    for name, end in (("black", 0.0), ("white", 1.0)):
+        away = (record.signal - end).abs()
+        at_end, near = away == 0, (away > 0) & (away < 2 * noise)
+        share = at_end.float().mean().item()
+        if share > CLIPPED and near.sum() > 0.2 * at_end.sum():
+            warnings.warn(
+                f"{name_of(record)}: {share:.1%} of the values are clipped to {name}, their noise "
+                "cut off on one side; the answer is biased there. The noise model Clipped, in "
+                "Python, takes that into account",
+                RestoreWarning,
+                stacklevel=3,
+            )
 
 
 def _thousandth(count: int) -> tuple[int, int]:

@@ -19,8 +19,8 @@ FIRST = 64  # entries that are ready before training begins
 class Pool:
     """Excerpts in shared memory; a process replaces them one by one, again and again.
 
-    Half as many are replaced as are drawn. An excerpt may serve more than once, but never with the same
-    partner at the same level.
+    Half as many are replaced as are drawn. An excerpt may serve more than once, but never with the
+    same partner at the same level.
     """
 
     def __init__(self, sources: Sources, samples: int, seed: int, size: int = 2048):
