@@ -35,6 +35,9 @@ def sentence(facts: Mapping[str, Any]) -> str:
         f"{name} {_figure(value)} (one sample {_figure(sample[name])})"
         for name, value in mean.items()
     ]
+    covered = facts["coverage_of_90%_intervals"]
+    if covered is not None:
+        merits.append(f"{covered:.0%} of the truth in its 90 % intervals")
     return f"{facts['output']}: {'; '.join([words, *merits])}"
 
 

@@ -1,5 +1,6 @@
 """Files in, files out: read -> recipe -> sample -> present -> write, one input at a time."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic import atomic_folder
+from ..errors import RestoreWarning
 from ..plugins.discovery import catalog
 from ..priors.prior import Prior
 from ..sampling import by_name
@@ -51,6 +53,7 @@ def restore_file(
         say(problem)
     found = answer(problem, settings, checkpoint, progress)
     facts = _account(found, settings, target)
+    _warn(source, facts["doubts"])
     with atomic_folder(target) as folder:
         _write_records(folder, found, settings, facts)
         _write_arrays(folder, found.posterior, settings)
@@ -82,6 +85,8 @@ def _restore_pieces(
                 say(problem)
             found = answer(problem, settings, progress=progress)
             accounts.append(_account(found, settings, target))
+            if len(accounts) == 1:
+                _warn(source, accounts[0]["doubts"])
             for name, part in _named(found, settings, accounts[0]).items():
                 join(f"{name}{found.problem.format}", part)
             if len(accounts) == 1:
@@ -107,6 +112,11 @@ def _account(found: Answer, settings: Settings, target: Path) -> dict[str, Any]:
     return account(
         found.problem, settings, found.posterior, found.samples, found.shown, found.draws, output
     )
+
+
+def _warn(source: Path, doubts: Sequence[str]) -> None:
+    for doubt in doubts:
+        warnings.warn(f"{source}: {doubt}", RestoreWarning, stacklevel=3)
 
 
 def _write_arrays(folder: Path, posterior: Posterior, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Processes between clean and noisy speech: their moments against the equations that define them."""
+"""Processes between clean and noisy speech: their moments against the equations they solve."""
 
 import math
 

@@ -6,6 +6,7 @@ from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
 
 from .photographs import colour_shape, degraded, estimate_noise, name_of, task_of
+from .values import of_any_values
 
 
 def solve_colorize(record: Record, noise: float | None) -> Task:
@@ -21,4 +22,4 @@ def observe_colorize(record: Record) -> LinearOperator:
     return grey(colour_shape(record))
 
 
-colorize = Recipe(solve_colorize, observe_colorize, degraded, estimate_noise)
+colorize = Recipe(of_any_values(solve_colorize), observe_colorize, degraded, estimate_noise)

@@ -10,6 +10,7 @@ from restore.measurement.operator import LinearOperator
 
 from ..noise import least_noise, noise_std
 from .photographs import colour_shape, degraded, name_of, task_of
+from .values import of_any_values
 
 Pattern = Literal["rggb", "bggr", "grbg", "gbrg"]
 
@@ -43,4 +44,6 @@ def estimate_noise_of_mosaic(record: Record) -> float:
     return max(float(np.sqrt(np.mean(np.square(levels)))), least_noise(record))
 
 
-demosaic = Recipe(solve_demosaic, observe_demosaic, degraded, estimate_noise_of_mosaic)
+demosaic = Recipe(
+    of_any_values(solve_demosaic), observe_demosaic, degraded, estimate_noise_of_mosaic
+)

@@ -10,6 +10,7 @@ from restore.measurement.operator import LinearOperator
 
 from ..files.pixels import enlarged
 from .photographs import BLURRED, degraded, estimate_noise, task_of
+from .values import of_any_values
 
 Antialias = Literal["bicubic", "gaussian", "box"]
 
@@ -77,5 +78,5 @@ def _downsample(shape: tuple[int, ...], factor: int, antialias: Antialias) -> Li
 
 
 superresolve = Recipe(
-    solve_superresolve, observe_superresolve, degraded_superresolve, estimate_noise
+    of_any_values(solve_superresolve), observe_superresolve, degraded_superresolve, estimate_noise
 )

@@ -72,7 +72,7 @@ class SpectralUNet(nn.Module):
     def _factors(self, spectra: Tensor, s: Tensor, dry: Tensor) -> Tensor:
         """For each source a complex factor of every bin, and last what is added to each bin."""
         bins, frames = spectra.shape[2:]
-        x = features(spectra)
+        x = features(spectra, self._trust(s))
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         x = fold(pad_to_multiple(x, self.multiple))
@@ -88,6 +88,12 @@ class SpectralUNet(nn.Module):
             x = blocks(up(x) + skips.pop())
         x = unfold(self.tail(x))[..., :bins, :frames].float()
         return torch.complex(*x.unflatten(1, (2, -1)).unbind(1))
+
+    def _trust(self, s: Tensor) -> Tensor:
+        """How much of each source is speech: all of a recording, EDM's root of c_skip of u."""
+        trust = SIGMA_DATA / (s**2 + SIGMA_DATA**2).sqrt()
+        whole = trust.new_ones(len(trust), self.sources - 1, 1)
+        return torch.cat([whole, trust], 1)[..., None]
 
     def _told(self, x: Tensor, s: Tensor, dry: Tensor) -> Tensor:
         """What every bin is told: the noise level, whether to remove the room, its frequency."""
@@ -113,12 +119,15 @@ class SpectralUNet(nn.Module):
         return torch.istft(x, WINDOW, HOP, window=self.window, length=whole)[..., :samples]
 
 
-def features(spectra: Tensor) -> Tensor:
-    """(batch, sources, bins, frames) -> (batch, 3 sources, ...): compressed parts and modulus."""
+def features(spectra: Tensor, trust: Tensor) -> Tensor:
+    """(batch, sources, bins, frames) -> (batch, 3 sources, ...): compressed parts and modulus.
+
+    trust: (batch, sources, 1, 1), by which a source's are multiplied: noise alone is not looked at.
+    """
     power = spectra.real**2 + spectra.imag**2 + 1e-8
     root = power**-0.25  # |X|^0.5 exp(i angle) without an angle: smooth where there is silence
     parts = [spectra.real * root, spectra.imag * root, power.log() / 8]
-    return torch.cat(parts, 1)
+    return torch.cat([trust * part for part in parts], 1)
 
 
 def per_signal(value: float | bool | Tensor, signals: Tensor) -> Tensor:

@@ -34,8 +34,8 @@ class Plan:
     warmup: int = 300
     decay: float = 0.3  # share of the steps, at the end, in which the rate falls to zero
     average: float = 0.999
-    predictive: float = 0.6  # share of a conditional network's examples that see noise alone in u
-    dry: float = 0.4  # share of examples in which the room is to be removed
+    predictive: float = 0.75  # share of a conditional network's examples that see noise alone in u
+    dry: float = 0.25  # share of examples in which the room is to be removed
     seed: int = 0
 
     @property

@@ -19,8 +19,8 @@ FIRST = 64  # entries that are ready before training begins
 class Pool:
     """Excerpts in shared memory; a process replaces them one by one, again and again.
 
-    As many are replaced as are drawn. An excerpt may serve more than once, but never with the same
-    partner at the same level.
+    Half as many are replaced as are drawn. An excerpt may serve more than once, but never with the
+    same partner at the same level.
     """
 
     def __init__(self, sources: Sources, samples: int, seed: int, size: int = 2048):
@@ -62,7 +62,7 @@ class Pool:
         os.nice(5)  # training goes before
         rng = np.random.default_rng([self.seed, 2])
         while True:
-            while int(self.filled) > self.size + int(self.drawn):
+            while int(self.filled) > self.size + int(self.drawn) // 2:
                 time.sleep(0.05)
             self._put(int(self.filled) % self.size, rng)
 
