@@ -10,7 +10,7 @@ def opening(problem: Any, settings: Any) -> str:
     """x.png: denoise, prior image-grey, sampler dps, 8 chains, seed 0, noise 0.05 (estimated)."""
     words = [
         f"{problem.source}: {settings.recipe}",
-        f"prior {problem.prior_name}",
+        f"prior {problem.prior_name}{_told(problem.prior.card)}",
         f"sampler {problem.sampler.name}",
         f"{settings.sampling.chains} chain{'s' if settings.sampling.chains > 1 else ''}",
         f"seed {settings.sampling.seed}",
@@ -35,6 +35,13 @@ def sentence(facts: Mapping[str, Any]) -> str:
         for name, value in mean.items()
     ]
     return f"{facts['output']}: {'; '.join([words, *merits])}"
+
+
+def _told(card: Mapping[str, Any]) -> str:
+    """The text that a prior is told, or that it is told none."""
+    if "prompt" not in card:
+        return ""
+    return f" of '{card['prompt']}'" if card["prompt"] else " without a prompt (the empty text)"
 
 
 def _figure(value: float | None) -> str:

@@ -24,6 +24,7 @@ from .by_extension import find, has_reader, read, suffix
 from .task import Recipe, Record, Task
 
 Metric = Callable[[Tensor, Tensor], float | None]
+CONDITIONS = ("label", "prompt", "negative_prompt", "guidance")
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,18 @@ class Sampling:
     sampler_options: Mapping[str, str] = field(default_factory=dict)  # as text
     prior: str | None = None  # a name, or a folder
     label: int | None = None  # of a class, for a prior that is conditional
+    prompt: str | None = None  # for a prior that is told texts
+    negative_prompt: str | None = None
+    guidance: float | None = None  # of the prompt, classifier-free; None: 1, by no such
     device: str = "auto"
     precision: str = "auto"
     held_out: bool = True  # keep data back to tell the spread of the samples, and options, by
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What a prior that is conditional is told."""
+        told = {name: getattr(self, name) for name in CONDITIONS}
+        return {name: value for name, value in told.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -132,9 +142,7 @@ def pose(
     format = _format(source, task, settings)
     writer = find("writers", Path(f"restored{format}"), entry)
     prior_name = settings.sampling.prior or task.prior
-    label = settings.sampling.label
-    conditions = {} if label is None else {"label": label}
-    prior = task.adapt_prior(load_prior(prior_name, **conditions))
+    prior = task.adapt_prior(load_prior(prior_name, **settings.sampling.conditions))
     sampler, options = _sampler(task, prior, settings.sampling)
     if sampler.reason:
         task = task.with_facts({"chosen": sampler.reason})

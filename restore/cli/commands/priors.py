@@ -44,6 +44,7 @@ def list_(as_json: bool) -> None:
 @click.option("--salvage", is_flag=True, help="Rebuild the arrays of a file that names code.")
 @click.option("--encoder", type=FILE, help="Of a latent prior, where it is a file of its own.")
 @click.option("--decoder", type=FILE, help="Of a latent prior, where it is a file of its own.")
+@click.option("--tokenizer", type=FILE, help="A folder: of a text encoder within the file.")
 @click.option("--overwrite", is_flag=True, help="Replace an imported prior of this name.")
 def import_(
     source: Path,

@@ -36,9 +36,9 @@ def card_of(entry: Entry) -> Mapping[str, Any]:
 def _conditions(described: Mapping[str, Any]) -> dict[str, Any]:
     network = described["network"]
     if network["kind"] == "diffusers":
-        from .diffusers_networks import trial_conditions
+        from .pipelines.networks import trial_conditions
 
-        return trial_conditions(network)
+        return _read(described, trial_conditions(network))
     if network["kind"] != "published":
         return {}
     configuration = network["configuration"]
@@ -54,7 +54,13 @@ def _conditions(described: Mapping[str, Any]) -> dict[str, Any]:
         "context": torch.zeros(1, TOKENS, width or 1),
         "noisy": torch.zeros(1, described["channels"], *(n or SIDE for n in size)),
     }
-    return {name: known[name] for name in wanted}
+    return _read(described, {name: known[name] for name in wanted})
+
+
+def _read(described: Mapping[str, Any], conditions: dict[str, Any]) -> dict[str, Any]:
+    """Without the embedding, where the prior's own text encoder gives that of the empty text."""
+    left = {"context"} if "text" in described else set()
+    return {name: value for name, value in conditions.items() if name not in left}
 
 
 def tried(prior: Prior) -> float:

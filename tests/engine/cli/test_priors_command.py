@@ -58,6 +58,8 @@ def test_an_imported_checkpoint_restores_by_its_name(home):
     assert "MIT" in restore("info", "prior", "face").stdout
     assert "params" in restore("priors", "show", "face").stdout
     assert restore("priors", "verify").stdout == "face: whole\n"
+    said = fails(5, *RUN[:4], "other", *RUN[5:], "-q", "--prior", "face", "--prompt", "a cat")
+    assert "takes no prompt: dncnn is told no text" in said
     assert restore("priors", "remove", "face").exit_code == 0 and tree(home) == []
 
 
