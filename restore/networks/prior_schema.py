@@ -124,6 +124,7 @@ PRIOR = fields(
         "footprint": number(0.0, 1e9),
         "source": plain(4, 200),
         "latent": optional(LATENT),
+        "measured": text(most=300),  # on what the errors of an imported one were
         "text": TEXT,  # of what turns a prompt into what the network is told
         "unread_text": text(most=300),  # why a network that is told texts takes no prompt
     },

@@ -1,7 +1,7 @@
 """A checkpoint becomes a prior's folder: safetensors and prior.json, whole or not at all."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...atomic import atomic_folder
 from ...errors import WeightsError
+from ...priors.prior import Prior
 from ...untrusted.plain_files import sha256
 from ..prior_schema import CONFIG, FORMAT, WEIGHTS, checked
 from ..weights import at_most, differences
@@ -20,7 +21,10 @@ from .reading.candidates import StateDict
 from .reading.checkpoint import Checkpoint, read_checkpoint
 from .recognising import ALONE, Recognised, recognised
 from .sources import source_of
-from .trial import loaded, tried
+from .trial import loaded, trial_conditions, tried
+
+# of a prior: on what its errors were measured, and sigma -> mean square error, in a signal's units
+Measured = Callable[[Prior], tuple[str, Mapping[float, float]]]
 
 
 def import_prior(
@@ -32,12 +36,15 @@ def import_prior(
     encoder: Path | None = None,
     decoder: Path | None = None,
     tokenizer: Path | None = None,
+    measured: Measured | None = None,
 ) -> list[str]:
     """Convert a checkpoint, or a folder with one, into the prior's folder `target`.
 
     told: a checked description (see describing); salvage: rebuild the arrays of a file that names
     foreign classes; encoder, decoder: of a latent prior, where they lie in files of their own;
     tokenizer: the folder of CLIP's, with which the checkpoint's text encoder reads prompts.
+    measured: of a prior, what its errors were measured on, in words, and sigma -> mean square
+    error; without it they are assumed.
     Returns what was chosen, in words. The folder appears when the prior has been loaded from it and
     tried; WeightsError in one line, and no folder, otherwise.
     """
@@ -47,9 +54,26 @@ def import_prior(
         if encoder is not None or decoder is not None:
             _add_autoencoder(made, encoder, decoder, told, salvage)
         _write(partial, made)
-        made.description["footprint"] = tried(loaded(partial))
+        prior = loaded(partial)
+        made.description["footprint"] = tried(prior)
+        if measured is not None:
+            _add_errors(made, prior, measured)
         _describe(partial, made.description)
     return made.notes
+
+
+def _add_errors(made: Converted, prior: Prior, measured: Measured) -> None:
+    """What the prior's law of variance is, in the network's own units."""
+    if trial_conditions(made.description):
+        raise WeightsError("the errors of a prior depend on what it is told: they are not measured")
+    words, errors = measured(prior)
+    low, high = made.description.get("data_range") or (0.0, 1.0)
+    unit = 1.0 if made.description.get("latent") else high - low
+    made.description["measured"] = words
+    made.description["errors"] = {
+        f"{sigma * unit:.6g}": float(f"{error * unit**2:.6g}") for sigma, error in errors.items()
+    }
+    made.notes.append(f"its errors were measured on {words}")
 
 
 def _converted(

@@ -10,7 +10,7 @@ from torch import nn
 from ...errors import UnavailableError, WeightsError
 from ...priors.combined.conditioned import conditioned
 from ...priors.combined.normalised import normalised
-from ...priors.prior import Denoiser, Prior, isotropic
+from ...priors.prior import Denoiser, Law, Prior, isotropic, tabulated
 from ..published import family
 from ..published.family import Family
 from ..weights import load_network
@@ -53,7 +53,7 @@ def prior(
         sigma_min=described["sigma_min"],
         sigma_max=described["sigma_max"],
         mean=(low + high) / 2,
-        variance=isotropic((high - low) / QUARTER),
+        variance=_law(described, (high - low) / QUARTER),
         card={**described["card"], "sha256": described["sha256"], **bound.facts},
         network=network,
         footprint=described.get("footprint", 0.0),
@@ -70,6 +70,15 @@ def prior(
     if described.get("data_range") in (None, [0.0, 1.0]):
         return found
     return normalised(found, -low / (high - low), 1 / (high - low))
+
+
+def _law(described: Mapping[str, Any], std: float) -> Law:
+    """As its errors were measured; else as if signals were white, of this standard deviation."""
+    errors = described.get("errors")
+    if not errors:
+        return isotropic(std)
+    sigmas = sorted(errors)
+    return tabulated(sigmas, [errors[sigma] for sigma in sigmas])
 
 
 def _family(described: Mapping[str, Any]) -> Family:
