@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..atomic import write_text
+from ..errors import UsageError
 from ..networks.folder import CONFIG, load_prior_folder, save_prior
 from ..networks.material import Material, Patches
+from ..networks.prior_schema import read_description
 from ..networks.training import Session, Training, train
 from ..networks.unets.kinds import KINDS, preconditioned
 from ..networks.unets.unet import begin_from
@@ -119,6 +121,7 @@ def train_prior(
     shape = {"widths": plan.widths, "blocks": plan.blocks, "dims": dims}
     network = _network(plan.kind, material.channels, shape, training.seed)
     if plan.start is not None:
+        _refuse_imported(plan.start)
         begin_from(network, load_prior_folder(plan.start).network)
     kept = {**training.facts, **network.config, "start": plan.start and str(plan.start)}
     kept |= {"kind": plan.kind, "mean": plan.mean, "spread": plan.sigma_data}
@@ -212,6 +215,17 @@ def _network(kind: str, channels: int, shape: Mapping[str, Any], seed: int) -> n
         torch.manual_seed(seed)
         given = {name: value for name, value in shape.items() if value is not None}
         return KINDS[kind](channels, **given)
+
+
+def _refuse_imported(start: Path) -> None:
+    """UsageError for a network of others: what is trained is one of ours."""
+    network = read_description(start)["network"]
+    if network["kind"] not in KINDS:
+        name = network.get("family") or network.get("class")
+        raise UsageError(
+            f"{start} holds an imported network, {name}: training begins from one that restore"
+            " train wrote, or from none"
+        )
 
 
 def _keep_plan(folder: Path, plan: dict[str, Any], free: Sequence[str]) -> None:

@@ -168,3 +168,12 @@ def test_listing_priors_imports_no_torch(home):
         [sys.executable, "-c", code], env=environment(), capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_training_does_not_begin_from_an_imported_network(home):
+    restore("priors", "import", "dncnn.pth", "--name", "face")
+    grid("clean/a.grid", 20, 20)
+    result = restore("train", "denoiser", "clean", "-o", "mine", "--start", str(home / "face"),
+                     "--steps", "1", "--patch", "8", "--device", "cpu")  # fmt: skip
+    assert result.exit_code == 2 and not Path("mine").exists()
+    assert "face holds an imported network, dncnn" in result.stderr.splitlines()[-1]

@@ -179,6 +179,20 @@ def test_another_matlab_file_is_refused(tmp_path):
             read_matconvnet(tmp_path / name)
 
 
+def test_a_matlab_file_that_declares_more_than_it_holds_is_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "swollen.mat", "w") as file:
+        file.create_dataset("net/layers", (1 << 34, 1), h5py.ref_dtype, chunks=(1024, 1))
+    _matlab(tmp_path / "kernel.mat", _stack("fdncnn"), sub_pixels=False)
+    with h5py.File(tmp_path / "kernel.mat", "a") as file:
+        kernel = file.create_dataset("huge", (1 << 20, 64, 3, 3), "f4", chunks=True)
+        conv = next(file[ref] for (ref,) in file["net/layers"][()] if "weights" in file[ref])
+        conv["weights"][0, 0] = kernel.ref
+    for name in ("swollen.mat", "kernel.mat"):
+        with pytest.raises(WeightsError, match="declares more than 100 times"):
+            read_matconvnet(tmp_path / name)
+
+
 # dB on a crop of 128 x 128 of picture 01 at 25/255, measured; another torch may differ by 0.02
 @pytest.mark.parametrize(("name", "reached"), [("FFDNet", 28.49), ("FDnCNN", 28.78)])
 def test_the_shared_files_denoise_as_published(name, reached, shared_data):
