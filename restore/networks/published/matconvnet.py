@@ -1,9 +1,11 @@
-"""State dicts from the MATLAB files (v7.3, of MatConvNet) of FFDNet and FDnCNN.
+"""State dicts from the MATLAB files (of MatConvNet) of FFDNet and FDnCNN.
 
 `net/layers` is a cell array of structs with a `type` and, for a convolution, kernels and biases.
-MATLAB writes the last axis first and drops trailing axes of length one.
+MATLAB writes the last axis first in files of version 7.3 (HDF5), in older ones the first, and drops
+trailing axes of length one.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,33 @@ def read_matconvnet(path: str | Path) -> dict[str, Tensor]:
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise WeightsError(f"{path} holds no network of MatConvNet: {error}") from None
     return _state(layers, path)
+
+
+def of_structs(variables: Mapping[str, Any], path: str | Path) -> dict[str, Tensor]:
+    """The same of an older file's variables: `net.layers`, a list of structs, axes in their order.
+
+    WeightsError where they are no such network.
+    """
+    try:
+        layers = [_of_struct(layer) for layer in variables["net"]["layers"]]
+        if not layers:
+            raise ValueError("it has no layers")
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise WeightsError(f"{path} holds no network of MatConvNet: {error}") from None
+    return _state(layers, path)
+
+
+def _of_struct(layer: Mapping[str, Any]) -> tuple[str, list[np.ndarray]]:
+    """A layer's type; kernels (3, 3, inputs, outputs) become (outputs, inputs, 3, 3)."""
+    kind = layer["type"]
+    if kind != "conv":
+        return kind, []
+    kernels, biases = layer["weights"]
+    if kernels.ndim == 3:  # the axis of a single output is gone
+        kernels = kernels[..., None]
+    if kernels.ndim != 4 or kernels.shape[3] != biases.size:
+        raise ValueError(f"kernels of shape {kernels.shape} with {biases.size} biases")
+    return kind, [kernels.transpose(3, 2, 0, 1).astype("f4"), biases.ravel().astype("f4")]
 
 
 class _Room:
