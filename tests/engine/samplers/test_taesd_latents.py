@@ -1,5 +1,7 @@
 """A real autoencoder, TAESD, with a Gaussian prior of its latents, end to end on a photograph."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,7 @@ def photograph(shared_data):
         z = codec.encode(torch.stack(others))
     mean = z.mean((0, 2, 3)).reshape(-1, 1, 1).expand(z.shape[1:])
     white = restore.gaussian(mean.contiguous(), (z - mean).square().mean().item())
+    white = replace(white, sigma_min=0.02, sigma_max=8.0)  # ten times its deviation
     prior = restore.latent(white, codec.encode, codec.decode, factor=codec.factor)
     kept = (torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) > 0.5).float()
     operator = restore.load_operator("mask", kept)
@@ -55,7 +58,7 @@ def photograph(shared_data):
 
 # levels, and dB less half a decibel of what was measured
 @pytest.mark.parametrize(
-    ("name", "steps", "reached"), [("resample", 12, 28.5), ("latino", 16, 25.8)]
+    ("name", "steps", "reached"), [("resample", 12, 28.5), ("latino", 16, 24.8)]
 )
 def test_decoded_samples_fit_the_data_down_to_the_decoder_s_floor(photograph, name, steps, reached):
     x, measurement, prior, floor = photograph
