@@ -69,7 +69,7 @@ def import_(
     if licence is not None:
         told["licence"] = licence
     if measure is not None:
-        from ...files.measuring import measured_on
+        from ...files.merit.measuring import measured_on
 
         options["measured"] = measured_on(measure)
     for note in import_prior(source, target, told=told, **options):

@@ -8,7 +8,7 @@ from tiny import grid, tiny  # noqa: F401
 
 import restore
 from restore.errors import UsageError
-from restore.files.measuring import measured_on
+from restore.files.merit.measuring import measured_on
 from restore.files.training import as_float, read_signals
 
 pytestmark = pytest.mark.usefixtures("tiny")

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
-from ..measurement.codec import Codec
-from ..priors.prior import Prior
-from .training import CROP, as_float, denoising_errors, middle, read_signals
+from ...errors import UsageError
+from ...measurement.codec import Codec
+from ...priors.prior import Prior
+from ..training import CROP, as_float, denoising_errors, middle, read_signals
 
 LEVELS, SIGNALS = 12, 8
 CHANNELS = {1: "grey", 3: "colour"}
