@@ -15,6 +15,7 @@ for name in (
     "latent",
     "foreign",
     "exact_score",
+    "speech",
 ):
     sys.argv = [f"benchmarks/{name}.py"]
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 import restore
-from restore.files.coverage import covered
+from restore.files.merit.coverage import covered
 from restore.files.task import Record, Task
 from restore.measurement.not_gaussian import Transmission
 from restore.measurement.signal import ChainNoise

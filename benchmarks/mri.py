@@ -33,7 +33,7 @@ from torch import Tensor
 
 import restore
 from restore.files.by_extension import read
-from restore.files.coverage import covered, expected, predictive
+from restore.files.merit.coverage import covered, expected, predictive
 from restore.files.task import Record, Task
 from restore.measurement.measurement import Measurement
 from restore.plugins.discovery import catalog

@@ -15,6 +15,10 @@ from .program import Program
     commands_in={
         "run": ("restore.cli.commands.run:run", "Restore files by a recipe."),
         "simulate": ("restore.cli.commands.simulate:simulate", "Degrade clean files by a recipe."),
+        "evaluate": (
+            "restore.cli.commands.evaluate:evaluate",
+            "Measure answers against references.",
+        ),
         "list": (
             "restore.cli.commands.listing:list_",
             "List recipes, priors, samplers, operators, ...",

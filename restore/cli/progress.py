@@ -14,7 +14,7 @@ LINES = 10  # of plain progress in a run
 class Pace:
     """Steps done and to do over all chunks of the chains, and the time left at the speed so far."""
 
-    def __init__(self, chains: int):
+    def __init__(self, chains: int | None):
         self.chains, self.chunk, self.index = chains, 0, -1
         self.rows, self.begun = 0, (0.0, 0)
 
@@ -23,7 +23,7 @@ class Pace:
         self.chunk += index < self.index
         self.index = index
         self.rows = max(self.rows, rows)
-        whole = total * max(1, -(-self.chains // self.rows), self.chunk + 1)
+        whole = total * max(1, -(-(self.chains or 1) // self.rows), self.chunk + 1)
         done = self.chunk * total + index + 1
         if not self.begun[1]:
             self.begun = time.monotonic(), done
@@ -37,7 +37,7 @@ class Pace:
 class Plain:
     """A line now and then."""
 
-    def __init__(self, chains: int):
+    def __init__(self, chains: int | None):
         self.pace, self.shown = Pace(chains), 0
 
     def __call__(self, rows: int, index: int, total: int, facts: Mapping[str, Any]) -> None:
@@ -50,7 +50,7 @@ class Plain:
 class Live:
     """A line that moves, by rich; it appears at the first step."""
 
-    def __init__(self, chains: int, bar: Any):
+    def __init__(self, chains: int | None, bar: Any):
         self.pace, self.bar = Pace(chains), bar
 
     def __call__(self, rows: int, index: int, total: int, facts: Mapping[str, Any]) -> None:
@@ -63,7 +63,7 @@ class Live:
 
 
 @contextmanager
-def progress_for(chains: int, *, quiet: bool) -> Iterator[Any]:
+def progress_for(chains: int | None, *, quiet: bool) -> Iterator[Any]:
     """A function that shows progress, for restore_file to call after every step; None if quiet."""
     if quiet:
         yield None

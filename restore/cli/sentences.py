@@ -8,11 +8,12 @@ from .progress import duration
 
 def opening(problem: Any, settings: Any) -> str:
     """x.png: denoise, prior image-grey, sampler dps, 8 chains, seed 0, noise 0.05 (estimated)."""
+    chains = settings.sampling.on(problem.task.sampler).chains
     words = [
         f"{problem.source}: {settings.recipe}",
-        f"prior {problem.prior_name}",
+        f"prior {problem.prior_name}{_told(problem.prior.card)}",
         f"sampler {problem.sampler.name}",
-        f"{settings.sampling.chains} chain{'s' if settings.sampling.chains > 1 else ''}",
+        f"{chains} chain{'s' if chains > 1 else ''}",
         f"seed {settings.sampling.seed}",
     ]
     if problem.noise is not None:
@@ -34,7 +35,17 @@ def sentence(facts: Mapping[str, Any]) -> str:
         f"{name} {_figure(value)} (one sample {_figure(sample[name])})"
         for name, value in mean.items()
     ]
+    covered = facts["coverage_of_90%_intervals"]
+    if covered is not None:
+        merits.append(f"{covered:.0%} of the truth in its 90 % intervals")
     return f"{facts['output']}: {'; '.join([words, *merits])}"
+
+
+def _told(card: Mapping[str, Any]) -> str:
+    """The text that a prior is told, or that it is told none."""
+    if "prompt" not in card:
+        return ""
+    return f" of '{card['prompt']}'" if card["prompt"] else " without a prompt (the empty text)"
 
 
 def _figure(value: float | None) -> str:

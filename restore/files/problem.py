@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..errors import UsageError
 from ..measurement.checks import sizes
@@ -20,26 +20,44 @@ from ..plugins.registry import Entry, unknown
 from ..priors.prior import Prior
 from ..sampling import by_name
 from ..sampling.by_name import Chosen
-from .by_extension import find, has_reader, read, suffix
-from .task import Recipe, Record, Task
+from .by_extension import find, read, suffix
+from .merit.evaluating import reference_for
+from .merit.figures import Metric, metrics_of
+from .task import Recipe, Record, SamplerChoice, Task
 
-Metric = Callable[[Tensor, Tensor], float | None]
+CONDITIONS = ("label", "prompt", "negative_prompt", "guidance")
 
 
 @dataclass(frozen=True)
 class Sampling:
     """How the samples are drawn."""
 
-    chains: int = 8
+    chains: int | None = None  # None: the recipe's
     seed: int = 0
     steps: int | None = None  # None: the recipe's
     sampler: str | None = None
     sampler_options: Mapping[str, str] = field(default_factory=dict)  # as text
     prior: str | None = None  # a name, or a folder
     label: int | None = None  # of a class, for a prior that is conditional
+    prompt: str | None = None  # for a prior that is told texts
+    negative_prompt: str | None = None
+    guidance: float | None = None  # of the prompt, classifier-free; None: 1, by no such
     device: str = "auto"
     precision: str = "auto"
     held_out: bool = True  # keep data back to tell the spread of the samples, and options, by
+
+    def on(self, choice: SamplerChoice) -> "Sampling":
+        """The sampling with the recipe's chains and steps where the user named none."""
+        chains = choice.chains if self.chains is None else self.chains
+        alone = chains == 1 and choice.steps_alone is not None
+        own = choice.steps_alone if alone else choice.steps
+        return replace(self, chains=chains, steps=own if self.steps is None else self.steps)
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What a prior that is conditional is told."""
+        told = {name: getattr(self, name) for name in CONDITIONS}
+        return {name: value for name, value in told.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -120,9 +138,16 @@ def pose(
     settings: with "auto" decided for the device. load_prior: a name or folder, and
     conditions -> Prior.
     """
+    record = read(source, catalog().entry("recipes", settings.recipe))
+    return pose_record(source, record, settings, load_prior)
+
+
+def pose_record(
+    source: Path, record: Record, settings: Settings, load_prior: Callable[..., Prior]
+) -> Problem:
+    """What `pose` makes of a file, of a record that was read of it, or of a part of it."""
     entry = catalog().entry("recipes", settings.recipe)
     recipe: Recipe = catalog().load("recipes", settings.recipe)
-    record = read(source, entry)
     noise, noise_source = _noise(record, recipe, settings)
     task = _solve(recipe, record, noise, settings)
     if settings.outputs.baseline not in (None, *task.comparison.baselines):
@@ -132,17 +157,17 @@ def pose(
     format = _format(source, task, settings)
     writer = find("writers", Path(f"restored{format}"), entry)
     prior_name = settings.sampling.prior or task.prior
-    label = settings.sampling.label
-    conditions = {} if label is None else {"label": label}
-    prior = task.adapt_prior(load_prior(prior_name, **conditions))
+    prior = task.adapt_prior(load_prior(prior_name, **settings.sampling.conditions))
     sampler, options = _sampler(task, prior, settings.sampling)
     if sampler.reason:
         task = task.with_facts({"chosen": sampler.reason})
     problem = Problem(
         source, record, task, prior, prior_name, sampler, options, writer, format, noise_source
     )
+    if settings.outputs.format is not None:
+        refuse_unwritable(problem)
     if settings.reference is not None:
-        reference = read(_reference(problem.source, settings.reference), entry)
+        reference = read(reference_for(problem.source, settings.reference), entry)
         return _compared(problem, reference, entry)
     reference = task.comparison.reference
     return problem if reference is None else _compared(problem, reference, entry)
@@ -163,6 +188,19 @@ def _format(source: Path, task: Task, settings: Settings) -> str:
     if asked is None:
         return suffix(source) if task.format is None else task.format
     return asked if asked.startswith(".") else f".{asked}"
+
+
+def refuse_unwritable(problem: Problem) -> None:
+    """ValueError where the format cannot hold what will be made: an empty answer is written."""
+    task, format = problem.task, problem.format
+    empty = task.present(torch.zeros(task.measurement.operator.in_shape))
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / f"restored{format}"
+        try:
+            catalog().load("writers", problem.writer.name)(empty, target)
+        except (ValueError, TypeError) as error:
+            words = str(error).replace(str(target), f"{problem.source} as {format}")
+            raise ValueError(words) from None
 
 
 def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | None, str]:
@@ -191,19 +229,5 @@ def _compared(problem: Problem, reference: Record, recipe: Entry) -> Problem:
             f"the reference {reference.source} is {sizes(reference.signal.shape)}, "
             f"but {problem.source} will be restored as {sizes(size)}"
         )
-    entries = catalog().registry("metrics")
-    names = [entry.name for entry in entries if entry.plugin in (recipe.plugin, "restore")]
-    metrics = {name: catalog().load("metrics", name) for name in names}
+    metrics = metrics_of(recipe.plugin, reference)
     return replace(problem, reference=reference, metrics=metrics)
-
-
-def _reference(source: Path, given: Path) -> Path:
-    """The file of a folder that has the source's stem, or is called as the folder it lies in."""
-    if not given.is_dir():
-        return given
-    files = [path for path in sorted(given.iterdir()) if path.is_file() and has_reader(path)]
-    for stem in (source.stem, source.resolve().parent.name):
-        for path in files:
-            if path.stem == stem:
-                return path
-    raise FileNotFoundError(f"the folder {given} holds no reference for {source}")

@@ -1,36 +1,29 @@
 """Files in, files out: read -> recipe -> sample -> present -> write, one input at a time."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from ..atomic import atomic_folder
-from ..errors import UsageError
-from ..measurement.measurement import Measurement
+from ..errors import RestoreWarning, UsageError
 from ..plugins.discovery import catalog
 from ..priors.prior import Prior
-from ..samplers.base import Step
 from ..sampling import by_name
 from ..sampling.devices import usable
-from ..sampling.held_out import CHAINS, best_options
 from ..sampling.posterior import Posterior
-from ..sampling.watchers import Trace, Watcher
-from .coverage import predictive, sample_std
+from .answers.answering import Answer, Progress, answer
+from .answers.sequence import restore_frames
 from .outputs import REPORT, refuse_inputs
-from .problem import Problem, Sampling, Settings, pose
+from .problem import Problem, Settings, pose, pose_record
 from .report import display, png
 from .report.facts import account, derivation, write_json
 from .report.page import write_report
-from .report.pictures import pictures
-from .sequence import restore_frames
-from .task import Record
-
-# (chains at once, step, total, {"sigma": ..., "chi_square": ...}), after every step
-Progress = Callable[[int, int, int, Mapping[str, Any]], None]
+from .report.pictures import pictures, records_of
+from .task import Pieces, Recipe, Record, Sound
 
 
 def restore_file(
@@ -51,169 +44,109 @@ def restore_file(
     """
     refuse_inputs(target, [source])
     settings = settings.on(usable(settings.sampling.device))
+    recipe: Recipe = catalog().load("recipes", settings.recipe)
+    chains = settings.sampling.chains or 1
+    pieces = None if recipe.pieces is None else recipe.pieces(source, chains)
+    if pieces is not None:
+        return _restore_pieces(pieces, source, target, settings, load_prior, say, progress)
     problem = pose(source, settings, load_prior)
     if say is not None:
         say(problem)
-    if problem.task.pose_with_prior is not None:
-        problem = replace(problem, task=problem.task.pose_with_prior(problem.prior))
-    problem = _begun(problem)
     if problem.task.frames is not None:
-        return _restore_sequence(problem, settings, target, progress)
-    problem, factor = _calibrated(problem, settings.sampling, progress)
-    trace, watch = _watched(problem.task.measurement, progress)
-    posterior = _sampled(problem, settings.sampling, watch, checkpoint)
-    if factor is not None:
-        posterior = posterior.widened(factor)
-    samples = [problem.task.present(x) for x in posterior.samples]
-    shown, draws = _shown(problem, posterior, samples, settings.outputs.baseline)
-    output = target / f"restored{problem.format}"
-    facts = account(problem, settings, posterior, samples, shown, draws, output)
-    if len(samples) > 1:
-        std = sample_std([record.signal for record in samples])
-        shown["std"] = replace(shown["mean"], signal=std, kind="std")
-    shown |= {name: make(posterior.mean) for name, make in problem.task.parts.items()}
+        return _restore_sequence(problem, target, settings, progress)
+    found = answer(problem, settings, checkpoint, progress)
+    facts = _account(found, settings, target)
+    _warn(source, facts["doubts"])
     with atomic_folder(target) as folder:
-        _write_records(folder, problem, shown, samples if settings.outputs.samples else [], facts)
-        _write_arrays(folder, posterior, settings)
-        write_json(folder / REPORT, {**facts, "trace": trace.rows})
-        _write_page(folder, problem, posterior, shown, facts, trace)
+        _write_records(folder, found, settings, facts)
+        _write_arrays(folder, found.posterior, settings)
+        write_json(folder / REPORT, {**facts, "trace": found.trace.rows})
+        _write_page(folder, found, facts)
     return facts
 
 
 def _restore_sequence(
-    problem: Problem, settings: Settings, target: Path, progress: Progress | None
+    problem: Problem, target: Path, settings: Settings, progress: Progress | None
 ) -> dict[str, Any]:
-    """Restore all frames into the folder `target`; gives the account of the one that is shown."""
-    frames = problem.task.frames
+    """Restore all frames of a sequence; its account and its page are of the one that is shown."""
     if settings.outputs.samples:
         raise UsageError("samples of a sequence are not kept; restore a single frame for them")
-    traces: dict[int, Trace] = {}
+    if problem.task.pose_with_prior is not None:
+        problem = replace(problem, task=problem.task.pose_with_prior(problem.prior))
 
-    def draw(k: int, init: Tensor | None, sigma_start: float | None) -> Posterior:
-        measurement = frames.measurement(k)
-        trace, watch = _watched(measurement, progress)
-        traces.update({k: trace} if k == frames.shown else {})
-        choice = replace(problem.task.sampler, init=init, sigma_start=sigma_start)
-        task = replace(problem.task, measurement=measurement, sampler=choice)
-        return _sampled(replace(problem, task=task), settings.sampling, watch, None)
+    def of_frame(frame: Problem) -> Answer:
+        return answer(frame, settings, progress=progress)
 
     with atomic_folder(target) as folder:
-        done = restore_frames(frames, draw, folder)
-        problem = replace(problem, task=problem.task.with_facts(done.facts))
-        samples = [problem.task.present(x) for x in done.posterior.samples]
-        shown, draws = _shown(problem, done.posterior, samples, settings.outputs.baseline)
-        output = target / f"restored{problem.format}"
-        facts = account(problem, settings, done.posterior, samples, shown, draws, output)
-        shown |= {name: make(done.posterior.mean) for name, make in problem.task.parts.items()}
-        shown["cine"] = shown["mean"].with_signal(done.strip)
-        _write_records(folder, problem, done.records, [], facts)
-        trace = traces[frames.shown]
-        write_json(folder / REPORT, {**facts, "trace": trace.rows})
-        _write_page(folder, problem, done.posterior, shown, facts, trace)
+        done = restore_frames(problem, of_frame, folder)
+        found = done.answer
+        facts = _account(found, settings, target)
+        _warn(problem.source, facts["doubts"])
+        write, made = catalog().load("writers", problem.writer.name), derivation(facts)
+        for name, record in done.records.items():
+            if name != "std" or problem.writer.facts.get("std"):
+                record = replace(record, meta={**record.meta, "derivation": made})
+                write(record, folder / f"{name}{problem.format}")
+        write_json(folder / REPORT, {**facts, "trace": found.trace.rows})
+        _write_page(folder, replace(found, parts={**found.parts, "cine": done.strip}), facts)
     return facts
 
 
-def _begun(problem: Problem) -> Problem:
-    """The problem with a classical answer to begin from, where its prior does not reach noise.
+def _restore_pieces(
+    pieces: Pieces,
+    source: Path,
+    target: Path,
+    settings: Settings,
+    load_prior: Callable[..., Prior],
+    say: Callable[[Problem], None] | None,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Restore a long file piece by piece; its page shows the first.
 
-    Where the recipe has none to offer the run begins from noise, and the report says so.
+    ValueError where a reference is given: it would have to be held as a whole.
     """
-    task, prior = problem.task, problem.prior
-    if prior.reaches_noise or task.sampler.init is not None:
-        return problem
-    level, baselines = f"noise of {prior.sigma_max:.3g}", task.comparison.baselines
-    if not baselines:
-        began = f"{level}, where signals still show: there is no classical answer to begin from"
-        return replace(problem, task=task.with_facts({"begun from": began}))
-    name = "tv" if "tv" in baselines else next(iter(baselines))
-    warm = {"init": baselines[name](), "sigma_start": prior.sigma_max}
-    began = f"{name} with {level}, the most that the prior was trained for"
-    task = replace(task, sampler=replace(task.sampler, **warm)).with_facts({"begun from": began})
-    return replace(problem, task=task)
+    if settings.reference is not None:
+        raise ValueError(f"{source} is restored in pieces; compare it with a reference afterwards")
+    accounts: list[dict[str, Any]] = []
+    with atomic_folder(target) as folder, pieces.joined(folder) as join:
+        for record in pieces:
+            problem = pose_record(source, record, settings, load_prior)
+            if say is not None and not accounts:
+                say(problem)
+            found = answer(problem, settings, progress=progress)
+            accounts.append(_account(found, settings, target))
+            if len(accounts) == 1:
+                _warn(source, accounts[0]["doubts"])
+            for name, part in _named(found, settings, accounts[0]).items():
+                join(f"{name}{found.problem.format}", part)
+            if len(accounts) == 1:
+                _write_page(folder, found, accounts[0])
+        facts = _summed(accounts)
+        write_json(folder / REPORT, facts)
+    return facts
 
 
-def _shown(
-    problem: Problem, posterior: Posterior, samples: Sequence[Record], baseline: str | None
-) -> tuple[dict[str, Record], dict[str, list[Record]]]:
-    """What a file would hold of "mean", "sample", "baseline"; and draws of a noisy reference."""
-    shown = {"mean": problem.task.present(posterior.mean), "sample": samples[0]}
-    answers = {"predicted": posterior.samples}
-    if baseline is not None:
-        signal = problem.task.comparison.baselines[baseline]()
-        shown["baseline"] = problem.task.present(signal)
-        answers["baseline predicted"] = signal[None]
-    return shown, _draws(problem, answers)
+def _summed(accounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The account of a file from those of its pieces: the first, with what adds up."""
+    first = dict(accounts[0])
+    for key in ("seconds", "calls"):
+        first[key] = round(sum(account[key] for account in accounts), 3)
+    misfits = [account["chi_square"] for account in accounts]
+    if None not in misfits:
+        first["chi_square"] = sum(misfits) / len(misfits)
+    return {**first, "facts": {**first["facts"], "pieces": len(accounts)}}
 
 
-def _draws(problem: Problem, answers: Mapping[str, Tensor]) -> dict[str, list[Record]]:
-    """Draws of the task's own reference, by what predicts them; none where it holds no noise."""
-    comparison = problem.task.comparison
-    noisy_reference = comparison.noisy_reference
-    if noisy_reference is None or problem.reference is not comparison.reference:
-        return {}
-    return {name: predictive(noisy_reference, signals) for name, signals in answers.items()}
-
-
-def _watched(measurement: Measurement, progress: Progress | None) -> tuple[Trace, list[Watcher]]:
-    """The trace of a run, and all that watches it."""
-    trace = Trace(measurement)
-    if progress is None:
-        return trace, [trace]
-
-    def report_step(step: Step, index: int, total: int) -> None:
-        progress(len(step.x), index, total, trace.rows[-1])
-
-    return trace, [trace, report_step]
-
-
-def _sampled(
-    problem: Problem, asked: Sampling, watch: list[Watcher], checkpoint: Path | None
-) -> Posterior:
-    choice = problem.task.sampler
-    steps = choice.steps if asked.steps is None else asked.steps
-    own = choice.schedule if problem.sampler.name == choice.name else None
-    return by_name.sample(
-        problem.task.measurement,
-        problem.prior,
-        problem.sampler.sampler,
-        chains=asked.chains,
-        **({"steps": steps} if own is None else {"sigmas": own(steps)}),
-        seed=asked.seed,
-        device=asked.device,
-        precision=asked.precision,
-        init=choice.init,
-        sigma_start=choice.sigma_start,
-        watch=watch,
-        checkpoint=checkpoint,
-        **problem.options,
+def _account(found: Answer, settings: Settings, target: Path) -> dict[str, Any]:
+    output = target / f"restored{found.problem.format}"
+    return account(
+        found.problem, settings, found.posterior, found.samples, found.shown, found.draws, output
     )
 
 
-def _calibrated(
-    problem: Problem, asked: Sampling, progress: Progress | None
-) -> tuple[Problem, float | None]:
-    """The problem with the options that predict held-out data best, and the width that they tell.
-
-    The width is None where nothing is held out: by the user's wish, for a single chain, or for want
-    of a task that can.
-    """
-    task = problem.task
-    if not asked.held_out or asked.chains < 2 or task.held_out_split is None:
-        return problem, None
-    split = task.held_out_split()
-    few = replace(asked, chains=min(CHAINS, asked.chains), seed=asked.seed + 1)
-
-    def samples(options: Mapping[str, Any]) -> Tensor:
-        part = replace(problem.task, measurement=split.kept)
-        tried = replace(problem, task=part, options={**problem.options, **options})
-        return _sampled(tried, few, _watched(split.kept, progress)[1], None).samples
-
-    choice = task.sampler
-    own = choice.candidate_options if problem.sampler.name == choice.name else ()
-    candidates = [o for o in own if not o.keys() & asked.sampler_options.keys()]
-    best, factor = best_options(candidates or [{}], samples, split)
-    task = task.with_facts({f"{key}, by held-out data": value for key, value in best.items()})
-    return replace(problem, task=task, options={**problem.options, **best}), factor
+def _warn(source: Path, doubts: Sequence[str]) -> None:
+    for doubt in doubts:
+        warnings.warn(f"{source}: {doubt}", RestoreWarning, stacklevel=3)
 
 
 def _write_arrays(folder: Path, posterior: Posterior, settings: Settings) -> None:
@@ -228,44 +161,40 @@ def _write_arrays(folder: Path, posterior: Posterior, settings: Settings) -> Non
         np.save(folder / "samples.npy", posterior.samples.numpy())
 
 
-def _write_records(
-    folder: Path,
-    problem: Problem,
-    shown: Mapping[str, Record],
-    samples: Sequence[Record],
-    facts: Mapping[str, Any],
-) -> None:
-    """Write the mean in its format; with it the baseline, and the std where the format can."""
-    write = catalog().load("writers", problem.writer.name)
-    named = {"restored": shown["mean"], **{name: shown[name] for name in problem.task.parts}}
-    if "baseline" in shown:
-        named["baseline"] = shown["baseline"]
-    if problem.writer.facts.get("std"):
-        if "std" in shown:
-            named["std"] = shown["std"]
-        named |= {f"sample-{i + 1}": record for i, record in enumerate(samples)}
+def _named(found: Answer, settings: Settings, facts: Mapping[str, Any]) -> dict[str, Record]:
+    """The records to write, by name: the mean, a baseline, and std and samples if the format can.
+
+    Each is told how it was made.
+    """
+    named = {"restored": found.shown["mean"], **found.parts}
+    if "baseline" in found.shown:
+        named["baseline"] = found.shown["baseline"]
+    if found.problem.writer.facts.get("std"):
+        if found.std is not None:
+            named["std"] = found.std
+        if settings.outputs.samples:
+            named |= {f"sample-{i + 1}": record for i, record in enumerate(found.samples)}
     made = derivation(facts)
-    for name, record in named.items():
-        write(
-            replace(record, meta={**record.meta, "derivation": made}),
-            folder / f"{name}{problem.format}",
-        )
+    return {n: replace(r, meta={**r.meta, "derivation": made}) for n, r in named.items()}
 
 
-def _write_page(
-    folder: Path,
-    problem: Problem,
-    posterior: Posterior,
-    shown: Mapping[str, Record],
-    facts: Mapping[str, Any],
-    trace: Trace,
+def _write_records(
+    folder: Path, found: Answer, settings: Settings, facts: Mapping[str, Any]
 ) -> None:
+    write = catalog().load("writers", found.problem.writer.name)
+    for name, record in _named(found, settings, facts).items():
+        write(record, folder / f"{name}{found.problem.format}")
+
+
+def _write_page(folder: Path, found: Answer, facts: Mapping[str, Any]) -> None:
     """report.html, for signals that can be seen."""
+    problem, std = found.problem, {} if found.std is None else {"std": found.std}
+    shown = {**found.shown, **found.parts, **std}
     names = {"mean": "restored"}
-    records = {names.get(name, name): record for name, record in shown.items()}
+    records = records_of(problem, {names.get(name, name): r for name, r in shown.items()})
     measurement = problem.task.measurement
-    residual = measurement.residual(posterior.mean[None]) * measurement.measured_mask
-    seen = pictures(problem, records, residual[0])
+    residual = measurement.residual(found.posterior.mean[None]) * measurement.measured_mask
+    seen = pictures(problem, records, found.samples, residual[0])
     if "input" not in seen or "restored" not in seen:
         return
     write_report(
@@ -273,7 +202,16 @@ def _write_page(
         title=f"{problem.source.name}: {facts['recipe']}",
         pictures=seen,
         facts=facts,
-        trace=trace.rows,
+        trace=found.trace.rows,
         command=facts["provenance"]["command"],
         metrics=facts["metrics"] if problem.reference is not None else None,
+        sounds=_sounds(problem, records),
     )
+
+
+def _sounds(problem: Problem, records: Mapping[str, Record]) -> dict[str, Sound]:
+    """What can be listened to, by name; none where the recipe's signals are no sounds."""
+    sound = problem.task.comparison.sound
+    if sound is None:
+        return {}
+    return {name: sound(record) for name, record in records.items() if record.kind != "std"}

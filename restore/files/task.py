@@ -1,6 +1,8 @@
 """Record: a file's contents. Task: a problem to solve. Recipe: how the first becomes the second."""
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +29,35 @@ class Record:
         return replace(self, signal=signal)
 
 
+class Pieces(ABC):
+    """A long file as overlapping records, and what joins those that are made of them."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Record]:
+        """The records, one after the other; only one needs to be held."""
+
+    @abstractmethod
+    def joined(self, folder: Path) -> AbstractContextManager[Callable[[str, Record], None]]:
+        """What writes into the folder: called with a file's name and each piece's record of it."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A recording, or a part of it, as a browser plays it."""
+
+    data: bytes
+    type: str  # "audio/flac"
+    words: str = ""  # what part it is
+
+
 @dataclass(frozen=True)
 class SamplerChoice:
     """A registered sampler, and how it is to run on the task."""
 
     name: str  # the user may name another, which then runs with its own options and schedule
     steps: int = 50
+    steps_alone: int | None = None  # of a single chain, where that is to be the mean; None: steps
+    chains: int = 8  # where the user asks for no number of them
     options: Mapping[str, Any] = field(default_factory=dict)  # its keyword arguments
     schedule: Callable[[int], Tensor] | None = None  # steps -> noise levels; None: the sampler's
     candidate_options: Sequence[Mapping[str, Any]] = ()  # the held-out split tells the best of them
@@ -50,21 +75,22 @@ class Comparison:
     noisy_reference: Callable[[Tensor, Generator], Record] | None = None
     baselines: Mapping[str, Callable[[], Tensor]] = field(default_factory=dict)  # classical answers
     views: Callable[[Record], Mapping[str, Tensor]] | None = None  # (channels, y, x), 0 to 1 each
+    # (the records by name, the samples) -> more pictures; "difference" is signed, "std" in colour
+    further: Callable[[Mapping[str, Record], Sequence[Record]], Mapping[str, Tensor]] | None = None
+    sound: Callable[[Record], Sound] | None = None  # what a player on the page plays of a record
 
 
 @dataclass(frozen=True)
 class Frames:
-    """A sequence: problems of one kind, of which a task is the one that its report shows.
+    """A sequence: tasks of one kind, of which one is shown in the report.
 
-    Records of a single frame are (channels, 1, *size), of the whole (channels, count, *size).
+    Their records are of one frame, (channels, 1, *size), the whole is (channels, count, *size).
     """
 
     count: int
     shown: int  # the number of the task's own frame
     whole: Record  # the measured file; what is restored is a record like it
-    measurement: Callable[[int], Measurement]
-    present: Callable[[int, Tensor], Record]  # one signal of a frame -> that frame alone
-    parts: Mapping[str, Callable[[int, Tensor], Record]] = field(default_factory=dict)
+    task: Callable[[int], "Task"]  # of each frame
     sigma_start: float | None = None  # noise for the frame before to begin from; None: from noise
 
 
@@ -121,3 +147,5 @@ class Recipe:
     degraded: Callable[[Record, Operator, Tensor], Mapping[str, Record]] | None = None
     estimate_noise: Callable[[Record], float] | None = None  # for --noise auto
     simulate: Callable[..., Mapping[str, Record]] | None = None
+    # (path, chains) -> a file too long to be held as a whole; None: it can be read
+    pieces: Callable[[Path, int], Pieces | None] | None = None

@@ -107,11 +107,17 @@ class Measurement:
     def proximal(self, x: Tensor, variance: float | Tensor) -> Tensor:
         """argmax_z log p(y | z) - |z - x|^2 / (2 variance); variance a number or (batch,).
 
-        Exact for linear operators and Gaussian noise (to the tolerance of solve_normal); otherwise
-        by gradient descent from x, to a local optimum.
+        Exact for linear operators and Gaussian noise (to the tolerance of solve_normal), and for
+        unitary operators and noise that has a proximal step of its own; otherwise by gradient
+        descent from x, to a local optimum.
         """
         if self.linear_gaussian:
             return x + self._gain(self.residual(x), x, variance)
+        if isinstance(self.operator, LinearOperator) and self.operator.unitary:
+            clean = self.operator(x)
+            found = self.noise.proximal(self.expanded(len(x)), clean, variance)
+            if found is not None:
+                return self.operator.adjoint(found)
         return self._descend(x, variance)
 
     def draw_proximal(self, x: Tensor, variance: float | Tensor, randn_like: RandnLike) -> Tensor:

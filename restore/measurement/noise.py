@@ -40,6 +40,13 @@ class NoiseModel(ABC):
         """
         return self.score(y, clean).abs() ** 2
 
+    def proximal(self, y: Tensor, clean: Tensor, variance: float | Tensor) -> Tensor | None:
+        """argmax_z log p(y | z) - |z - clean|^2 / (2 variance); (batch, *out_shape).
+
+        variance: a number or (batch,). Override where it is closed; None where it is not.
+        """
+        return None
+
     def select(self, start: int, stop: int) -> "NoiseModel":
         """The noise of observations start to stop; one law for all of them is itself."""
         return self

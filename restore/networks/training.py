@@ -108,8 +108,7 @@ def train(
     """
     run = _Run(network, material, training, session)
     patches = Patches(material.signals, training.patch, augment=material.augment)
-    bfloat16 = _has_bfloat16(run.device) if session.bfloat16 is None else session.bfloat16
-    cast = _autocast(run.device, bfloat16)
+    cast = autocast(run.device, session.bfloat16)
     started, seen = time.monotonic(), 0
     while run.step < training.steps:
         try:
@@ -228,10 +227,10 @@ def _copy(network: nn.Module) -> nn.Module:
     return twin.requires_grad_(False)
 
 
-def _autocast(device: torch.device, enabled: bool):
-    if not enabled:
-        return nullcontext
-    return lambda: torch.autocast(device.type, torch.bfloat16)
+def autocast(device: torch.device, bfloat16: bool | None = None):
+    """What makes the context of a step; None: in bfloat16 where the processor computes in it."""
+    enabled = _has_bfloat16(device) if bfloat16 is None else bfloat16
+    return (lambda: torch.autocast(device.type, torch.bfloat16)) if enabled else nullcontext
 
 
 def _has_bfloat16(device: torch.device) -> bool:

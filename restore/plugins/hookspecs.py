@@ -59,7 +59,11 @@ def register_writers(register: Register) -> None:
 
 @specification
 def register_metrics(register: Register) -> None:
-    """Metrics: (estimate, reference) -> float, both of one signal's shape; facts: better."""
+    """Metrics: (estimate, reference) -> float, both of one signal's shape; facts: better.
+
+    asks=("rate",): keywords it takes from the reference's meta; "noise" is the noisy signal less
+    the reference, where there is one. package="pesq": what it cannot do without.
+    """
 
 
 @specification

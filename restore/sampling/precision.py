@@ -10,6 +10,7 @@ from ..priors.prior import Prior
 # bfloat16 keeps 8 bits: a denoiser may differ by this share of sigma, far below what it leaves
 # unknown, before "auto" declines it.
 TOLERANCE = 0.05
+PATCH = 128  # of a signal, along each axis, that both are tried on
 FASTER = 1.15  # and it must be this much faster to be worth it
 
 
@@ -50,15 +51,15 @@ def choose_precision(
         return precision
     if precision != "auto":
         raise ValueError(f"precision must be auto, {', '.join(known)}; got '{precision}'")
-    if prior.network is None:
+    size = (shape[0], *(min(n, PATCH) for n in shape[1:]))
+    if prior.network is None or not prior.accepts(size):  # bound to its signals: not to be tried
         return "float32"
-    return "bfloat16" if _worthwhile(prior, shape, device) else "float32"
+    return "bfloat16" if _worthwhile(prior, size, device) else "float32"
 
 
-def _worthwhile(prior: Prior, shape: tuple[int, ...], device: torch.device) -> bool:
-    """Whether bfloat16 is faster and near enough on a patch of the signal's size, up to 128."""
+def _worthwhile(prior: Prior, size: tuple[int, ...], device: torch.device) -> bool:
+    """Whether bfloat16 is faster and near enough on a patch."""
     generator = torch.Generator().manual_seed(0)
-    size = (shape[0], *(min(n, 128) for n in shape[1:]))
     mean = torch.as_tensor(prior.mean).mean().item()
     x = (mean + torch.randn(1, *size, generator=generator)).to(device)
     seconds, results = {}, {}

@@ -15,7 +15,7 @@ from ..sentences import opening, sentence
 
 
 class Noise(click.ParamType):
-    """A standard deviation, or "auto"."""
+    """A standard deviation, a quotient such as 25/255, or "auto"."""
 
     name = "STD|auto"
 
@@ -23,11 +23,14 @@ class Noise(click.ParamType):
         if value == "auto":
             return value
         try:
-            number = float(value)
-        except ValueError:
+            above, slash, below = str(value).partition("/")
+            number = float(above) / float(below) if slash else float(value)
+        except (ValueError, ZeroDivisionError):
             number = -1.0
         if not 0 <= number < float("inf"):
-            self.fail(f"'{value}' is no standard deviation, such as 0.05, nor auto", param, ctx)
+            self.fail(
+                f"'{value}' is no standard deviation, such as 0.05 or 25/255, nor auto", param, ctx
+            )
         return number
 
 
@@ -37,7 +40,7 @@ def flags() -> list[click.Parameter]:
             ["--noise"],
             type=Noise(),
             metavar="STD|auto",
-            help="Noise of the input, in units of its full range; auto estimates it.",
+            help="Noise of the input, in units of its full range: 0.1, 25/255, or auto: estimated.",
         ),
         *_sampling(),
         click.Option(
@@ -52,6 +55,7 @@ def flags() -> list[click.Parameter]:
         click.Option(
             ["--format"], metavar=".EXT", help="Of what is written; else the input's own."
         ),
+        *_conditions(),
         *_machine(),
     ]
 
@@ -60,7 +64,9 @@ def _sampling() -> list[click.Parameter]:
     at_least_one = click.IntRange(min=1)
     return [
         click.Option(
-            ["--chains"], type=at_least_one, default=8, show_default=True, help="Samples to draw."
+            ["--chains"],
+            type=at_least_one,
+            help="Samples to draw; else the recipe's own, mostly 8.",
         ),
         click.Option(["--seed"], type=int, default=0, show_default=True, help="Of the chains."),
         click.Option(["--steps"], type=at_least_one, help="Noise levels; else the recipe's own."),
@@ -88,13 +94,28 @@ def _sampling() -> list[click.Parameter]:
     ]
 
 
+def _conditions() -> list[click.Parameter]:
+    """What a prior that is conditional is told."""
+    return [
+        click.Option(["--label"], type=int, metavar="N", help="A class, for a prior of classes."),
+        click.Option(
+            ["--prompt"], metavar="TEXT", help="For a prior that is told texts; else the empty one."
+        ),
+        click.Option(["--negative-prompt"], metavar="TEXT", help="What guidance leads away from."),
+        click.Option(
+            ["--guidance"],
+            type=click.FloatRange(0, 100),
+            metavar="W",
+            help="Classifier-free guidance of the prompt: 1 is the prior as trained, by one call;"
+            " any other takes two.",
+        ),
+    ]
+
+
 def _machine() -> list[click.Parameter]:
     return [
         click.Option(
             ["--device"], default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
-        ),
-        click.Option(
-            ["--label"], type=int, metavar="N", help="A class, for a prior that is conditional."
         ),
         click.Option(
             ["--precision"],

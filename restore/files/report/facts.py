@@ -7,8 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ...sampling.posterior import Posterior
-from ..coverage import covered, expected
+from ..merit.coverage import covered, expected
+from ..merit.doubts import doubts
 from ..outputs import Outcome, sha256
 from ..problem import Problem, Settings
 from ..task import Record
@@ -35,6 +38,8 @@ def account(
     noisy references as they are predicted, by what from ("predicted": the samples, in their
     order); empty where the reference is taken for the truth.
 
+    doubts: what a user should know before the answer is trusted, a line each.
+
     chi_square: the mean of the samples', about 1 where they explain the data; None where the noise
     is not Gaussian or is zero.
     """
@@ -55,6 +60,7 @@ def account(
         "metrics": _compare(problem, {**shown, **{of: expected(d) for of, d in draws.items()}}),
         "noise_source": problem.noise_source,
         "chi_square_of_samples": misfits,
+        "doubts": doubts(problem, settings, _residual(problem, posterior), misfits),
         "coverage_of_90%_intervals": _coverage(
             problem, draws["predicted"][: len(samples)] if draws else samples
         ),
@@ -102,6 +108,12 @@ def _misfits(problem: Problem, posterior: Posterior) -> list[float]:
         return []
     measurement = problem.task.measurement
     return [measurement.chi_square(x).item() for x in posterior.samples.split(1)]
+
+
+def _residual(problem: Problem, posterior: Posterior) -> Tensor:
+    """y - A(mean), 0 where nothing was measured; (observations, ...)."""
+    measurement = problem.task.measurement
+    return measurement.residual(posterior.mean[None]) * measurement.measured_mask
 
 
 def _coverage(problem: Problem, samples: Sequence[Record]) -> float | None:

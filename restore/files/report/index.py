@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..by_extension import read
 from ..outputs import Outcome
 from .display import shrink
@@ -25,7 +27,9 @@ def _row(out: Path, outcome: Outcome) -> dict[str, Any] | None:
     report = restored.parent / "report.html"
     if not report.exists():
         return None
-    pictures = {"input": read(source).signal, "restored": read(restored).signal}
+    pictures = {}
+    if _is_picture(restored.parent):
+        pictures = {"input": read(source).signal, "restored": read(restored).signal}
     shown = {key: facts[key] for key in ("chi_square", "seconds") if facts[key] is not None}
     return {
         "title": source.name,
@@ -33,3 +37,9 @@ def _row(out: Path, outcome: Outcome) -> dict[str, Any] | None:
         "pictures": {name: shrink(picture, THUMBNAIL) for name, picture in pictures.items()},
         "facts": {**shown, **facts["metrics"]["mean"]},
     }
+
+
+def _is_picture(folder: Path) -> bool:
+    """Whether what was restored there is one: volumes and recordings are not read for a sheet."""
+    mean = folder / "mean.npy"
+    return mean.exists() and np.load(mean, mmap_mode="r").ndim == 3

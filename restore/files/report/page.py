@@ -14,13 +14,18 @@ import numpy as np
 from torch import Tensor
 
 from ...atomic import write_text
+from ..task import Sound
 from . import display, png, svg
+from .tables import fact_rows, merit, metrics_table, number, players, words
 
 LONGEST = 1200  # pixels of a picture's longer side on the page
 THUMBNAIL = 360  # and on a contact sheet
 PIXELATED = 512  # below this a picture is enlarged as squares, so that nothing is invented
 # nothing may be fetched, by any browser, whatever stands in a file's name
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+POLICY = (
+    "default-src 'none'; img-src data:; media-src data:; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+)
 
 NAMES = {
     "input": "input", "restored": "restored", "std": "standard deviation", "residual": "residual",
@@ -34,10 +39,9 @@ MEANINGS = {
     "sample": "one draw from the posterior",
     "reference": "the truth, given for comparison",
     "baseline": "a classical answer, for comparison",
+    "difference": "restored less input",
 }
 COMPARED = ("input", "restored", "sample", "reference", "baseline")
-# facts that have their place elsewhere on the page
-ELSEWHERE = ("command", "metrics", "trace")
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ def write_report(
     trace: Sequence[Mapping[str, Any]] = (),
     command: str = "",
     metrics: Mapping[str, Mapping[str, float]] | None = None,
+    sounds: Mapping[str, Sound] | None = None,
 ) -> None:
     """Write the page of one restoration, whole or not at all.
 
@@ -79,6 +84,7 @@ def write_report(
     and `restored` must be there; `std`, `residual` (signed), `sample`, `reference` and others may.
     facts: what the provenance table shows; chi_square, noise, chains, steps, ... also head the
     page. trace: sigma and chi_square after each step. metrics: of what -> name -> figure.
+    sounds: name -> what a player plays, without a network.
     Raises ValueError where a picture is missing or no (channels, height, width).
     """
     missing = [key for key in ("input", "restored") if key not in pictures]
@@ -94,15 +100,19 @@ def write_report(
         "report.html",
         title=escape(title),
         subtitle=escape(", ".join(_headline(facts))),
+        doubts="".join(
+            f'<p class="doubt">{escape(line)}</p>\n' for line in facts.get("doubts", ())
+        ),
         width=width,
         aspect=aspect,
         before_options=_options(compared, "input"),
         after_options=_options(compared, "restored"),
         tiles="".join(_tiles(facts, metrics or {})),
         figures="".join(_figure(picture) for picture in shown.values()),
-        metrics=_metrics(metrics or {}),
+        players=players(sounds or {}),
+        metrics=metrics_table(metrics or {}),
         trace=_trace(trace),
-        facts="".join(_rows(facts)),
+        facts="".join(fact_rows(facts)),
         command=escape(command),
         script=_page("report.js"),
     )
@@ -112,7 +122,8 @@ def write_index(path: str | Path, rows: Sequence[Mapping[str, Any]], *, title: s
     """Write a contact sheet with a link to each report.
 
     rows: `title`; `report`, the address of its page relative to this one; `pictures`, input and
-    restored, whatever their size (`shrink(picture, THUMBNAIL)` of the report's display is enough);
+    restored, whatever their size (`shrink(picture, THUMBNAIL)` of the report's display is enough),
+    or none;
     `facts`, shown in a line; or `error`, one line, for a file that failed.
     """
     bad = sum("error" in row for row in rows)
@@ -145,7 +156,7 @@ def _picture(key: str, picture: Tensor) -> Picture:
     if key.startswith("std"):
         pixels, top = display.heat(small)
         return Picture(key, pixels, size, ("0", display.heat_bar(), f"{top:.2g}"))
-    if key == "residual":
+    if key in ("residual", "difference"):
         pixels, top = display.signed(small)
         return Picture(key, pixels, size, (f"−{top:.2g}", display.signed_bar(), f"{top:.2g}"))
     return Picture(key, display.pixels(small), size)
@@ -186,21 +197,17 @@ def _headline(facts: Mapping[str, Any]) -> Iterator[str]:
 def _tiles(facts: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[str]:
     value = facts.get("chi_square")
     if value is not None:
-        yield _tile(_number(value), "chi-square per measured value; 1 is right", svg.gauge(value))
+        yield _tile(number(value), "chi-square per measured value; 1 is right", svg.gauge(value))
     for name, figure in metrics.get("mean", {}).items():
-        yield _tile(_number(figure), f"{_merit(name)} of the posterior mean")
+        yield _tile(number(figure), f"{merit(name)} of the posterior mean")
     if facts.get("noise") is not None:
         source = facts.get("noise_source")
-        yield _tile(_number(facts["noise"]), "noise, of the full range" + (
+        yield _tile(number(facts["noise"]), "noise, of the full range" + (
             f", {source}" if source else ""))  # fmt: skip
     if facts.get("seconds") is not None:
         calls = facts.get("calls")
-        yield _tile(f"{_number(facts['seconds'])} s", "in all" + (
+        yield _tile(f"{number(facts['seconds'])} s", "in all" + (
             f"; {calls} network calls a chain" if calls else ""))  # fmt: skip
-
-
-def _merit(name: str) -> str:
-    return name.upper() if name.isalpha() else name  # psnr[fastmri-volume] says its convention
 
 
 def _tile(value: str, words: str, drawing: str = "") -> str:
@@ -224,24 +231,6 @@ def _figure(picture: Picture) -> str:
     )
 
 
-def _metrics(metrics: Mapping[str, Mapping[str, float]]) -> str:
-    """A row for each figure of merit, a column for each of what it is of."""
-    if not metrics:
-        return ""
-    names = list(dict.fromkeys(name for of in metrics.values() for name in of))
-    head = "".join(f"<th>{escape(str(of))}</th>" for of in metrics)
-    body = "".join(
-        f"<tr><th>{escape(_merit(name))}</th>"
-        + "".join(f"<td>{escape(_number(of.get(name)))}</td>" for of in metrics.values())
-        + "</tr>"
-        for name in names
-    )
-    return (
-        '<h2>Against the reference</h2>\n<div class="sheet"><table>'
-        f"<thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div>\n"
-    )
-
-
 def _trace(trace: Sequence[Mapping[str, Any]]) -> str:
     plots = svg.curve([row.get("sigma") for row in trace], "noise level sigma")
     plots += svg.curve(
@@ -252,40 +241,18 @@ def _trace(trace: Sequence[Mapping[str, Any]]) -> str:
     return f'<h2>The way down</h2>\n<div class="plots">{plots}</div>\n' if plots else ""
 
 
-def _rows(facts: Mapping[str, Any], before: str = "") -> Iterator[str]:
-    """A table row for each fact; what holds facts of its own is laid out under its name."""
-    for key, value in facts.items():
-        if key in ELSEWHERE:
-            continue
-        name = before + str(key).replace("_", " ")
-        if isinstance(value, Mapping):
-            yield from _rows(value, name + ": ")
-        elif value is not None:
-            yield f"<tr><th>{escape(name)}</th><td>{escape(_words(value))}</td></tr>\n"
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        shown = ", ".join(map(_words, value[:12]))
-        return shown + (f", … ({len(value)} in all)" if len(value) > 12 else "")
-    return _number(value)
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
-
-
 def _card(row: Mapping[str, Any]) -> str:
     name = escape(str(row["title"]))
     if "error" in row:
         caption = f'<b>{name}</b><small class="bad">{escape(str(row["error"]))}</small>'
         return f"<figure><figcaption>{caption}</figcaption></figure>\n"
-    pair = "".join(_thumbnail(row["pictures"][key], f"{NAMES[key]}, {name}")
-                   for key in ("input", "restored"))  # fmt: skip
+    pair = "".join(
+        _thumbnail(row["pictures"][key], f"{NAMES[key]}, {name}")
+        for key in ("input", "restored")
+        if key in row["pictures"]
+    )
     facts = ", ".join(
-        f"{key.replace('_', ' ')} {_words(value)}" for key, value in row.get("facts", {}).items()
+        f"{key.replace('_', ' ')} {words(value)}" for key, value in row.get("facts", {}).items()
     )
     return (
         f'<figure><a href="{escape(quote(str(row["report"])))}"><div class="pair">{pair}</div>'

@@ -1,6 +1,6 @@
 """Pictures of signals of every kind, for the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
@@ -8,20 +8,29 @@ from ..problem import Problem
 from ..task import Record, Task
 
 
-def pictures(problem: Problem, shown: Mapping[str, Record], residual: Tensor) -> dict[str, Tensor]:
-    """Pictures (channels, height, width) by name; none where a signal cannot be seen.
-
-    shown: "restored", "std", "sample", ... -> what would be written of it. residual: y - A(mean).
-    A record of several views gives "restored", "restored (lung)" and so on.
-    """
-    task = problem.task
-    records = {"input": task.comparison.input_shown or problem.record, **shown}
+def records_of(problem: Problem, shown: Mapping[str, Record]) -> dict[str, Record]:
+    """All that a report compares, by name: the input, what is shown of the answer, a reference."""
+    records = {"input": problem.task.comparison.input_shown or problem.record, **shown}
     if problem.reference is not None:
         records["reference"] = problem.reference
+    return records
+
+
+def pictures(
+    problem: Problem, records: Mapping[str, Record], samples: Sequence[Record], residual: Tensor
+) -> dict[str, Tensor]:
+    """Pictures (channels, height, width) by name; none where a signal cannot be seen.
+
+    records: "input", "restored", "std", "sample", ... -> what would be written of it. residual:
+    y - A(mean). A record of several views gives "restored", "restored (lung)" and so on.
+    """
+    task = problem.task
     found: dict[str, Tensor] = {}
     for name, record in records.items():
         for view, picture in _views(task, record).items():
             found[f"{name} ({view})" if view else name] = picture
+    if task.comparison.further is not None:
+        found |= task.comparison.further(records, samples)
     if _seen(flat := plane(residual)):
         found["residual"] = flat
     return {name: picture for name, picture in found.items() if _seen(picture)}

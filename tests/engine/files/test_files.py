@@ -16,9 +16,10 @@ from restore.files import outputs, restoring
 from restore.files.by_extension import read
 from restore.files.inputs import input_files
 from restore.files.outputs import folder_names
-from restore.files.problem import Settings
+from restore.files.problem import Sampling, Settings
 from restore.files.restoring import restore_file
 from restore.files.simulating import simulate_file
+from restore.files.task import SamplerChoice
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.sampling.by_name import sample
@@ -54,6 +55,15 @@ def test_the_input_is_never_touched():
         with pytest.raises(ValueError, match="choose another"):
             restore_file(Path("a.grid"), Path(out), Settings.of("calm", noise=0.1))
     assert Path("a.grid").read_bytes() == before
+
+
+def test_a_recipe_may_choose_its_chains_and_the_steps_of_a_single_one():
+    choice = SamplerChoice("ddim", 4, steps_alone=1, chains=1)
+    for asked, chains, steps in (
+        (Sampling(), 1, 1), (Sampling(chains=8), 8, 4), (Sampling(steps=7), 1, 7),
+    ):  # fmt: skip
+        assert (asked.on(choice).chains, asked.on(choice).steps) == (chains, steps)
+    assert (Sampling().on(SamplerChoice("ddim", 30)).chains, Sampling().steps) == (8, None)
 
 
 def test_one_chain_has_no_std_and_none_is_made_up(tiny):  # noqa: F811

@@ -92,7 +92,7 @@ def test_a_material_makes_what_is_trained_on(tiny, stack):  # noqa: F811
 def test_intervals_of_few_samples_cover_what_they_say():
     import torch
 
-    from restore.files.coverage import covered
+    from restore.files.merit.coverage import covered
 
     generator = torch.Generator().manual_seed(0)
     for count in (3, 8):  # of 40 000 values: 0.9 within 5 standard errors of 0.0015

@@ -11,6 +11,7 @@ import torch
 
 from restore.files.report import svg
 from restore.files.report.page import write_index, write_report
+from restore.files.task import Sound
 
 NAME = """<b>cats</b> & "dogs" 'n' $title ${policy}.png"""
 COMMAND = f"restore run denoise '{NAME}' -o out --noise 0.05"
@@ -167,6 +168,26 @@ def test_the_contact_sheet_links_every_report_and_names_what_failed(tmp_path):
     assert [a["href"] for a in page.all("a")] == ["a%20%3C%26%23%3F%25%3E/report.html"]
     assert {"photographs & more", "1 restored, 1 failed", "cut.png: <truncated>"} <= set(page.words)
     assert len(page.all("img")) == 2
+
+
+def test_what_is_no_picture_has_a_link_and_no_thumbnail(tmp_path):
+    rows = [{"title": "a", "report": "a/report.html", "pictures": {}}]
+    write_index(tmp_path / "index.html", rows, title="sounds")
+    page = Page((tmp_path / "index.html").read_text("utf-8"))
+    assert len(page.all("a")) == 1 and not page.all("img")
+
+
+def test_sounds_have_players_that_hold_them(tmp_path):
+    sounds = {
+        "input": Sound(b"heard", "audio/flac", "the first 30 s"),
+        "<b>": Sound(b"", "audio/x"),
+    }
+    page = Page(write(tmp_path / "report.html", sounds=sounds))
+    first, _ = page.all("audio")
+    kind, _, data = first["src"].partition(";base64,")
+    assert kind == "data:audio/flac" and base64.b64decode(data) == b"heard"
+    assert {"the first 30 s", "<b>", "To listen to"} <= set(page.words)
+    assert not Page(write(tmp_path / "silent.html")).all("audio")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 from restore_image.files import formats
-from restore_image.recipes import given
+from restore_image.recipes import given, masks
 from skimage import data
 
 import restore
@@ -111,12 +111,12 @@ def test_a_posterior_under_an_exact_prior_explains_a_simulated_file(tmp_path):
 def test_what_was_measured_is_white_in_no_mask(tmp_path):
     mask = np.zeros((41, 53, 3), np.uint8)
     mask[3:9, 4:20] = 255
-    mask[20] = (255, 255, 0)  # two thirds: white
-    mask[21] = (255, 0, 0)  # one third: not
+    mask[20] = (255, 255, 0)
+    mask[21] = (255, 0, 0)  # a colour shows where it was painted, as white does
     Image.fromarray(mask).save(tmp_path / "mask.png")
     task = RECIPES["inpaint"].solve(Record(COLOUR, "image"), 0.1, mask=tmp_path / "mask.png")
     missing = ~task.measurement.measured_mask[0].any(0).numpy()
-    np.testing.assert_array_equal(missing, mask.mean(2) > 127)
+    np.testing.assert_array_equal(missing, mask.any(2))
     assert task.facts["missing"] == pytest.approx(missing.mean(), abs=1e-6)
 
 
@@ -125,7 +125,7 @@ def test_masks_in_any_mode(tmp_path, mode):
     mask = np.zeros((41, 53), np.uint8)
     mask[5:9] = 255
     Image.fromarray(mask).convert(mode).save(tmp_path / "m.png")
-    left = given.measured_mask(tmp_path / "m.png", (41, 53))
+    left = masks.measured_mask(tmp_path / "m.png", (41, 53))
     np.testing.assert_array_equal(left[0].numpy() == 0, mask > 0)
 
 
@@ -133,14 +133,17 @@ def test_a_mask_lies_as_the_picture_is_displayed(tmp_path):
     image = Image.fromarray(np.zeros((53, 41), np.uint8))
     image.getexif()[274] = 6
     image.save(tmp_path / "a.png", exif=image.getexif())
-    Image.fromarray(np.zeros((41, 53), np.uint8)).save(tmp_path / "mask.png")
+    mask = np.zeros((41, 53), np.uint8)
+    mask[0, 52] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
     record = formats.read_png(tmp_path / "a.png")
     task = RECIPES["inpaint"].solve(record, 0.1, mask=tmp_path / "mask.png")
     assert task.measurement.operator.in_shape == (1, 41, 53)
 
 
 @pytest.mark.parametrize(
-    ("shape", "value", "words"), [((41, 52), 0, "41x52"), ((41, 53), 255, "all white")]
+    ("shape", "value", "words"),
+    [((41, 52), 0, "41x52"), ((41, 53), 255, "all white"), ((41, 53), 0, "all black")],
 )
 def test_a_mask_that_does_not_fit_is_refused(tmp_path, shape, value, words):
     Image.fromarray(np.full(shape, value, np.uint8)).save(tmp_path / "mask.png")
@@ -199,7 +202,7 @@ def test_a_kernel_file_without_weights_is_refused(tmp_path, weights):
 def test_missing_noise_is_refused_and_zero_is_half_a_step(tmp_path, name):
     options = {"deblur": {"kernel": "disc:2"}, "superresolve": {"factor": 2}}.get(name, {})
     if name == "inpaint":
-        Image.fromarray(np.zeros((41, 53), np.uint8)).save(tmp_path / "mask.png")
+        Image.fromarray(np.eye(41, 53, dtype=np.uint8)).save(tmp_path / "mask.png")
         options = {"mask": tmp_path / "mask.png"}
     record = Record(GREY, "image", meta={"dtype": "uint8"})
     solve = RECIPES[name].solve

@@ -25,7 +25,7 @@ from restore_mri.recipes.scan import scan
 from restore_mri.recipes.show import channels
 from restore_mri.training import augment, coarser, recontrasted, slices, with_phase
 
-from restore.files.coverage import DRAWS, covered, expected, predictive
+from restore.files.merit.coverage import DRAWS, covered, expected, predictive
 from restore.files.problem import Settings
 from restore.files.restoring import restore_file
 from restore.files.simulating import simulate_file

@@ -5,12 +5,17 @@ from restore_operators import Identity
 from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
 
-from .photographs import degraded, estimate_noise, task_of
+from ..files.stacks import stack_of
+from .photographs import SAMPLER, degraded, estimate_noise, opaque, task_of
+from .values import of_any_values
 
 
 def solve_denoise(record: Record, noise: float | None) -> Task:
     """Take white noise out of a photograph, grey or colour."""
-    return task_of(record, observe_denoise(record), noise, sampler="stochastic-denoising")
+    sampler = (
+        "stochastic-denoising" if opaque(record) is None else SAMPLER
+    )  # which fills what is not
+    return task_of(record, observe_denoise(record), noise, sampler=sampler)
 
 
 def observe_denoise(record: Record) -> LinearOperator:
@@ -18,4 +23,6 @@ def observe_denoise(record: Record) -> LinearOperator:
     return Identity(record.signal.shape)
 
 
-denoise = Recipe(solve_denoise, observe_denoise, degraded, estimate_noise)
+denoise = Recipe(
+    of_any_values(solve_denoise), observe_denoise, degraded, estimate_noise, pieces=stack_of
+)

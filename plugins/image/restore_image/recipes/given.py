@@ -1,4 +1,4 @@
-"""What a user gives in words or in a file of its own: masks, boxes, blur kernels."""
+"""What a user gives in words or in a file of its own: boxes, blur kernels."""
 
 from pathlib import Path
 
@@ -12,22 +12,6 @@ from restore.files.naming import naming
 from ..files import formats
 
 KERNELS = {"gaussian": (gaussian_kernel, 1), "motion": (motion_kernel, 2), "disc": (disc_kernel, 1)}
-
-
-def measured_mask(path: Path, size: tuple[int, int]) -> Tensor:
-    """The mask in a picture of this (height, width): 1 where it is dark, 0 where white: missing.
-
-    (1, height, width). The average of its colours counts, white from one half on.
-    ValueError for another size, and where nothing is left.
-    """
-    mask = formats.read(path).signal.mean(0, keepdim=True)
-    if mask.shape[1:] != size:
-        found, wanted = (f"{height}x{width}" for height, width in (mask.shape[1:], size))
-        raise ValueError(f"the mask {path} is {found}, the picture {wanted}: give one of its size")
-    mask = (mask < 0.5).float()
-    if not mask.any():
-        raise ValueError(f"the mask {path} is all white: nothing of the picture is left")
-    return mask
 
 
 def box(text: str) -> tuple[int, int, int, int]:

@@ -9,8 +9,10 @@ from torch import Tensor
 from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
 
-from . import given
+from ..files.stacks import stack_of
+from . import given, masks
 from .photographs import degraded, task_of
+from .values import of_any_values
 
 MISSING = 0.7  # the share that simulate takes away
 
@@ -18,7 +20,7 @@ MISSING = 0.7  # the share that simulate takes away
 def solve_inpaint(record: Record, noise: float | None, *, mask: Path) -> Task:
     """Fill in missing pixels; the others keep what the noise leaves of them.
 
-    mask: picture of the same size, white where pixels are missing
+    mask: picture of the same size, white (or the larger of two values) where pixels are missing
     """
     operator = observe_inpaint(record, mask=mask)
     missing = 1 - operator.mask.mean().item()
@@ -46,7 +48,7 @@ def observe_inpaint(
         raise ValueError("give one of mask, missing and box, not several")
     size = (1, *record.signal.shape[1:])
     if mask is not None:
-        left = given.measured_mask(Path(mask), size[1:])
+        left = masks.measured_mask(Path(mask), size[1:])
     elif box is not None:
         left = box_mask(size, given.box(box))
     else:
@@ -60,4 +62,4 @@ def degraded_inpaint(record: Record, operator: Mask, y: Tensor) -> Mapping[str, 
     return {**degraded(record, operator, operator.mask * y), "mask.png": mask}
 
 
-inpaint = Recipe(solve_inpaint, observe_inpaint, degraded_inpaint)
+inpaint = Recipe(of_any_values(solve_inpaint), observe_inpaint, degraded_inpaint, pieces=stack_of)

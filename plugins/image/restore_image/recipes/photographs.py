@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from restore_operators import total_variation
+from restore_operators import Identity, Mask, total_variation
 from torch import Tensor
 
 from restore.files.task import Comparison, Record, SamplerChoice, Task
@@ -64,6 +64,10 @@ def task_of(
         noise = least_noise(record)
         facts["noise"] = "given as 0, taken as half a step of the file's depth"
     y = record.signal if y is None else y
+    seen = opaque(record)
+    if seen is not None:
+        operator, y = _where(seen, operator), seen * y
+        facts["not seen"] = f"{1 - seen.mean().item():.2%} of the pixels, whose alpha is 0"
     measurement = Measurement(y, operator, Gaussian(noise))
     prior = PRIORS[operator.in_shape[0]]
     present = present or record.with_signal
@@ -74,7 +78,25 @@ def task_of(
         present,
         comparison=Comparison(baselines=baselines(measurement)),
         facts=facts,
+        format=".png" if record.source and record.source.suffix.lower() == ".gif" else None,
     )
+
+
+def opaque(record: Record) -> Tensor | None:
+    """(1, height, width), 0 where alpha is 0: no colour was measured there. None: all is seen."""
+    alpha = record.meta.get("alpha")
+    if alpha is None or alpha.all() or not alpha.any():
+        return None
+    return torch.from_numpy(alpha > 0).float()[None]
+
+
+def _where(seen: Tensor, operator: LinearOperator) -> LinearOperator:
+    """The operator where pixels are seen, 0 elsewhere."""
+    if isinstance(operator, Identity):
+        return Mask(seen, operator.in_shape)
+    if isinstance(operator, Mask):
+        return Mask(operator.mask * seen, operator.in_shape)
+    return Mask(seen, operator.out_shape) @ operator
 
 
 def baselines(measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
-from restore.files.coverage import NoisyReference
+from restore.files.merit.coverage import NoisyReference
 from restore.files.task import Record, Task
 
 from .scan import Scan, over_coils

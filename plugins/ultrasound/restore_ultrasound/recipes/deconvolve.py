@@ -11,7 +11,7 @@ from ..echoes.echoes import echoes
 from ..echoes.grid import SIDE
 from ..operators.companding import PowerBlur
 from ..operators.point_spread import DepthVarying, beam, point_spread
-from .posing import Posed, checked_noise, checked_warm
+from .posing import Posed, checked_noise, checked_warm, format_of
 
 STEPS = 12
 NOISE = 0.03
@@ -52,7 +52,7 @@ def solve_deconvolve(
     sampler = SamplerChoice("tmpd", STEPS, {"integrator": "heun"})
     posed = Posed(seen, measurement, removed, sampler, checked_warm(warm))
     facts = {"lateral width": lateral, "axial width": axial, "noise of brightness": noise}
-    return posed.task({}, facts, record.kind)
+    return posed.task({}, facts, format_of(record, seen))
 
 
 def spread_of(shape: tuple[int, int, int], lateral: str, axial: float) -> LinearOperator:

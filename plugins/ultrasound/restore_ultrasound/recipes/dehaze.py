@@ -13,13 +13,13 @@ from restore.priors.combined.joint import joint
 from restore.priors.prior import Prior
 
 from ..baselines import BASELINES
-from ..echoes.echoes import Echoes, echoes
+from ..echoes.echoes import echoes
 from ..echoes.grid import SIDE
 from ..files.frames import BMODE
 from ..haze import haze as simulated_haze
 from ..haze import hazy
 from ..operators.companding import RANGE, HazeSum, companded, expanded, mu_of
-from .posing import Posed, checked_noise, checked_warm
+from .posing import Posed, checked_noise, checked_warm, format_of
 
 STEPS = 16
 NOISE = 0.04  # of brightness: what interference of tissue and haze does to the sum of their powers
@@ -62,7 +62,7 @@ def solve_dehaze(
     sampler = SamplerChoice("pigdm", STEPS)
     posed = Posed(seen, measurement, removed, sampler, checked_warm(warm), "removed")
     facts = {"strength": strength, "noise of brightness": noise}
-    task = posed.task(_baselines(seen), facts, record.kind)
+    task = posed.task(_baselines(), facts, format_of(record, seen))
     return replace(task, adapt_prior=with_haze(haze))
 
 
@@ -77,18 +77,17 @@ def with_haze(name: str) -> Callable[[Prior], Prior]:
     return adapt
 
 
-def _baselines(seen: Echoes) -> dict[str, Callable[[], Tensor]]:
-    """Classical answers of the middle frame, and what they leave, as signals of both priors."""
-    y = seen.grid(seen.count // 2)
+def _baselines() -> dict[str, Callable[[Tensor], Tensor]]:
+    """Classical answers of a frame, and what they leave, as signals of both priors."""
 
-    def answer(baseline: Callable[[Tensor], Tensor]) -> Callable[[], Tensor]:
-        def of_frame() -> Tensor:
+    def with_rest(baseline: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def answer(y: Tensor) -> Tensor:
             x = baseline(y)
             return torch.cat([x, (y - x).clamp_min(0)])
 
-        return of_frame
+        return answer
 
-    return {name: answer(baseline) for name, baseline in BASELINES.items()}
+    return {name: with_rest(baseline) for name, baseline in BASELINES.items()}
 
 
 def simulate_dehaze(

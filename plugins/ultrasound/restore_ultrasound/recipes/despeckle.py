@@ -8,7 +8,7 @@ from ..baselines import BASELINES
 from ..echoes.echoes import echoes
 from ..echoes.grid import SIDE
 from ..operators.companding import Intensity, expanded
-from .posing import Posed, checked_warm
+from .posing import Posed, checked_warm, format_of
 
 STEPS = 20
 FAINT = 1e-7  # of the loudest intensity: black pixels are taken for as much, 70 dB below
@@ -47,9 +47,7 @@ def solve_despeckle(
         SamplerChoice("daps", STEPS),
         checked_warm(warm),
     )
-    y = seen.grid(seen.count // 2)
-    answers = {name: lambda baseline=baseline: baseline(y) for name, baseline in BASELINES.items()}
-    return posed.task(answers, {"looks": looks}, record.kind)
+    return posed.task(BASELINES, {"looks": looks}, format_of(record, seen))
 
 
 despeckle = Recipe(solve_despeckle)

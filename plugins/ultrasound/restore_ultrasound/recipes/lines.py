@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from restore.files.task import Frames, Recipe, Record, SamplerChoice, Task
+from restore.files.task import Comparison, Frames, Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.priors.prior import Prior
@@ -59,7 +59,7 @@ def solve_lines(
     """Fill in scan lines: columns of a linear probe's frame, or of a frame still in lines.
 
     Without --taken the lines that are black from top to bottom are missing. With it so many of all
-    are taken, the others are restored and compared with what the file holds of them.
+    are taken, the others are restored, and of a single frame compared with what the file holds.
 
     taken: lines to take of a full frame; 0 for those that the file has
     mask: equispaced, random, or active, each next one where the posterior is unsure
@@ -102,25 +102,26 @@ def present_lines(seen: Echoes) -> Tensor:
 def task_of(lines: Lines, warm: float, *, compared: bool) -> Task:
     """The middle frame as a task, with all of them where there are several."""
     seen, middle = lines.seen, lines.seen.count // 2
-    frames = Frames(
-        seen.count, middle, seen.record, lines.measurement, lines.present,
-        sigma_start=warm or None,
-    )  # fmt: skip
-    task = Task(
-        lines.measurement(middle),
-        TISSUE,
-        SamplerChoice("tmpd", STEPS),
-        lambda signal: lines.present(middle, signal),
-        frames=frames if seen.count > 1 else None,
-        facts={**seen.facts, "lines taken": int(lines.mask.sum()), "lines": len(lines.mask)},
-    )
-    shown = seen.record.with_signal(seen.record.signal[:, middle : middle + 1])
-    black = lines.present(middle, torch.zeros_like(seen.grid(middle)))
-    baselines = {"interpolation": lambda: between(lines, middle)}
-    task = replace(
-        task, comparison=replace(task.comparison, input_shown=black, baselines=baselines)
-    )
-    return task.compared_with(shown) if compared else task
+
+    def frame(k: int) -> Task:
+        task = Task(
+            lines.measurement(k),
+            TISSUE,
+            SamplerChoice("tmpd", STEPS),
+            lambda signal: lines.present(k, signal),
+            comparison=Comparison(
+                input_shown=lines.present(k, torch.zeros_like(seen.grid(k))),
+                baselines={"interpolation": lambda: between(lines, k)},
+            ),
+            facts={**seen.facts, "lines taken": int(lines.mask.sum()), "lines": len(lines.mask)},
+        )
+        whole = seen.record.with_signal(seen.record.signal[:, k : k + 1])
+        return task.compared_with(whole) if compared and seen.count == 1 else task
+
+    if seen.count == 1:
+        return frame(0)
+    frames = Frames(seen.count, middle, seen.record, frame, warm or None)
+    return replace(frame(middle), frames=frames)
 
 
 def between(lines: Lines, k: int) -> Tensor:

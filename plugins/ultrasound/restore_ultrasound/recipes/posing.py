@@ -1,7 +1,8 @@
 """What the recipes share: a frame or a cine on the priors' grid as a task."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from ..echoes.echoes import Echoes
 from ..files.frames import BMODE
 
 TISSUE = "us-tissue"
+Baselines = Mapping[str, Callable[[Tensor], Tensor]]
 
 
 @dataclass(frozen=True)
@@ -28,40 +30,41 @@ class Posed:
     part: str = ""  # the name under which what was removed is written; "" for not at all
 
     def task(
-        self,
-        baselines: Mapping[str, Callable[[], Tensor]],
-        facts: Mapping[str, object],
-        kind: str,
+        self, baselines: Baselines, facts: Mapping[str, object], format: str | None = None
     ) -> Task:
         """The middle frame as a task, with all of them where there are several.
 
-        kind: of the record before it was beamformed.
+        baselines: of a frame on the grid, a signal of the prior. format: of what is written, where
+        it is not the input's.
         """
         seen, middle = self.seen, self.seen.count // 2
-        parts = {self.part: self.taken} if self.part else {}
-        frames = Frames(
-            seen.count,
-            middle,
-            seen.record,
-            self.measurement,
-            self.without,
-            parts,
-            self.warm or None,
-        )
+
+        def frame(k: int) -> Task:
+            return self._frame(k, baselines, {**seen.facts, **facts}, format)
+
+        if seen.count == 1:
+            return frame(0)
+        frames = Frames(seen.count, middle, seen.record, frame, self.warm or None)
+        return replace(frame(middle), frames=frames)
+
+    def _frame(
+        self, k: int, baselines: Baselines, facts: Mapping[str, object], format: str | None
+    ) -> Task:
+        seen, y = self.seen, self.seen.grid(k)
+        taken = {self.part: lambda signal: self.taken(k, signal)} if self.part else {}
         return Task(
-            self.measurement(middle),
+            self.measurement(k),
             TISSUE,
             self.sampler,
-            lambda signal: self.without(middle, signal),
+            lambda signal: self.without(k, signal),
             comparison=Comparison(
-                input_shown=seen.record.with_signal(seen.record.signal[:, middle : middle + 1]),
-                baselines=baselines,
+                input_shown=seen.record.with_signal(seen.record.signal[:, k : k + 1]),
+                baselines={name: partial(answer, y) for name, answer in baselines.items()},
                 views=None if seen.record.kind == BMODE else seen.view,
             ),
-            parts={name: lambda x, make=make: make(middle, x) for name, make in parts.items()},
-            frames=frames if seen.count > 1 else None,
-            facts={**seen.facts, **facts},
-            format=".h5" if kind != seen.record.kind else None,
+            parts=taken,
+            facts=facts,
+            format=format,
         )
 
     def without(self, k: int, signal: Tensor) -> Record:
@@ -83,3 +86,8 @@ def checked_warm(warm: float) -> float:
     if not 0 <= warm <= 3:
         raise ValueError(f"the noise of a warm start is in brightness, 0 to 3, got {warm}")
     return warm
+
+
+def format_of(record: Record, seen: Echoes) -> str | None:
+    """The extension of what is written: .h5 where channels were beamformed, else the input's."""
+    return ".h5" if record.kind != seen.record.kind else None

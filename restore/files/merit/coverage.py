@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .task import Record
+from ..task import Record
 
 NoisyReference = Callable[[Tensor, torch.Generator], Record]
 DRAWS = 64  # of the reference in all

@@ -1,0 +1,1 @@
+"""Networks that see waveforms through the short-time Fourier transform."""

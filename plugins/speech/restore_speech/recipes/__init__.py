@@ -1,0 +1,1 @@
+"""What `restore run` does to recordings."""

@@ -1,0 +1,1 @@
+"""Levels, rates, silence and damage: what is seen in a waveform before any model is."""

@@ -1,0 +1,179 @@
+"""Train a speech denoiser, told a noisy recording or not; its moving average comes out."""
+
+import csv
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restore.atomic import atomic_path
+from restore.networks.training import autocast
+
+from ..networks.spectral_unet import HOP, SIGMA_DATA, SpectralUNet
+from .losses import log_error, spectral_error
+from .pool import Pool
+
+SIGMA_MIN, SIGMA_MAX = 1e-4, 2.0  # of the waveform; speech has a root mean square of 0.05
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network is trained; excerpts are so many frames of 16 ms."""
+
+    conditional: bool = True
+    steps: int = 30_000
+    batch: int = 4
+    frames: int = 192
+    early: float = 0.5  # share of the steps, at the start, with twice as many halves of excerpts
+    learning_rate: float = 1e-3
+    warmup: int = 300
+    decay: float = 0.3  # share of the steps, at the end, in which the rate falls to zero
+    average: float = 0.999
+    predictive: float = 0.75  # share of a conditional network's examples that see noise alone in u
+    dry: float = 0.25  # share of examples in which the room is to be removed
+    seed: int = 0
+
+    @property
+    def samples(self) -> int:
+        return HOP * (self.frames - 1)
+
+    def excerpts(self, step: int) -> tuple[int, int]:
+        """How many excerpts of how many samples step `step` sees."""
+        if step >= self.early * self.steps:
+            return self.batch, self.samples
+        return 2 * self.batch, HOP * (self.frames // 2 - 1)
+
+    def rate(self, step: int) -> float:
+        rise = min(1.0, (step + 1) / self.warmup)
+        fall = min(1.0, (self.steps - step) / max(1.0, self.decay * self.steps))
+        return self.learning_rate * min(rise, fall)
+
+
+class Run:
+    """Network, moving average, optimiser and step of a training that can be gone on with."""
+
+    def __init__(self, plan: Plan, checkpoint: Path, **shape):
+        torch.manual_seed(plan.seed)
+        self.plan, self.checkpoint, self.step, self.loss = plan, checkpoint, 0, math.nan
+        self.network = SpectralUNet(conditional=plan.conditional, **shape)
+        self.average = SpectralUNet(conditional=plan.conditional, **shape).requires_grad_(False)
+        self.average.load_state_dict(self.network.state_dict())
+        for network in (self.network, self.average):
+            network.to(memory_format=torch.channels_last)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), plan.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+        )
+        self.cast = autocast(torch.device("cpu"))
+        self.rng = np.random.default_rng(plan.seed)
+        if checkpoint.exists():
+            state = torch.load(checkpoint, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step = state["step"]
+            self.rng = np.random.default_rng([plan.seed, self.step])
+
+    def save(self) -> None:
+        state = {
+            "network": self.network.state_dict(), "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "step": self.step,
+        }  # fmt: skip
+        with atomic_path(self.checkpoint) as partial:
+            torch.save(state, partial)
+
+    def update(self, pool: Pool) -> float:
+        plan = self.plan
+        count, samples = plan.excerpts(self.step)
+        dry = self.rng.random(count) < (plan.dry if plan.conditional else 0.0)
+        noisy, clean = pool.draw(dry, SIGMA_DATA, samples)
+        sigma = self._levels(count)
+        u = clean + sigma[:, None, None] * torch.randn(clean.shape)
+        for group in self.optimiser.param_groups:
+            group["lr"] = plan.rate(self.step)
+        told = (noisy, torch.from_numpy(dry)) if plan.conditional else ()
+        with self.cast():
+            estimate = self.network(u, sigma, *told)
+        loss = objective(self.network, estimate, clean, noisy, sigma)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss left the real numbers at step {self.step}")
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        keep = min(plan.average, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
+            for mean, now in pairs:
+                mean.lerp_(now, 1 - keep)
+        value = float(loss.detach())
+        self.loss = value if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * value
+        return self.loss
+
+    def _levels(self, count: int) -> Tensor:
+        """A noise level for each example: log-uniform, or the highest, where u tells nothing."""
+        plan = self.plan
+        span = math.log(SIGMA_MAX / SIGMA_MIN)
+        sigma = SIGMA_MIN * np.exp(span * self.rng.random(count))
+        if plan.conditional:
+            sigma[self.rng.random(count) < plan.predictive] = SIGMA_MAX
+        return torch.from_numpy(sigma).float()
+
+
+def objective(
+    network: SpectralUNet, estimate: Tensor, clean: Tensor, noisy: Tensor, sigma: Tensor
+) -> Tensor:
+    """EDM's weighted square error (Karras et al. 2022, table 1), and for a conditional network,
+    in its place, errors of compressed spectra and of the waveform in decibels: what is heard."""
+    weight = (sigma**2 + SIGMA_DATA**2) / (sigma * SIGMA_DATA) ** 2
+    square = weight * (estimate - clean).square().mean((-1, -2))
+    if not network.conditional:
+        return square.mean()
+    estimated, wanted = network.spectrum(estimate[:, 0]), network.spectrum(clean[:, 0])
+    heard = spectral_error(estimated, wanted) + 0.02 * log_error(estimate, clean, noisy)
+    return (heard + 0.1 * square).mean()
+
+
+def train(
+    run: Run,
+    pool: Pool,
+    validate: Callable[[SpectralUNet], dict[str, float]],
+    *,
+    every: int = 1000,
+    minutes: float | None = None,
+    report: Callable[[str], None] = print,
+) -> SpectralUNet:
+    """Go on to the plan's last step, or until the minutes are over; the moving average."""
+    started, first = time.monotonic(), run.step
+    while run.step < run.plan.steps:
+        loss = run.update(pool)
+        passed = time.monotonic() - started
+        ended = run.step == run.plan.steps or (minutes is not None and passed > 60 * minutes)
+        if run.step % 100 == 0:
+            rate = (run.step - first) / passed
+            renewed = int(pool.filled) / passed
+            report(f"step {run.step}  loss {loss:.4f}  {rate:.2f} steps/s  {renewed:.1f} new/s")
+        if run.step % every == 0 or ended:
+            run.save()
+            figures = validate(run.average.eval())
+            _log(run.checkpoint.with_name("curve.csv"), run.step, passed, loss, figures)
+            report("validation  " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+        if ended:
+            break
+    return run.average.eval()
+
+
+def _log(path: Path, step: int, seconds: float, loss: float, figures: dict[str, float]) -> None:
+    new = not path.exists()
+    with open(path, "a", newline="") as file:
+        rows = csv.writer(file)
+        if new:
+            rows.writerow(["step", "seconds", "loss", *figures])
+        rows.writerow(
+            [step, f"{seconds:.0f}", f"{loss:.5f}", *(f"{v:.4f}" for v in figures.values())]
+        )

@@ -1,0 +1,1 @@
+"""Problems answered: one at a time, and sequences frame by frame."""

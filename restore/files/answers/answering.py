@@ -1,0 +1,163 @@
+"""A problem's answer: sampled, and as a file would hold it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ...measurement.measurement import Measurement
+from ...samplers.base import Step
+from ...sampling import by_name
+from ...sampling.held_out import CHAINS, best_options
+from ...sampling.posterior import Posterior
+from ...sampling.watchers import Trace, Watcher
+from ..merit.coverage import predictive, sample_std
+from ..problem import Problem, Sampling, Settings
+from ..task import Record
+
+# (chains at once, step, total, {"sigma": ..., "chi_square": ...}), after every step
+Progress = Callable[[int, int, int, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The posterior of a problem, and the records to write and to look at."""
+
+    problem: Problem  # as it was solved
+    posterior: Posterior
+    samples: list[Record]
+    shown: dict[str, Record]  # "mean", "sample" and, where one was asked for, "baseline"
+    std: Record | None  # over the samples; None for a single one
+    draws: dict[str, list[Record]]  # of a noisy reference
+    trace: Trace
+    parts: dict[str, Record]  # of the mean, as the task names them
+
+
+def answer(
+    problem: Problem,
+    settings: Settings,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> Answer:
+    """Sample the posterior; arguments as of `restore_file`."""
+    if problem.task.pose_with_prior is not None:
+        problem = replace(problem, task=problem.task.pose_with_prior(problem.prior))
+    problem = _begun(problem)
+    sampling = settings.sampling.on(problem.task.sampler)
+    problem, factor = _calibrated(problem, sampling, progress)
+    trace, watch = _watched(problem.task.measurement, progress)
+    posterior = _sampled(problem, sampling, watch, checkpoint)
+    if factor is not None:
+        posterior = posterior.widened(factor)
+    samples = [problem.task.present(x) for x in posterior.samples]
+    shown, draws = _shown(problem, posterior, samples, settings.outputs.baseline)
+    std = None
+    if len(samples) > 1:
+        signal = sample_std([record.signal for record in samples])
+        std = replace(shown["mean"], signal=signal, kind="std")
+    parts = {name: make(posterior.mean) for name, make in problem.task.parts.items()}
+    return Answer(problem, posterior, samples, shown, std, draws, trace, parts)
+
+
+def _begun(problem: Problem) -> Problem:
+    """The problem with a classical answer to begin from, where its prior does not reach noise.
+
+    Where the recipe has none to offer the run begins from noise, and the report says so.
+    """
+    task, prior = problem.task, problem.prior
+    if prior.reaches_noise or task.sampler.init is not None:
+        return problem
+    level, baselines = f"noise of {prior.sigma_max:.3g}", task.comparison.baselines
+    if not baselines:
+        began = f"{level}, where signals still show: there is no classical answer to begin from"
+        return replace(problem, task=task.with_facts({"begun from": began}))
+    name = "tv" if "tv" in baselines else next(iter(baselines))
+    warm = {"init": baselines[name](), "sigma_start": prior.sigma_max}
+    began = f"{name} with {level}, the most that the prior was trained for"
+    task = replace(task, sampler=replace(task.sampler, **warm)).with_facts({"begun from": began})
+    return replace(problem, task=task)
+
+
+def _shown(
+    problem: Problem, posterior: Posterior, samples: Sequence[Record], baseline: str | None
+) -> tuple[dict[str, Record], dict[str, list[Record]]]:
+    """What a file would hold of "mean", "sample", "baseline"; and draws of a noisy reference."""
+    shown = {"mean": problem.task.present(posterior.mean), "sample": samples[0]}
+    answers = {"predicted": posterior.samples}
+    if baseline is not None:
+        signal = problem.task.comparison.baselines[baseline]()
+        shown["baseline"] = problem.task.present(signal)
+        answers["baseline predicted"] = signal[None]
+    return shown, _draws(problem, answers)
+
+
+def _draws(problem: Problem, answers: Mapping[str, Tensor]) -> dict[str, list[Record]]:
+    """Draws of the task's own reference, by what predicts them; none where it holds no noise."""
+    comparison = problem.task.comparison
+    noisy_reference = comparison.noisy_reference
+    if noisy_reference is None or problem.reference is not comparison.reference:
+        return {}
+    return {name: predictive(noisy_reference, signals) for name, signals in answers.items()}
+
+
+def _watched(measurement: Measurement, progress: Progress | None) -> tuple[Trace, list[Watcher]]:
+    """The trace of a run, and all that watches it."""
+    trace = Trace(measurement)
+    if progress is None:
+        return trace, [trace]
+
+    def report_step(step: Step, index: int, total: int) -> None:
+        progress(len(step.x), index, total, trace.rows[-1])
+
+    return trace, [trace, report_step]
+
+
+def _sampled(
+    problem: Problem, asked: Sampling, watch: list[Watcher], checkpoint: Path | None
+) -> Posterior:
+    choice, steps = problem.task.sampler, asked.steps
+    own = choice.schedule if problem.sampler.name == choice.name else None
+    return by_name.sample(
+        problem.task.measurement,
+        problem.prior,
+        problem.sampler.sampler,
+        chains=asked.chains,
+        **({"steps": steps} if own is None else {"sigmas": own(steps)}),
+        seed=asked.seed,
+        device=asked.device,
+        precision=asked.precision,
+        init=choice.init,
+        sigma_start=choice.sigma_start,
+        watch=watch,
+        checkpoint=checkpoint,
+        **problem.options,
+    )
+
+
+def _calibrated(
+    problem: Problem, asked: Sampling, progress: Progress | None
+) -> tuple[Problem, float | None]:
+    """The problem with the options that predict held-out data best, and the width that they tell.
+
+    The width is None where nothing is held out: by the user's wish, for a single chain, or for want
+    of a task that can.
+    """
+    task = problem.task
+    if not asked.held_out or asked.chains < 2 or task.held_out_split is None:
+        return problem, None
+    split = task.held_out_split()
+    few = replace(asked, chains=min(CHAINS, asked.chains), seed=asked.seed + 1)
+
+    def samples(options: Mapping[str, Any]) -> Tensor:
+        part = replace(problem.task, measurement=split.kept)
+        tried = replace(problem, task=part, options={**problem.options, **options})
+        return _sampled(tried, few, _watched(split.kept, progress)[1], None).samples
+
+    choice = task.sampler
+    own = choice.candidate_options if problem.sampler.name == choice.name else ()
+    candidates = [o for o in own if not o.keys() & asked.sampler_options.keys()]
+    best, factor = best_options(candidates or [{}], samples, split)
+    task = task.with_facts({f"{key}, by held-out data": value for key, value in best.items()})
+    return replace(problem, task=task, options={**problem.options, **best}), factor

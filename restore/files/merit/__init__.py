@@ -1,0 +1,1 @@
+"""How good answers and denoisers are: coverage, figures of merit, doubts, whole folders."""
