@@ -16,6 +16,7 @@ for name in (
     "foreign",
     "exact_score",
     "speech",
+    "ultrasound",
 ):
     sys.argv = [f"benchmarks/{name}.py"]
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")
