@@ -147,9 +147,9 @@ def test_a_changed_geometry_is_written_in_place_of_the_old(tmp_path):
         ({"data": b"12"}, "it is cut off: 2 of 48 bytes"),
         (
             {"data": zlib.compress(VALUES.astype("<i2"))[:-4], "CompressedData": "True"},
-            "it is cut off: its compressed elements do not end",
+            "it is cut off: its compressed bytes do not end",
         ),
-        ({"data": b"nonsense", "CompressedData": "True"}, "its compressed elements are broken"),
+        ({"data": b"nonsense", "CompressedData": "True"}, "its compressed bytes are broken"),
         ({"data": b"1 2 3", "BinaryData": "False"}, "it is cut off: 3 of 24 numbers"),
         ({"ElementNumberOfChannels": "3"}, "it has 3 channels, not one"),
         ({"ElementType": "MET_STRING"}, "its ElementType is MET_STRING"),

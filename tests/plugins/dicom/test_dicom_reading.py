@@ -60,11 +60,11 @@ def test_padding_is_not_valid(tmp_path, first, last, padded):
     assert (~valid).sum() == padded and not valid[0, 0, 0, 1]
 
 
-def test_monochrome1_is_turned_round_before_it_is_rescaled(tmp_path):
+def test_monochrome1_is_about_display_and_leaves_the_values(tmp_path):
     made = ct(np.array([[0, 4095, 100]], np.uint16), BitsStored=12, HighBit=11)
     made.PhotometricInterpretation, made.RescaleSlope = "MONOCHROME1", "2"
     record = read_dicom(save(made, tmp_path / "a.dcm"))
-    np.testing.assert_array_equal(record.signal[0, 0, 0], [8190 - 1024, -1024, 7990 - 1024])
+    np.testing.assert_array_equal(record.signal[0, 0, 0], [-1024, 8190 - 1024, 200 - 1024])
 
 
 def test_overlays_in_the_unused_bits_are_no_values(tmp_path):

@@ -202,7 +202,7 @@ def test_files_that_are_no_masks_are_refused_by_name(tmp_path):
         "nan": (np.full((12, 10), np.nan), "finite real numbers"),
         "complex": (np.ones((12, 10), complex), "finite real numbers"),
         "zero": (np.zeros((12, 10)), "measures nothing"),
-        "object": (np.array([{}]), "no array of numpy"),
+        "object": (np.array([{}]), "Python.s objects"),
     }
     for name, (values, message) in cases.items():
         np.save(tmp_path / f"{name}.npy", values)

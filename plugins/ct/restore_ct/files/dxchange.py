@@ -6,6 +6,7 @@ exchange/data, data_white, data_dark: (view, row, column); exchange/theta in deg
 import h5py
 import numpy as np
 import torch
+from restore_dicom.files.bounded import loaded
 
 from restore.files.task import Record
 
@@ -60,7 +61,7 @@ def read_dxchange(file: h5py.File) -> Record:
 
 
 def _frames(exchange: h5py.Group, name: str) -> torch.Tensor:
-    values = exchange[name][()]
+    values = loaded(exchange[name])
     if values.dtype.kind not in "fiu" or values.ndim != 3:
         raise ValueError(
             f"exchange/{name} must be numbers (view, row, column), got {values.ndim} axes"

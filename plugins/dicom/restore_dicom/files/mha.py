@@ -4,6 +4,7 @@ Fields as ITK's MetaIO documents them. Positions are LPS+ mm; row i of Transform
 direction of axis i.
 """
 
+import math
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,10 @@ import numpy as np
 from restore.atomic import atomic_file
 from restore.files.naming import naming
 from restore.files.task import Record
+from restore.untrusted.bounds import refuse_bomb
 
 from ..geometry import LPS, Geometry
+from .bounded import inflated
 from .volume import volume, voxels
 
 TYPES = {
@@ -56,7 +59,7 @@ def read_mha(path: str | Path) -> Record:
             )
         if int(fields.get("ElementNumberOfChannels", 1)) != 1:
             raise ValueError(f"it has {fields['ElementNumberOfChannels']} channels, not one")
-        values = _elements(_data(path, fields, rest), fields, size)
+        values = _elements(_data(path, fields, rest, math.prod(size)), fields, size)
         shape = [*size, 1][:3][::-1]
         return volume(
             values.reshape(shape),
@@ -117,8 +120,8 @@ def _needed(fields: Mapping[str, str], name: str) -> str:
     return fields[name]
 
 
-def _data(path: Path, fields: Mapping[str, str], rest: bytes) -> bytes:
-    """The bytes of the elements, unpacked."""
+def _data(path: Path, fields: Mapping[str, str], rest: bytes, count: int) -> bytes:
+    """The bytes of so many elements, unpacked."""
     name = fields["ElementDataFile"]
     if name.upper() == "LOCAL":
         data = rest
@@ -130,23 +133,13 @@ def _data(path: Path, fields: Mapping[str, str], rest: bytes) -> bytes:
             raise ValueError(f"its elements are in {name}, which is not there")
         data = beside.read_bytes()
     if fields.get("CompressedData", "False").lower() == "true":
-        return _unpacked(data)
+        refuse_bomb(count, len(data))
+        return inflated(data, 8 * count + max(int(fields.get("HeaderSize", 0)), 0))
     return data
 
 
-def _unpacked(data: bytes) -> bytes:
-    stream = zlib.decompressobj()
-    try:
-        elements = stream.decompress(data)
-    except zlib.error as error:
-        raise ValueError(f"its compressed elements are broken ({error})") from None
-    if not stream.eof:
-        raise ValueError("it is cut off: its compressed elements do not end")
-    return elements
-
-
 def _elements(data: bytes, fields: Mapping[str, str], size: list[int]) -> np.ndarray:
-    kind, count = _needed(fields, "ElementType"), int(np.prod(size))
+    kind, count = _needed(fields, "ElementType"), math.prod(size)
     if kind not in TYPES:
         raise ValueError(f"its ElementType is {kind}; one of {', '.join(TYPES)} is read here")
     if fields.get("BinaryData", "True").lower() == "false":
@@ -183,6 +176,8 @@ def _geometry(fields: Mapping[str, str], dims: int) -> Geometry:
         found = _numbers(fields, names, dims)
         if found is not None:
             target[:dims] = found
+    if not (steps > 0).all():
+        raise ValueError(f"its ElementSpacing is {' '.join(f'{n:g}' for n in steps[:dims])}")
     affine = np.eye(4)
     affine[:3, :3] = (axes[:3, :3] * steps[:3, None]).T
     affine[:3, 3] = offset[:3]

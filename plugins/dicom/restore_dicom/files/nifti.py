@@ -1,6 +1,8 @@
 """NIfTI, .nii and .nii.gz: header and affine kept, values written as float32 without scaling."""
 
 import gzip
+import math
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,17 @@ from nibabel.nifti2 import Nifti2Image
 from restore.atomic import atomic_file
 from restore.files.naming import naming
 from restore.files.task import Record
+from restore.untrusted.bounds import refuse_bomb
 
 from ..geometry import Geometry
+from .bounded import beginning, inflated
 from .derived.derivation import WARNING
 from .volume import volume, voxels
 
 SCANNER = 1  # sform and qform code: scanner-based coordinates
 LARGEST = 32767  # voxels along an axis of NIfTI-1
+HEADER, FARTHEST = 540, 1 << 30  # bytes of the larger header; where voxels begin, at most
+GZIP = 16 + zlib.MAX_WBITS
 
 
 def read_nifti(path: str | Path) -> Record:
@@ -69,14 +75,27 @@ def write_nifti(record: Record, path: str | Path) -> None:
 def _opened(path: Path) -> Nifti1Image:
     """NIfTI-1 or 2 in one file, checked to its end (gzip's sum over the whole)."""
     content = path.read_bytes()
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
-    sizes = {int.from_bytes(content[:4], order) for order in ("little", "big")}
+    packed = content[:2] == b"\x1f\x8b"
+    head = beginning(content, HEADER, GZIP) if packed else content[:HEADER]
+    sizes = {int.from_bytes(head[:4], order) for order in ("little", "big")}
     for size, magic, kind in ((348, b"n+1\0", Nifti1Image), (540, b"n+2\0", Nifti2Image)):
         at = {348: slice(344, 348), 540: slice(4, 8)}[size]
-        if size in sizes and content[at] == magic:
-            return kind.from_bytes(content)
+        if size in sizes and head[at] == magic:
+            wanted = _declared(kind.header_class(head[:size], check=False), len(content))
+            return kind.from_bytes(inflated(content, wanted, GZIP) if packed else content)
     raise ValueError("it is no NIfTI in one file (its magic is neither n+1 nor n+2)")
+
+
+def _declared(header: Nifti1Header, stored: int) -> int:
+    """The bytes of a file of this header. ValueError for a scale or sizes that are impossible."""
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if not (math.isfinite(slope) and (slope == 0 or math.isfinite(inter))):
+        raise ValueError(f"its scl_slope is {slope:g}, its scl_inter {inter:g}")
+    if not 0 <= float(header["vox_offset"]) <= FARTHEST:
+        raise ValueError(f"its vox_offset is {float(header['vox_offset']):g}")
+    count = math.prod(max(int(n), 0) for n in header.get_data_shape())
+    refuse_bomb(count, stored)
+    return int(header["vox_offset"]) + count * header.get_data_dtype().itemsize
 
 
 def _new(values: np.ndarray, geometry: Geometry) -> Nifti1Image:

@@ -73,8 +73,7 @@ def estimate_noise(record: Record) -> float:
 
 def scale_of(record: Record) -> float:
     """The 99th percentile of the magnitude. ValueError for what has none."""
-    if record.kind != "volume":
-        raise ValueError(f"{record.source} holds {record.kind}; mri-denoise takes images")
+    _refuse_what_is_no_magnitude(record)
     inside = record.signal[valid_voxels(record)]
     if inside.min() < 0:
         raise ValueError(f"{record.source} has negative values; mri-denoise takes magnitudes")
@@ -82,6 +81,20 @@ def scale_of(record: Record) -> float:
     if scale == 0:
         raise ValueError(f"{record.source} is black")
     return scale
+
+
+def _refuse_what_is_no_magnitude(record: Record) -> None:
+    if record.kind != "volume":
+        raise ValueError(f"{record.source} holds {record.kind}; mri-denoise takes images")
+    modality, content = record.meta.get("modality"), record.meta.get("content")
+    if modality not in ("MR", None):
+        raise ValueError(
+            f"{record.source} is of modality {modality}; mri-denoise takes magnitudes of MR"
+        )
+    if content is not None:
+        raise ValueError(
+            f"{record.source} is {content}, by its ImageType; mri-denoise takes magnitudes"
+        )
 
 
 denoise = Recipe(solve_denoise, estimate_noise=estimate_noise, simulate=simulate_denoise)

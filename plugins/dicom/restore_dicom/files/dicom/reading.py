@@ -14,6 +14,7 @@ from restore.files.task import Record
 from ...geometry import Geometry, Plane
 from ..volume import volume
 from . import frames, mosaic
+from .content import content
 from .pixels import decoded, encoding
 from .source import FRAMES, MOSAIC, SINGLE, Slice, Source
 from .stacking import ordered, stacked
@@ -97,6 +98,7 @@ def record(source: Source, geometry: Geometry | None, path: Path) -> Record:
         geometry=geometry,
         modality=header.get("Modality") or None,
         units=_units(source.slices[0]),
+        content=next(filter(None, (content(s.header, s.frame) for s in source.slices)), None),
         dicom=source,
         **meta,
     )
