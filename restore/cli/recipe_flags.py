@@ -96,7 +96,7 @@ def flag(option: Option) -> click.Option:
     more["help"] = help
     if option.type is not bool:
         texts = [str(choice) for choice in option.choices]
-        more["type"] = click.Choice(texts) if texts else TYPES[option.type]
+        more["type"] = click.Choice(texts, case_sensitive=False) if texts else TYPES[option.type]
         if texts:
             more["callback"] = lambda ctx, param, text: text if text is None else option.parse(text)
     return click.Option(names, **more)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -154,6 +155,8 @@ def pose_record(
     problem = Problem(
         source, record, task, prior, prior_name, sampler, options, writer, format, noise_source
     )
+    if settings.outputs.format is not None:
+        refuse_unwritable(problem)
     if settings.reference is not None:
         reference = read(reference_for(problem.source, settings.reference), entry)
         return _compared(problem, reference, entry)
@@ -176,6 +179,19 @@ def _format(source: Path, task: Task, settings: Settings) -> str:
     if asked is None:
         return suffix(source) if task.format is None else task.format
     return asked if asked.startswith(".") else f".{asked}"
+
+
+def refuse_unwritable(problem: Problem) -> None:
+    """ValueError where the format cannot hold what will be made: an empty answer is written."""
+    task, format = problem.task, problem.format
+    empty = task.present(torch.zeros(task.measurement.operator.in_shape))
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / f"restored{format}"
+        try:
+            catalog().load("writers", problem.writer.name)(empty, target)
+        except (ValueError, TypeError) as error:
+            words = str(error).replace(str(target), f"{problem.source} as {format}")
+            raise ValueError(words) from None
 
 
 def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | None, str]:

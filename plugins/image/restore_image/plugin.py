@@ -7,6 +7,7 @@ FORMATS = {
     "jpeg": (".jpg", ".jpeg"),
     "tiff": (".tif", ".tiff"),
     "webp": (".webp",),
+    "bmp": (".bmp",),
     "npy": (".npy",),
 }
 RECIPES = {
@@ -39,6 +40,8 @@ def register_readers(register):
     for name, extensions in FORMATS.items():
         target = f"restore_image.files.formats:read_{name}"
         register(name, target, summary=f"pictures as {name.upper()}", extensions=extensions)
+    target = "restore_image.files.formats:read_gif"
+    register("gif", target, summary="pictures as GIF", extensions=(".gif",))
 
 
 @hook

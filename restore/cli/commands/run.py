@@ -15,7 +15,7 @@ from ..sentences import opening, sentence
 
 
 class Noise(click.ParamType):
-    """A standard deviation, or "auto"."""
+    """A standard deviation, a quotient such as 25/255, or "auto"."""
 
     name = "STD|auto"
 
@@ -23,11 +23,14 @@ class Noise(click.ParamType):
         if value == "auto":
             return value
         try:
-            number = float(value)
-        except ValueError:
+            above, slash, below = str(value).partition("/")
+            number = float(above) / float(below) if slash else float(value)
+        except (ValueError, ZeroDivisionError):
             number = -1.0
         if not 0 <= number < float("inf"):
-            self.fail(f"'{value}' is no standard deviation, such as 0.05, nor auto", param, ctx)
+            self.fail(
+                f"'{value}' is no standard deviation, such as 0.05 or 25/255, nor auto", param, ctx
+            )
         return number
 
 
@@ -37,7 +40,7 @@ def flags() -> list[click.Parameter]:
             ["--noise"],
             type=Noise(),
             metavar="STD|auto",
-            help="Noise of the input, in units of its full range; auto estimates it.",
+            help="Noise of the input, in units of its full range: 0.1, 25/255, or auto: estimated.",
         ),
         *_sampling(),
         click.Option(

@@ -100,6 +100,9 @@ def write_report(
         "report.html",
         title=escape(title),
         subtitle=escape(", ".join(_headline(facts))),
+        doubts="".join(
+            f'<p class="doubt">{escape(line)}</p>\n' for line in facts.get("doubts", ())
+        ),
         width=width,
         aspect=aspect,
         before_options=_options(compared, "input"),

@@ -97,9 +97,9 @@ def test_flags_of_a_recipe_tell_their_help_and_default():
 
 def test_noise_is_estimated_when_asked_said_and_recorded():
     result = restore("run", "calm", "a.grid", "-o", "out", "--noise", "auto")
-    assert "noise 0.25 (estimated)" in result.stderr
+    assert "noise 0.15 (estimated)" in result.stderr
     report = json.loads(Path("out/a/report.json").read_text())
-    assert (report["noise"], report["noise_source"]) == (0.25, "estimated")
+    assert (report["noise"], report["noise_source"]) == (0.15, "estimated")
 
 
 CLEAR = {

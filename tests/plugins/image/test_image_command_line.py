@@ -114,7 +114,8 @@ def test_a_kernel_of_no_sense_is_one_line():
 
 
 def test_a_prior_for_other_pictures_is_one_line():
-    Image.open("a.png").convert("RGB").save("c.png")
+    colours = np.asarray(Image.open("a.png").convert("RGB")) * np.uint8([1, 0, 1])
+    Image.fromarray(colours).save("c.png")
     line = fails(1, "run", "denoise", "c.png", "-o", "out", "--noise", "0.05", *QUICK)
     assert "1x" in line and "3x24x24" in line
 

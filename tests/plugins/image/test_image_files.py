@@ -522,10 +522,16 @@ def test_depth_or_alpha_that_a_format_cannot_hold_is_refused(tmp_path):
     for record in (deep, clear):
         with pytest.raises(ValueError, match=r"a\.jpg"):
             formats.write_jpeg(record, tmp_path / "a.jpg")
-    floats = Record(torch.rand(3, 4, 4), "image", None, {"dtype": "float32"})
-    with pytest.raises(ValueError, match=r"a\.png"):
-        formats.write_png(floats, tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_floats_become_a_png_of_16_bits(tmp_path):
+    floats = Record(torch.rand(3, 4, 4), "image", None, {"dtype": "float32"})
+    formats.write_png(floats, tmp_path / "a.png")
+    back = formats.read_png(tmp_path / "a.png")
+    assert back.meta["dtype"] == "uint16"
+    # half a step of 16 bits
+    torch.testing.assert_close(back.signal, floats.signal, atol=0.51 / 65535, rtol=0)
 
 
 @pytest.mark.parametrize("extension", WRITE)

@@ -21,7 +21,7 @@ from restore_speech.files import pieces
 from restore.files.problem import Settings
 from restore.files.restoring import restore_file
 from speech_standins import load_prior
-pieces.PIECE, pieces.MOST = 10, 2**18
+pieces.PIECE, pieces.MOST, pieces.READ = 10, 2**18, 2**16
 where = Path(sys.argv[2])
 restore_file(where, where.parent / "out", Settings.of("enhance", {}), load_prior=load_prior)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

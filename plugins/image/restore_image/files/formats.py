@@ -1,4 +1,4 @@
-"""Pictures on disk, read and written: PNG, JPEG, TIFF, WebP and NPY (see pixels.py for Records).
+"""Pictures on disk: PNG, JPEG, TIFF, WebP, BMP, GIF and NPY (see pixels.py for Records).
 
 Every reader is path -> Record, every writer (record, path) -> None. Readers raise ValueError, in
 one line that names the file, for what is broken, animated, of several pages or not grey or RGB.
@@ -6,6 +6,7 @@ one line that names the file, for what is broken, animated, of several pages or 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,20 @@ def read_webp(path: str | Path) -> Record:
         return to_record(pixels_of(image), path, lossless=lossless, **metadata(image))
 
 
+def read_bmp(path: str | Path) -> Record:
+    """Grey, colour or palette, 8 bits."""
+    path = Path(path)
+    with _opened(path) as image:
+        return to_record(pixels_of(image), path, **metadata(image))
+
+
+def read_gif(path: str | Path) -> Record:
+    """One picture of a palette, with or without transparency; written as PNG."""
+    path = Path(path)
+    with _opened(path) as image:
+        return to_record(pixels_of(image), path)
+
+
 def read_tiff(path: str | Path) -> Record:
     """Grey, colour or palette, 1, 8 or 16 bits or float, with or without alpha, one page."""
     path = Path(path)
@@ -75,8 +90,10 @@ def read_npy(path: str | Path) -> Record:
 
 
 def write_png(record: Record, path: str | Path) -> None:
-    """8 or 16 bits, as the record's file had."""
+    """8 or 16 bits, as the record's file had; 16 of a picture of floats."""
     path = Path(path)
+    if np.dtype(record.meta.get("dtype", "uint8")).kind == "f":
+        record = replace(record, meta={**record.meta, "dtype": "uint16"})
     pixels = to_pixels(record, path)
     _whole_numbers(pixels, path, "uint8", "uint16")
     meta = record.meta
@@ -102,6 +119,11 @@ def write_webp(record: Record, path: str | Path) -> None:
     """8 bits, lossless where the record's file was, otherwise quality 95."""
     lossless = record.meta.get("lossless", False)
     _save(record, Path(path), "WEBP", quality=QUALITY, lossless=lossless, exact=True)
+
+
+def write_bmp(record: Record, path: str | Path) -> None:
+    """8 bits, without alpha."""
+    _save(record, Path(path), "BMP")
 
 
 def write_tiff(record: Record, path: str | Path) -> None:
@@ -141,6 +163,8 @@ READERS = {
     ".tif": read_tiff,
     ".tiff": read_tiff,
     ".webp": read_webp,
+    ".bmp": read_bmp,
+    ".gif": read_gif,
     ".npy": read_npy,
 }
 
@@ -149,9 +173,11 @@ READERS = {
 def _opened(path: Path) -> Iterator[Image.Image]:
     with naming(path):
         try:
-            image = Image.open(path, formats=("PNG", "JPEG", "WEBP"))
+            image = Image.open(path, formats=("PNG", "JPEG", "WEBP", "BMP", "GIF"))
         except UnidentifiedImageError:
-            raise ValueError("it is no PNG, JPEG or WebP picture, or is cut off") from None
+            raise ValueError(
+                "it is no PNG, JPEG, WebP, BMP or GIF picture, or is cut off"
+            ) from None
         with image:
             refuse_bomb(image.width * image.height, path.stat().st_size)
             if getattr(image, "is_animated", False) and image.format != "MPO":
@@ -166,8 +192,8 @@ def _save(record: Record, path: Path, name: str, **options: Any) -> None:
     """
     pixels = to_pixels(record, path)
     _whole_numbers(pixels, path, "uint8")
-    if name == "JPEG" and pixels.shape[2] in (2, 4):
-        raise ValueError(f"{path}: JPEG holds no alpha; write PNG, TIFF or WebP")
+    if name in ("JPEG", "BMP") and pixels.shape[2] in (2, 4):
+        raise ValueError(f"{path}: {name} holds no alpha; write PNG, TIFF or WebP")
     if name == "WEBP" and pixels.shape[2] == 2:  # has no grey
         pixels = pixels[..., [0, 0, 0, 1]]
     kept = {

@@ -62,7 +62,8 @@ def _raw_mode(image: Image.Image) -> str:
     if not getattr(image, "tile", None):
         return ""
     arguments = image.tile[0][3]
-    return arguments if isinstance(arguments, str) else (arguments or ("",))[0]
+    first = arguments if isinstance(arguments, str) else (arguments or ("",))[0]
+    return first if isinstance(first, str) else ""  # of GIF, a number
 
 
 def _in_16_bits(image: Image.Image, raw: str) -> np.ndarray:

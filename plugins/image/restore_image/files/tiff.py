@@ -5,7 +5,7 @@ The format: Adobe, TIFF Revision 6.0, 1992.
 
 import logging
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,63 +33,79 @@ UNITS = {1: None, 2: "inch", 3: "cm"}
 def read(path: Path) -> Record:
     """ValueError for several pages, colours other than grey or RGB, and unusual depths."""
     with tifffile.TiffFile(path) as file:
-        if len(file.pages) != 1:
-            raise ValueError(f"it has {len(file.pages)} pages; give them one by one")
+        count = planes(file)
+        if count != 1:
+            raise ValueError(f"it holds {count} pictures; give them one by one")
         page = file.pages[0]
-        pixels, white_is_zero = _pixels(page, path)
-        tags = page.tags
-        meta = {
-            "orientation": _orientation(tags.valueof(ORIENTATION, 1)),
-            "resolution": _resolution(tags),
-            "icc": tags.valueof(34675),
-            "tiff": {
-                "white_is_zero": white_is_zero,
-                "compressed": page.compression != 1,
-                "alpha": int(page.extrasamples[0]) if page.extrasamples else 2,
-                "tags": [_copied(tags[code]) for code in KEPT if code in tags],
-                "directories": _directories(file.filehandle, page.offset),
-            },
-        }
-    return to_record(pixels, path, **meta)
+        return to_record(pixels_of_page(page, path), path, **facts(file, page))
+
+
+def planes(file: tifffile.TiffFile) -> int:
+    """How many pictures a file holds: its pages, or the planes of one page (ImageJ's stacks)."""
+    if len(file.pages) == 1 and file.is_imagej:
+        return max(1, int((file.imagej_metadata or {}).get("images", 1)))
+    return len(file.pages)
+
+
+def facts(file: tifffile.TiffFile, page: tifffile.TiffPage) -> dict[str, Any]:
+    """What a page says of itself, as pixels.py names it."""
+    tags = page.tags
+    return {
+        "orientation": _orientation(tags.valueof(ORIENTATION, 1)),
+        "resolution": _resolution(tags),
+        "icc": tags.valueof(34675),
+        "tiff": {
+            "white_is_zero": page.photometric == PHOTOMETRIC.MINISWHITE,
+            "compressed": page.compression != 1,
+            "alpha": int(page.extrasamples[0]) if page.extrasamples else 2,
+            "tags": [_copied(tags[code]) for code in KEPT if code in tags],
+            "directories": _directories(file.filehandle, page.offset),
+        },
+    }
 
 
 def write(file: BinaryIO, pixels: np.ndarray, meta: Mapping[str, Any]) -> None:
     """(height, width, channels) of any dtype of pixels.DTYPES, uncompressed or deflated."""
+    directories = meta.get("tiff", {}).get("directories", {})
+    links = dict(zip(directories, range(SPARE, 2**16), strict=False))
+    more = [(spare, "I", 1, 0, True) for spare in links.values()]
+    tifffile.imwrite(file, byteorder="<", **page_to_write(pixels, meta, more))
+    for code, spare in links.items():
+        _append(file, code, spare, directories[code])
+
+
+def page_to_write(
+    pixels: np.ndarray, meta: Mapping[str, Any], tags: Sequence[tuple] = ()
+) -> dict[str, Any]:
+    """What tifffile's writers are given: pixels, kind, compression, resolution, tags and more."""
     facts = meta.get("tiff", {})
     colours = pixels.shape[2] - (pixels.shape[2] in (2, 4))
     inverted = colours == 1 and facts.get("white_is_zero", False)
     if inverted:
         pixels = _inverted(pixels, colours)
-    tags = list(facts.get("tags", ()))
-    directories = facts.get("directories", {})
-    links = dict(zip(directories, range(SPARE, 2**16), strict=False))
-    tags += [(spare, "I", 1, 0, True) for spare in links.values()]
+    tags = [*facts.get("tags", ()), *tags]
     if meta.get("orientation", 1) != 1:
         tags.append((ORIENTATION, "H", 1, meta["orientation"], True))
     across, down, unit = meta.get("resolution") or (1, 1, None)
     if unit == "metre":
         across, down, unit = across / 100, down / 100, "cm"
-    tifffile.imwrite(
-        file,
-        pixels if pixels.shape[2] > 1 else pixels[..., 0],
-        byteorder="<",
-        photometric="rgb" if colours == 3 else "miniswhite" if inverted else "minisblack",
-        planarconfig="contig" if pixels.shape[2] > 1 else None,
-        extrasamples=[facts.get("alpha", 2)] if pixels.shape[2] > colours else None,
-        compression="zlib" if facts.get("compressed") else None,
-        resolution=(across, down),
-        resolutionunit={None: 1, "inch": 2, "cm": 3}[unit],
-        iccprofile=profile(meta, colours),
-        extratags=tags,
-        metadata=None,
-        software=False,
-    )
-    for code, spare in links.items():
-        _append(file, code, spare, directories[code])
+    return {
+        "data": pixels if pixels.shape[2] > 1 else pixels[..., 0],
+        "photometric": "rgb" if colours == 3 else "miniswhite" if inverted else "minisblack",
+        "planarconfig": "contig" if pixels.shape[2] > 1 else None,
+        "extrasamples": [facts.get("alpha", 2)] if pixels.shape[2] > colours else None,
+        "compression": "zlib" if facts.get("compressed") else None,
+        "resolution": (across, down),
+        "resolutionunit": {None: 1, "inch": 2, "cm": 3}[unit],
+        "iccprofile": profile(meta, colours),
+        "extratags": tags,
+        "metadata": None,
+        "software": False,
+    }
 
 
-def _pixels(page: tifffile.TiffPage, path: Path) -> tuple[np.ndarray, bool]:
-    """(height, width, channels) and whether the file counts from white."""
+def pixels_of_page(page: tifffile.TiffPage, path: Path) -> np.ndarray:
+    """(height, width, channels), black at zero."""
     known = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE)
     coded = page.photometric == PHOTOMETRIC.YCBCR and page.compression in (6, 7)  # JPEG's own
     if page.photometric not in known and not coded:
@@ -103,16 +119,13 @@ def _pixels(page: tifffile.TiffPage, path: Path) -> tuple[np.ndarray, bool]:
         raise ValueError(f"it has {page.samplesperpixel} channels; at most one beside its colours")
     if page.bitspersample not in (1, 2, 4, 8, 16, 32, 64):
         raise ValueError(f"it has {page.bitspersample} bits a value; 1, 8, 16 or float are read")
-    white_is_zero = page.photometric == PHOTOMETRIC.MINISWHITE
     turn = _orientation(page.tags.valueof(ORIENTATION, 1))
     pixels = None if coded or page.bitspersample in (2, 4) else _decoded(page)
     if pixels is None:
-        return as_it_lay(_by_pillow(page, path), turn), white_is_zero
+        return as_it_lay(_by_pillow(page, path), turn)
     if page.photometric == PHOTOMETRIC.PALETTE:
-        return _looked_up(pixels[..., 0], page.colormap), False
-    if white_is_zero:
-        pixels = _inverted(pixels, 1)
-    return pixels, white_is_zero
+        return _looked_up(pixels[..., 0], page.colormap)
+    return _inverted(pixels, 1) if page.photometric == PHOTOMETRIC.MINISWHITE else pixels
 
 
 def _decoded(page: tifffile.TiffPage) -> np.ndarray | None:

@@ -5,6 +5,7 @@ from restore_operators import grey
 from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
 
+from ..files.stacks import stack_of
 from .photographs import colour_shape, degraded, estimate_noise, name_of, task_of
 from .values import of_any_values
 
@@ -22,4 +23,6 @@ def observe_colorize(record: Record) -> LinearOperator:
     return grey(colour_shape(record))
 
 
-colorize = Recipe(of_any_values(solve_colorize), observe_colorize, degraded, estimate_noise)
+colorize = Recipe(
+    of_any_values(solve_colorize), observe_colorize, degraded, estimate_noise, pieces=stack_of
+)

@@ -7,6 +7,7 @@ from restore_operators import Blur
 from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
 
+from ..files.stacks import stack_of
 from . import given
 from .photographs import BLURRED, degraded, estimate_noise, task_of
 from .values import of_any_values
@@ -37,4 +38,6 @@ def observe_deblur(
     return Blur(record.signal.shape, given.kernel(kernel), boundary=boundary)
 
 
-deblur = Recipe(of_any_values(solve_deblur), observe_deblur, degraded, estimate_noise)
+deblur = Recipe(
+    of_any_values(solve_deblur), observe_deblur, degraded, estimate_noise, pieces=stack_of
+)

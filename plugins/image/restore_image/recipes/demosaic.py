@@ -8,6 +8,7 @@ from restore_operators import Bayer
 from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
 
+from ..files.stacks import stack_of
 from ..noise import least_noise, noise_std
 from .photographs import colour_shape, degraded, name_of, task_of
 from .values import of_any_values
@@ -45,5 +46,9 @@ def estimate_noise_of_mosaic(record: Record) -> float:
 
 
 demosaic = Recipe(
-    of_any_values(solve_demosaic), observe_demosaic, degraded, estimate_noise_of_mosaic
+    of_any_values(solve_demosaic),
+    observe_demosaic,
+    degraded,
+    estimate_noise_of_mosaic,
+    pieces=stack_of,
 )

@@ -5,6 +5,7 @@ from restore_operators import Identity
 from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
 
+from ..files.stacks import stack_of
 from .photographs import SAMPLER, degraded, estimate_noise, opaque, task_of
 from .values import of_any_values
 
@@ -22,4 +23,6 @@ def observe_denoise(record: Record) -> LinearOperator:
     return Identity(record.signal.shape)
 
 
-denoise = Recipe(of_any_values(solve_denoise), observe_denoise, degraded, estimate_noise)
+denoise = Recipe(
+    of_any_values(solve_denoise), observe_denoise, degraded, estimate_noise, pieces=stack_of
+)

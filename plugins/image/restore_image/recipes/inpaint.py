@@ -9,6 +9,7 @@ from torch import Tensor
 from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
 
+from ..files.stacks import stack_of
 from . import given, masks
 from .photographs import degraded, task_of
 from .values import of_any_values
@@ -61,4 +62,4 @@ def degraded_inpaint(record: Record, operator: Mask, y: Tensor) -> Mapping[str, 
     return {**degraded(record, operator, operator.mask * y), "mask.png": mask}
 
 
-inpaint = Recipe(of_any_values(solve_inpaint), observe_inpaint, degraded_inpaint)
+inpaint = Recipe(of_any_values(solve_inpaint), observe_inpaint, degraded_inpaint, pieces=stack_of)

@@ -78,6 +78,7 @@ def task_of(
         present,
         comparison=Comparison(baselines=baselines(measurement)),
         facts=facts,
+        format=".png" if record.source and record.source.suffix.lower() == ".gif" else None,
     )
 
 

@@ -9,6 +9,7 @@ from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
 
 from ..files.pixels import enlarged
+from ..files.stacks import stack_of
 from .photographs import BLURRED, degraded, estimate_noise, task_of
 from .values import of_any_values
 
@@ -78,5 +79,9 @@ def _downsample(shape: tuple[int, ...], factor: int, antialias: Antialias) -> Li
 
 
 superresolve = Recipe(
-    of_any_values(solve_superresolve), observe_superresolve, degraded_superresolve, estimate_noise
+    of_any_values(solve_superresolve),
+    observe_superresolve,
+    degraded_superresolve,
+    estimate_noise,
+    pieces=stack_of,
 )
