@@ -82,7 +82,8 @@ def _of_folder(folder: Path, recipe: Entry | None) -> Entry | None:
     names = () if recipe is None else recipe.facts.get("folders", ())
     inside = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
     for entry in (catalog().entry("readers", name) for name in names):
-        if any(_ending(path, entry.facts["extensions"], bare=True) is not None for path in inside):
+        seen = [path for path in inside if path.name not in entry.facts.get("ignores", ())]
+        if any(_ending(path, entry.facts["extensions"], bare=True) is not None for path in seen):
             return entry
     return None
 

@@ -17,8 +17,8 @@ def refuse_bomb(values: int, stored: int, what: str = "it") -> None:
     most = _most()
     if values > most and (values > PACKED * stored or VARIABLE in os.environ):
         raise ValueError(
-            f"{what} declares {values} values in {stored} bytes, more than the {most} that are read "
-            f"of what is packed so densely; {VARIABLE}={values} lifts the bound"
+            f"{what} declares {values} values in {stored} bytes; of what is packed so densely at "
+            f"most {most} are read. {VARIABLE}={values} lifts the bound"
         )
 
 

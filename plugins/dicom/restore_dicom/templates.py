@@ -3,18 +3,56 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset
 from pydicom.valuerep import DSfloat
+from torch import Tensor
 
-from restore.files.task import Record
+from restore.files.task import Record, Task
 
 from .files.derived.parametric import decimals
+from .files.dicom.reading import read_dicom
+from .files.dicom.series import read_series
 from .files.dicom.source import SERIES, SINGLE, Slice, Source
 from .geometry import Geometry, Plane
 
 TEMPLATES = (SINGLE, SERIES)
+ALIKE = 0.01  # of a voxel: spacings that differ by less are one and the same
+
+
+def in_dicom(task: Task, template: Path | None, *, fit: bool, placed: bool) -> Task:
+    """The task whose answer is DICOM of the patient and study of a template, a file or a folder.
+
+    Without --format it is a file of one slice, or a folder of several. fit: as of `like`; placed:
+    whether the scan tells where its voxels lie: otherwise the template does, if it has their shape
+    and spacing. ValueError as of `like`, before anything is sampled.
+    """
+    if template is None:
+        return task
+    known = read_series(template) if template.is_dir() else read_dicom(template)
+
+    def present(signal: Tensor) -> Record:
+        volume = task.present(signal)
+        if not placed and _stands_for(known, volume):
+            volume = replace(volume, meta={**volume.meta, "geometry": None})
+        return like(volume, known, fit=fit)
+
+    slices = task.comparison.input_shown.signal.shape[1]
+    present(task.measurement.operator.adjoint(task.measurement.y)[0] * 0)
+    return replace(task, present=present, format=".dcm" if slices == 1 else "")
+
+
+def _stands_for(template: Record, volume: Record) -> bool:
+    """Whether a template's slices may be those of a volume that nobody placed."""
+    ours, theirs = volume.meta.get("geometry"), template.meta.get("geometry")
+    if volume.signal.shape != template.signal.shape:
+        return False
+    if ours is None or theirs is None:
+        return True
+    ratio = np.array(ours.spacing[1:]) / theirs.spacing[1:]
+    return bool(np.abs(ratio - 1).max() < ALIKE)
 
 
 def like(volume: Record, template: Record, *, fit: bool = False) -> Record:
@@ -48,6 +86,9 @@ def like(volume: Record, template: Record, *, fit: bool = False) -> Record:
 
 
 def _refuse_other_units(volume: Record, template: Record) -> None:
+    modality, known = (r.meta.get("modality") for r in (volume, template))
+    if modality is not None and known not in (modality, None):
+        raise ValueError(f"{template.source} is of modality {known}, the volume of {modality}")
     ours, theirs = volume.meta.get("units"), template.meta.get("units")
     if ours is not None and ours != theirs:
         raise ValueError(f"the volume's units are {ours}, its DICOM template's {theirs}")
@@ -98,7 +139,8 @@ def _fitted(volume: Record, source: Source) -> Source:
     """The source with one slope and intercept for all slices, written into its headers."""
     if source.layout not in TEMPLATES:
         raise ValueError(f"the template is a {source.layout} object; its scaling is not changed")
-    low, high = float(volume.signal.min()), float(volume.signal.max())
+    values = volume.signal.abs() if volume.signal.is_complex() else volume.signal
+    low, high = float(values.min()), float(values.max())
     slices = []
     for original in source.slices:
         least, greatest = original.encoding.limits

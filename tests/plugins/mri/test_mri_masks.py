@@ -209,7 +209,7 @@ def test_files_that_are_no_masks_are_refused_by_name(tmp_path):
         with pytest.raises(ValueError, match=rf"{name}.npy.*{message}"):
             from_file(tmp_path / f"{name}.npy", (12, 10))
     (tmp_path / "text.npy").write_text("1 0 1")
-    with pytest.raises(ValueError, match=r"text.npy: this is no array"):
+    with pytest.raises(ValueError, match=r"text.npy: it is no array"):
         from_file(tmp_path / "text.npy", (12, 10))
 
 

@@ -13,6 +13,7 @@ from restore.files.task import Record
 from .. import physics
 from ..scan import LENGTHS, scan, unit_of_angles
 
+SEVERAL = 5  # views, of which an arc of less than 7 degrees is none that anybody takes
 PIXEL_SIZE = (
     "measurement/instrument/detector/pixel_size_x",
     "measurement/instrument/detector/actual_pixel_size_x",
@@ -92,9 +93,16 @@ def _angles(exchange: h5py.Group, views: int) -> np.ndarray:
     theta = exchange["theta"]
     unit = theta.attrs.get("units", "degrees")  # the format's own
     unit = unit.decode() if isinstance(unit, bytes) else str(unit)
-    angles = np.asarray(theta[()], np.float64)
+    angles = np.asarray(loaded(theta), np.float64)
     if angles.shape != (views,):
         raise ValueError(f"exchange/theta holds {angles.size} angles for {views} projections")
+    arc = float(np.ptp(angles))
+    if "units" not in theta.attrs and views >= SEVERAL and arc < 2 * np.pi + 0.01:
+        raise ValueError(
+            f"exchange/theta names no unit and spans {arc:.4g}: degrees by the format, but it looks "
+            "like radians. Say which: h5py.File(name, 'r+')['exchange/theta'].attrs['units'] = "
+            "'radians'"
+        )
     return angles * unit_of_angles(unit.strip())
 
 

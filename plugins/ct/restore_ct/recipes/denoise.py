@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import torch
 from restore_dicom.files.volume import valid_voxels
+from restore_dicom.files.volumes import volumes_of
 from restore_dicom.noise import noise_std
 from restore_operators import Identity
 from torch import Tensor
@@ -98,9 +99,7 @@ def _check(record: Record) -> None:
     if record.kind != "volume":
         raise ValueError(f"{record.source} holds {record.kind}; ct-denoise takes slices")
     if record.meta.get("content") is not None:
-        raise ValueError(
-            f"{record.source} is {record.meta['content']}, by its ImageType; ct-denoise takes slices"
-        )
+        raise ValueError(f"{record.source} is {record.meta['content']}; ct-denoise takes slices")
     units, modality = record.meta.get("units"), record.meta.get("modality")
     if units not in ("HU", None, "1") or modality not in ("CT", None):
         raise ValueError(
@@ -114,4 +113,6 @@ def _check(record: Record) -> None:
         )
 
 
-denoise = Recipe(solve_denoise, estimate_noise=estimate_noise, simulate=simulate_denoise)
+denoise = Recipe(
+    solve_denoise, estimate_noise=estimate_noise, simulate=simulate_denoise, pieces=volumes_of
+)

@@ -18,7 +18,7 @@ from restore.untrusted.bounds import refuse_bomb
 
 from ..geometry import LPS, Geometry
 from .bounded import inflated
-from .volume import volume, voxels
+from .volume import no_geometry, volume, voxels
 
 TYPES = {
     "MET_CHAR": "i1",
@@ -79,7 +79,7 @@ def write_mha(record: Record, path: str | Path) -> None:
     values = voxels(record, path)
     geometry, fields = record.meta.get("geometry"), record.meta.get("mha")
     if geometry is None:
-        raise ValueError(f"{path}: the volume has no geometry, and MetaImage needs its place")
+        raise ValueError(f"{path}: {no_geometry(record)}, and MetaImage needs its place")
     with naming(path):
         fields = _kept(fields, values, geometry) if fields else _new(values, geometry)
         data = values.astype(">f4" if _msb(fields) else "<f4").tobytes()

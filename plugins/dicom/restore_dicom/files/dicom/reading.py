@@ -17,7 +17,7 @@ from . import frames, mosaic
 from .content import content
 from .pixels import decoded, encoding
 from .source import FRAMES, MOSAIC, SINGLE, Slice, Source
-from .stacking import ordered, stacked
+from .stacking import irregular, ordered, stacked
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "ExtendedOffsetTable",
           "ExtendedOffsetTableLengths", "DataSetTrailingPadding")  # fmt: skip
@@ -72,9 +72,18 @@ def classic(name: str, header: Dataset, stored: np.ndarray) -> Slice:
 
 
 def geometry_of(slices: Sequence[Slice], measures: Dataset) -> Geometry | None:
-    """The geometry of slices in order; None where one does not say where it lies."""
+    """The geometry of slices in order; None where they do not tell, or fill no box of voxels."""
+    if misplaced(slices) is not None:
+        return None
+    return stacked([s.plane for s in slices], thickness(measures))
+
+
+def misplaced(slices: Sequence[Slice]) -> str | None:
+    """Why slices in order make no geometry, in words."""
     planes = [s.plane for s in slices]
-    return stacked(planes, thickness(measures)) if all(planes) else None
+    if not all(planes):
+        return "it does not tell where its slices lie"
+    return irregular(planes, [s.name for s in slices])
 
 
 def thickness(measures: Dataset) -> float:
@@ -91,6 +100,8 @@ def record(source: Source, geometry: Geometry | None, path: Path) -> Record:
     values = np.stack([s.encoding.values(s.stored).astype(np.float32) for s in source.slices])
     padded = np.stack([s.padded for s in source.slices])
     meta = {"valid": torch.from_numpy(~padded)[None]} if padded.any() else {}
+    if geometry is None:
+        meta["misplaced"] = misplaced(source.slices) or "it does not tell where its slices lie"
     return volume(
         values,
         path,
