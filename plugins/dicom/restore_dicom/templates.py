@@ -19,6 +19,7 @@ from .files.dicom.source import SERIES, SINGLE, Slice, Source
 from .geometry import Geometry, Plane
 
 TEMPLATES = (SINGLE, SERIES)
+PRIVATE_SCALES = {(0x2005, n, "Philips MR Imaging DD 001") for n in (0x0D, 0x0E)}  # beside slopes
 ALIKE = 0.01  # of a voxel: spacings that differ by less are one and the same
 
 
@@ -152,6 +153,18 @@ def _fitted(volume: Record, source: Source) -> Source:
         for name in ("PixelPaddingValue", "PixelPaddingRangeLimit", "WindowCenter", "WindowWidth"):
             if name in header:
                 delattr(header, name)
+        _forget_scales(header)
         code = replace(original.encoding, slope=float(slope), intercept=float(intercept))
         slices.append(replace(original, header=header, encoding=code))
     return Source(source.layout, tuple(slices))
+
+
+def _forget_scales(made: Dataset) -> None:
+    """Private pixel scales, at every depth: they hold for the slope that they came with."""
+    for element in list(made):
+        place = element.tag.group, element.tag.element & 0xFF, element.private_creator
+        if element.tag.is_private and place in PRIVATE_SCALES:
+            del made[element.tag]
+        elif element.VR == "SQ":
+            for inner in element.value:
+                _forget_scales(inner)

@@ -94,7 +94,7 @@ def test_a_member_that_packs_zeros_is_refused_when_it_is_asked_for(tmp_path):
     [
         ("a: &a [1, 1]\nb: [*a, *a]", "aliases are not read"),
         ("a: 1\na: 2", "a name stands in it twice"),
-        ("[" * 5000, "nested too deep"),
+        ("[" * 1500, "nested too deep"),
         ("a: [1", "expected"),
         ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
     ],

@@ -36,7 +36,7 @@ def test_line_integrals_are_taken_for_what_they_are():
 
 def test_counts_and_transmissions_are_told():
     arrived = torch.exp(-disc().signal)
-    with pytest.raises(ValueError, match="look like counts. Say kind: counts and counts0"):
+    with pytest.raises(ValueError, match=r"look like counts\. Say kind: counts and counts0"):
         solve_ct(disc().with_signal(1e4 * arrived), 0.01)
     with pytest.raises(ValueError, match="the -log of it"):
         solve_ct(disc().with_signal(arrived), 0.01)

@@ -25,11 +25,14 @@ PADDING = 0.01  # share of voxels at one value below air: not noise, which never
 DOSE = 20.0  # HU of noise that simulate adds where none is given
 
 
-def solve_denoise(record: Record, noise: float | None) -> Task:
+def solve_denoise(record: Record, noise: float | None, *, deidentify: bool = False) -> Task:
     """Take noise out of CT slices: DICOM files and series, NIfTI, MHA, in Hounsfield units.
 
     Noise is a standard deviation in HU; it is taken for white, as after a sharp kernel.
+
+    deidentify: leave out of DICOM what names a person, and private data
     """
+    record = replace(record, meta={**record.meta, "deidentify": deidentify})
     _check(record)
     if noise is None:
         raise ValueError(

@@ -1,5 +1,7 @@
 """mri-denoise: noise out of magnitude images, as scanners export them."""
 
+from dataclasses import replace
+
 import torch
 from restore_dicom.files.volume import valid_voxels
 from restore_dicom.files.volumes import volumes_of
@@ -19,13 +21,16 @@ STEPS = 25
 TISSUE = 0.1  # of the scale: what is less is background, whose magnitudes are not Gaussian
 
 
-def solve_denoise(record: Record, noise: float | None) -> Task:
+def solve_denoise(record: Record, noise: float | None, *, deidentify: bool = False) -> Task:
     """Take noise out of magnitude images: DICOM files and series, NIfTI, MHA.
 
     Noise is a share of the 99th percentile of the magnitude, of 4-D NIfTI that of its brightest
     volume; each of its volumes is restored by itself. The magnitude's Rician bias is taken
     off as sqrt(m^2 - noise^2), good to a percent above a signal-to-noise ratio of 3.
+
+    deidentify: leave out of DICOM what names a person, and private data
     """
+    record = replace(record, meta={**record.meta, "deidentify": deidentify})
     if noise is None:
         raise ValueError(
             f"{record.source} does not tell its noise; give it as a share of the brightest tissue, "

@@ -17,6 +17,7 @@ from ..dicom.pixels import kind
 from ..dicom.source import FRAMES, SERIES, SINGLE, Slice, Source
 from ..volume import voxels
 from .codes import item
+from .deidentifying import deidentified
 from .derivation import Derivation, derivation, derive, origin, reference, several
 from .parametric import parametric_map
 
@@ -75,7 +76,12 @@ def _source(record: Record, path: Path) -> Source:
 
 
 def _objects(record: Record, values: np.ndarray, source: Source) -> Iterator[Dataset]:
-    """The datasets of a volume, one series."""
+    """The datasets of a volume, one series, as they are written."""
+    for made in _derived(record, values, source):
+        yield deidentified(made) if record.meta.get("deidentify") else made
+
+
+def _derived(record: Record, values: np.ndarray, source: Source) -> Iterator[Dataset]:
     how = derivation(record.meta.get("derivation"))
     if record.kind == "std":
         yield parametric_map(record, values, source, how)

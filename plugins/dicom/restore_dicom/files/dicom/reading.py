@@ -22,6 +22,11 @@ from .stacking import irregular, ordered, stacked
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "ExtendedOffsetTable",
           "ExtendedOffsetTableLengths", "DataSetTrailingPadding")  # fmt: skip
 
+LOSSY = {  # never lossless -> Lossy Image Compression Method
+    "1.2.840.10008.1.2.4.50": "ISO_10918_1", "1.2.840.10008.1.2.4.51": "ISO_10918_1",
+    "1.2.840.10008.1.2.4.81": "ISO_14495_1",
+}  # fmt: skip
+
 
 def read_dicom(path: str | Path) -> Record:
     """One file: (1, z, y, x), z = 1 for a classic slice; values are stored * slope + intercept.
@@ -53,11 +58,26 @@ def opened(path: Path) -> Dataset:
 
 
 def without_pixels(dataset: Dataset) -> Dataset:
-    """The object, from which the pixels are deleted."""
+    """The object, from which the pixels are deleted; it goes on telling if they were lossy."""
+    _mark_lossy(dataset)
     for name in PIXELS:
         if name in dataset:
             delattr(dataset, name)
     return dataset
+
+
+def _mark_lossy(dataset: Dataset) -> None:
+    """How much was lost, and by which method, where a compression that always loses says it not."""
+    meta = getattr(dataset, "file_meta", None)
+    method = LOSSY.get(str(meta.get("TransferSyntaxUID", ""))) if meta else None
+    if method is None or "PixelData" not in dataset:
+        return
+    dataset.LossyImageCompression = "01"
+    if "LossyImageCompressionRatio" not in dataset:
+        frames_ = int(dataset.get("NumberOfFrames") or 1)
+        size = frames_ * int(dataset.Rows) * int(dataset.Columns) * int(dataset.BitsAllocated) / 8
+        dataset.LossyImageCompressionRatio = f"{size / max(len(dataset.PixelData), 1):.4g}"
+        dataset.LossyImageCompressionMethod = method
 
 
 def plane(header: Dataset) -> Plane | None:
