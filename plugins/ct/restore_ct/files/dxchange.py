@@ -100,8 +100,8 @@ def _angles(exchange: h5py.Group, views: int) -> np.ndarray:
     if "units" not in theta.attrs and views >= SEVERAL and arc < 2 * np.pi + 0.01:
         raise ValueError(
             f"exchange/theta names no unit and spans {arc:.4g}: degrees by the format, but it "
-            "looks like radians. Say which: h5py.File(name, 'r+')['exchange/theta'].attrs['units'] = "
-            "'radians'"
+            "looks like radians. Say which: "
+            "h5py.File(name, 'r+')['exchange/theta'].attrs['units'] = 'radians'"
         )
     return angles * unit_of_angles(unit.strip())
 

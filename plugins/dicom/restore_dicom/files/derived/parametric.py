@@ -31,7 +31,8 @@ PASSED_ON = {  # what the pixels bring with them -> the word for nothing of it
 }  # fmt: skip
 KNOWN_EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
-    "StudyID", "AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator", "Laterality",
+    "StudyID", "AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator",
+    "Laterality",
 )  # fmt: skip
 
 
