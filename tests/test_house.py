@@ -49,7 +49,8 @@ FORBIDDEN = {"torchvision", "torchaudio", "piq", "gradio"}
 # imported inside a function that says what is missing
 OPTIONAL = {
     "plain_yaml": {"yaml"},
-    "diffusers_networks": {"diffusers"},
+    "networks": {"diffusers"},
+    "prompting": {"transformers"},
     "cases": {"sklearn"},
     "matconvnet": {"h5py"},
 }

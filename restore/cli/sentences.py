@@ -11,7 +11,7 @@ def opening(problem: Any, settings: Any) -> str:
     chains = settings.sampling.on(problem.task.sampler).chains
     words = [
         f"{problem.source}: {settings.recipe}",
-        f"prior {problem.prior_name}",
+        f"prior {problem.prior_name}{_told(problem.prior.card)}",
         f"sampler {problem.sampler.name}",
         f"{chains} chain{'s' if chains > 1 else ''}",
         f"seed {settings.sampling.seed}",
@@ -39,6 +39,13 @@ def sentence(facts: Mapping[str, Any]) -> str:
     if covered is not None:
         merits.append(f"{covered:.0%} of the truth in its 90 % intervals")
     return f"{facts['output']}: {'; '.join([words, *merits])}"
+
+
+def _told(card: Mapping[str, Any]) -> str:
+    """The text that a prior is told, or that it is told none."""
+    if "prompt" not in card:
+        return ""
+    return f" of '{card['prompt']}'" if card["prompt"] else " without a prompt (the empty text)"
 
 
 def _figure(value: float | None) -> str:

@@ -19,6 +19,8 @@ def read(path: Path, recipe: Entry | None = None) -> Record:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
+    if not path.is_dir() and not path.is_file():
+        raise ValueError(f"{path} is no file, but a pipe, a device or a socket")
     reader = _of_folder(path, recipe) if path.is_dir() else find("readers", path, recipe)
     if reader is None:
         raise IsADirectoryError(f"{path} is a folder, not a file")

@@ -25,6 +25,8 @@ from .merit.evaluating import reference_for
 from .merit.figures import Metric, metrics_of
 from .task import Recipe, Record, SamplerChoice, Task
 
+CONDITIONS = ("label", "prompt", "negative_prompt", "guidance")
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -37,6 +39,9 @@ class Sampling:
     sampler_options: Mapping[str, str] = field(default_factory=dict)  # as text
     prior: str | None = None  # a name, or a folder
     label: int | None = None  # of a class, for a prior that is conditional
+    prompt: str | None = None  # for a prior that is told texts
+    negative_prompt: str | None = None
+    guidance: float | None = None  # of the prompt, classifier-free; None: 1, by no such
     device: str = "auto"
     precision: str = "auto"
     held_out: bool = True  # keep data back to tell the spread of the samples, and options, by
@@ -47,6 +52,12 @@ class Sampling:
         alone = chains == 1 and choice.steps_alone is not None
         own = choice.steps_alone if alone else choice.steps
         return replace(self, chains=chains, steps=own if self.steps is None else self.steps)
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What a prior that is conditional is told."""
+        told = {name: getattr(self, name) for name in CONDITIONS}
+        return {name: value for name, value in told.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -146,9 +157,7 @@ def pose_record(
     format = _format(source, task, settings)
     writer = find("writers", Path(f"restored{format}"), entry)
     prior_name = settings.sampling.prior or task.prior
-    label = settings.sampling.label
-    conditions = {} if label is None else {"label": label}
-    prior = task.adapt_prior(load_prior(prior_name, **conditions))
+    prior = task.adapt_prior(load_prior(prior_name, **settings.sampling.conditions))
     sampler, options = _sampler(task, prior, settings.sampling)
     if sampler.reason:
         task = task.with_facts({"chosen": sampler.reason})

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..atomic import write_text
+from ..errors import UsageError
 from ..networks.folder import CONFIG, load_prior_folder, save_prior
 from ..networks.material import Material, Patches
+from ..networks.prior_schema import read_description
 from ..networks.training import Session, Training, train
 from ..networks.unets.kinds import KINDS, preconditioned
 from ..networks.unets.unet import begin_from
@@ -119,6 +121,7 @@ def train_prior(
     shape = {"widths": plan.widths, "blocks": plan.blocks, "dims": dims}
     network = _network(plan.kind, material.channels, shape, training.seed)
     if plan.start is not None:
+        _refuse_imported(plan.start)
         begin_from(network, load_prior_folder(plan.start).network)
     kept = {**training.facts, **network.config, "start": plan.start and str(plan.start)}
     kept |= {"kind": plan.kind, "mean": plan.mean, "spread": plan.sigma_data}
@@ -138,10 +141,15 @@ def train_prior(
 
 
 def denoising_errors(
-    denoise: Denoiser, signals: Sequence[Tensor], sigmas: Sequence[float], seed: int = 0
+    denoise: Denoiser,
+    signals: Sequence[Tensor],
+    sigmas: Sequence[float],
+    *,
+    seed: int = 0,
+    size: Sequence[int] = (CROP, CROP, CROP),
 ) -> dict[float, float]:
-    """sigma -> mean square error of the denoiser on the middles of the first signals."""
-    clean = [_float(_middle(signal))[None] for signal in signals[:MEASURED]]
+    """sigma -> mean square error of the denoiser on the first signals' middles of this size."""
+    clean = [as_float(middle(signal, size))[None] for signal in signals[:MEASURED]]
     errors = {}
     for sigma in sigmas:
         generator = torch.Generator().manual_seed(seed)
@@ -158,8 +166,8 @@ def denoising_errors(
 def mean_and_std(signals: Sequence[Tensor]) -> tuple[float, float]:
     """The mean and the standard deviation of all values, to three digits."""
     count = sum(signal.numel() for signal in signals)
-    mean = sum(_float(signal).double().sum().item() for signal in signals) / count
-    power = sum((_float(signal) - mean).double().square().sum().item() for signal in signals)
+    mean = sum(as_float(signal).double().sum().item() for signal in signals) / count
+    power = sum((as_float(signal) - mean).double().square().sum().item() for signal in signals)
     std = (power / count) ** 0.5
     if std == 0:
         raise ValueError("all signals hold one and the same value; there is nothing to learn")
@@ -209,6 +217,17 @@ def _network(kind: str, channels: int, shape: Mapping[str, Any], seed: int) -> n
         return KINDS[kind](channels, **given)
 
 
+def _refuse_imported(start: Path) -> None:
+    """UsageError for a network of others: what is trained is one of ours."""
+    network = read_description(start)["network"]
+    if network["kind"] not in KINDS:
+        name = network.get("family") or network.get("class")
+        raise UsageError(
+            f"{start} holds an imported network, {name}: training begins from one that restore"
+            " train wrote, or from none"
+        )
+
+
 def _keep_plan(folder: Path, plan: dict[str, Any], free: Sequence[str]) -> None:
     """Write down what is trained; ValueError where a run of another plan lies there already."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -242,10 +261,13 @@ def _compact(signal: Tensor) -> Tensor:
     return eight.to(torch.uint8).contiguous() if fits else signal.contiguous()
 
 
-def _float(signal: Tensor) -> Tensor:
+def as_float(signal: Tensor) -> Tensor:
+    """A signal of 8 bits in 0 to 1; any other as it is."""
     return signal.float() / 255 if signal.dtype == torch.uint8 else signal
 
 
-def _middle(signal: Tensor) -> Tensor:
-    cuts = [slice((n - min(n, CROP)) // 2, (n + min(n, CROP)) // 2) for n in signal.shape[1:]]
-    return signal[(slice(None), *cuts)]
+def middle(signal: Tensor, size: Sequence[int]) -> Tensor:
+    """The middle of a signal, (channels, *size), or what there is of it along a shorter axis."""
+    kept = [min(pair) for pair in zip(signal.shape[1:], size)]
+    starts = [(n - m) // 2 for n, m in zip(signal.shape[1:], kept)]
+    return signal[(slice(None), *(slice(a, a + m) for a, m in zip(starts, kept)))]

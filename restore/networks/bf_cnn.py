@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import WeightsError
-from ..priors.prior import Prior
+from ..priors.prior import Prior, isotropic
 from .parameterisations import from_blind
 
-TRAINED_TO = 0.39  # 100 / 255, the noise it saw
+TRAINED_TO = 0.39  # 100 / 255, the noise it saw; without biases it goes on beyond, less well
+SPREAD = 0.25  # standard deviation of pictures in 0 to 1, about
 FIRST = "conv_layers.0.weight"
-HIGHEST = 1.0  # where its authors start sampling: a denoiser without biases goes on beyond
 
 
 class BFCNN(nn.Module):
@@ -55,8 +55,9 @@ def load_bf_cnn(path: str | Path, device: str = "cpu") -> Prior:
         from_blind(network),
         (channels, None, None),
         sigma_min=0.01,
-        sigma_max=HIGHEST,
+        sigma_max=TRAINED_TO,
         mean=0.5,
+        variance=isotropic(SPREAD),
         card={"name": Path(path).stem, "kind": "bf-cnn", "trained to sigma": TRAINED_TO},
         network=network,
         footprint=4.0 * 2 * 64 * len(network.kernels) / channels,

@@ -72,6 +72,37 @@ LATENT = fields(
     {"factor": integer(1, 256), "scale": LEVEL, "shift": number(-1e6, 1e6)},
     {"autoencoder": optional(AUTOENCODER)},  # null: it is in the network itself
 )
+CLIP = fields(  # the text encoder's own words
+    {
+        "vocab_size": integer(1, 1_000_000),
+        "hidden_size": integer(1, 16384),
+        "intermediate_size": integer(1, 65536),
+        "num_hidden_layers": integer(1, 256),
+        "num_attention_heads": integer(1, 256),
+        "max_position_embeddings": integer(1, 4096),
+        "hidden_act": one_of("quick_gelu", "gelu"),
+        "layer_norm_eps": number(above=0.0, high=1.0),
+    }
+)
+TEXT = fields(
+    {
+        "configuration": CLIP,
+        "file": FILE,
+        "sha256": DIGEST,
+        "tokenizer": fields(
+            {"file": text(r"[a-z_]{1,40}\.json", what="a name of JSON"), "sha256": DIGEST}
+        ),
+    }
+)
+TOKEN = text(r"[^\x00]+", most=1000, what="a token")
+TOKENIZER = fields(
+    {
+        "vocab": table(TOKEN, integer(0, 999_999), 2, 1_000_000),
+        "merges": several(text(r"[^ \x00]+ [^ \x00]+", most=2000, what="two tokens"), 0, 1_000_000),
+        "pad": TOKEN,
+        "length": integer(2, 4096),
+    }
+)
 PRIOR = fields(
     {
         "format": lambda value, where: _format(value, where),
@@ -93,6 +124,9 @@ PRIOR = fields(
         "footprint": number(0.0, 1e9),
         "source": plain(4, 200),
         "latent": optional(LATENT),
+        "measured": text(most=300),  # on what the errors of an imported one were
+        "text": TEXT,  # of what turns a prompt into what the network is told
+        "unread_text": text(most=300),  # why a network that is told texts takes no prompt
     },
 )
 
@@ -124,6 +158,11 @@ def checked(described: Mapping[str, Any]) -> dict[str, Any]:
     if not low < high:
         raise ValueError(f"data_range must rise, got {low:g} to {high:g}")
     return found
+
+
+def checked_tokenizer(described: Mapping[str, Any]) -> dict[str, Any]:
+    """A tokenizer's vocabulary, merges, pad and length. ValueError says what is wrong."""
+    return TOKENIZER(described, "")
 
 
 def _format(value: Any, where: str) -> int:

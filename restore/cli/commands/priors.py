@@ -44,12 +44,15 @@ def list_(as_json: bool) -> None:
 @click.option("--salvage", is_flag=True, help="Rebuild the arrays of a file that names code.")
 @click.option("--encoder", type=FILE, help="Of a latent prior, where it is a file of its own.")
 @click.option("--decoder", type=FILE, help="Of a latent prior, where it is a file of its own.")
+@click.option("--tokenizer", type=FILE, help="A folder: of a text encoder within the file.")
+@click.option("--measure", type=FILE, metavar="FOLDER", help="Clean files: measure its errors.")
 @click.option("--overwrite", is_flag=True, help="Replace an imported prior of this name.")
 def import_(
     source: Path,
     name: str,
     licence: str | None,
     describe: Path | None,
+    measure: Path | None,
     overwrite: bool,
     **options: Any,
 ) -> None:
@@ -65,6 +68,10 @@ def import_(
     told = {} if describe is None else read_told(describe)
     if licence is not None:
         told["licence"] = licence
+    if measure is not None:
+        from ...files.merit.measuring import measured_on
+
+        options["measured"] = measured_on(measure)
     for note in import_prior(source, target, told=told, **options):
         click.echo(note, err=True)
     entry = store.found(name)
@@ -85,11 +92,19 @@ def show(name: str, as_json: bool) -> None:
         described = read_json(folder / store.DESCRIPTION, "a prior's description")
     except WeightsError as error:
         raise WeightsError(f"{error}; import it again: {store.again(name)}") from None
+    told = {"name": name, "folder": str(folder), "variance": _variance(described), **described}
     if as_json:
-        click.echo(json.dumps({"name": name, "folder": str(folder), **described}))
+        click.echo(json.dumps(told))
         return
-    for key, value in flat({"name": name, "folder": str(folder), **described}):
+    for key, value in flat(told):
         click.echo(f"{key + ':':24} {value}")
+
+
+def _variance(described: dict[str, Any]) -> str:
+    """Where the prior's mean square errors at each noise level come from."""
+    if described.get("errors"):
+        return f"measured on {described.get('measured', 'what it was trained with')}"
+    return "assumed: of white signals of a quarter of the data range (--measure FOLDER)"
 
 
 @priors.command()

@@ -55,6 +55,7 @@ def flags() -> list[click.Parameter]:
         click.Option(
             ["--format"], metavar=".EXT", help="Of what is written; else the input's own."
         ),
+        *_conditions(),
         *_machine(),
     ]
 
@@ -93,13 +94,28 @@ def _sampling() -> list[click.Parameter]:
     ]
 
 
+def _conditions() -> list[click.Parameter]:
+    """What a prior that is conditional is told."""
+    return [
+        click.Option(["--label"], type=int, metavar="N", help="A class, for a prior of classes."),
+        click.Option(
+            ["--prompt"], metavar="TEXT", help="For a prior that is told texts; else the empty one."
+        ),
+        click.Option(["--negative-prompt"], metavar="TEXT", help="What guidance leads away from."),
+        click.Option(
+            ["--guidance"],
+            type=click.FloatRange(0, 100),
+            metavar="W",
+            help="Classifier-free guidance of the prompt: 1 is the prior as trained, by one call;"
+            " any other takes two.",
+        ),
+    ]
+
+
 def _machine() -> list[click.Parameter]:
     return [
         click.Option(
             ["--device"], default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
-        ),
-        click.Option(
-            ["--label"], type=int, metavar="N", help="A class, for a prior that is conditional."
         ),
         click.Option(
             ["--precision"],

@@ -1,1 +1,1 @@
-"""How good an answer is beside a reference: coverage, figures of merit, whole folders of both."""
+"""How good answers and denoisers are: coverage, figures of merit, doubts, whole folders."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from .describing import CARD
 
 AUTOENCODER = "autoencoder.safetensors"
+TEXT_ENCODER, TOKENIZER = "text_encoder.safetensors", "tokenizer.json"
 UNKNOWN = "unknown: look at where it is from before you share or use it"
 
 
@@ -19,6 +20,7 @@ class Converted:
 
     description: dict[str, Any]
     weights: dict[str, Mapping[str, Tensor]]  # by the name of the file
+    texts: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # JSON, by its file's name
     notes: list[str] = field(default_factory=list)  # what was chosen, to be said
 
 

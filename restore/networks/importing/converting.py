@@ -1,7 +1,7 @@
 """A checkpoint becomes a prior's folder: safetensors and prior.json, whole or not at all."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...atomic import atomic_folder
 from ...errors import WeightsError
+from ...priors.prior import Prior
 from ...untrusted.plain_files import sha256
 from ..prior_schema import CONFIG, FORMAT, WEIGHTS, checked
 from ..weights import at_most, differences
@@ -20,7 +21,10 @@ from .reading.candidates import StateDict
 from .reading.checkpoint import Checkpoint, read_checkpoint
 from .recognising import ALONE, Recognised, recognised
 from .sources import source_of
-from .trial import loaded, tried
+from .trial import loaded, trial_conditions, tried
+
+# of a prior: on what its errors were measured, and sigma -> mean square error, in a signal's units
+Measured = Callable[[Prior], tuple[str, Mapping[float, float]]]
 
 
 def import_prior(
@@ -31,40 +35,77 @@ def import_prior(
     salvage: bool = False,
     encoder: Path | None = None,
     decoder: Path | None = None,
+    tokenizer: Path | None = None,
+    measured: Measured | None = None,
 ) -> list[str]:
     """Convert a checkpoint, or a folder with one, into the prior's folder `target`.
 
     told: a checked description (see describing); salvage: rebuild the arrays of a file that names
-    foreign classes; encoder, decoder: of a latent prior, where they lie in files of their own.
+    foreign classes; encoder, decoder: of a latent prior, where they lie in files of their own;
+    tokenizer: the folder of CLIP's, with which the checkpoint's text encoder reads prompts.
+    measured: of a prior, what its errors were measured on, in words, and sigma -> mean square
+    error; without it they are assumed.
     Returns what was chosen, in words. The folder appears when the prior has been loaded from it and
     tried; WeightsError in one line, and no folder, otherwise.
     """
     told = dict(told or {})
     with atomic_folder(target) as partial, _words_of(source, partial):
-        made = _converted(source, told, salvage)
+        made = _converted(source, told, salvage, tokenizer)
         if encoder is not None or decoder is not None:
             _add_autoencoder(made, encoder, decoder, told, salvage)
         _write(partial, made)
-        made.description["footprint"] = tried(loaded(partial))
+        prior = loaded(partial)
+        made.description["footprint"] = tried(prior)
+        if measured is not None:
+            _add_errors(made, prior, measured)
         _describe(partial, made.description)
     return made.notes
 
 
-def _converted(source: Path, told: dict[str, Any], salvage: bool) -> Converted:
+def _add_errors(made: Converted, prior: Prior, measured: Measured) -> None:
+    """What the prior's law of variance is, in the network's own units."""
+    if trial_conditions(made.description):
+        raise WeightsError("the errors of a prior depend on what it is told: they are not measured")
+    words, errors = measured(prior)
+    low, high = made.description.get("data_range") or (0.0, 1.0)
+    unit = 1.0 if made.description.get("latent") else high - low
+    made.description["measured"] = words
+    made.description["errors"] = {
+        f"{sigma * unit:.6g}": float(f"{error * unit**2:.6g}") for sigma, error in errors.items()
+    }
+    made.notes.append(f"its errors were measured on {words}")
+
+
+def _converted(
+    source: Path, told: dict[str, Any], salvage: bool, tokenizer: Path | None
+) -> Converted:
     kind, path = source_of(source)
     if kind == "own":
         return _own(path)
     if kind == "diffusers":
-        from .diffusers_folders import converted
+        from .pipelines.folders import converted
 
-        return converted(path, told)
+        return converted(path, told, tokenizer)
     read = read_checkpoint(path, salvage=salvage)
     found = recognised(path, read.sets, told)
     network, state = _filled(path, found)
     if found.family.denoiser is None:
         raise WeightsError(f"{path} is {found.family.title}; {ALONE}")
     description = _description(read, found, network, told)
-    return Converted(description, {WEIGHTS: state}, _notes(read, found))
+    made = Converted(description, {WEIGHTS: state}, notes=_notes(read, found))
+    if "context" in found.family.conditions(found.config):
+        _add_text(made, path, found, tokenizer)
+    return made
+
+
+def _add_text(made: Converted, path: Path, found: Recognised, tokenizer: Path | None) -> None:
+    """The text encoder that lies in the file, where the tokenizer is given, which does not."""
+    from .pipelines.texts import add_text_within, leave_out
+
+    if tokenizer is None:
+        leave_out(made, "its tokenizer was not given, import it again with --tokenizer FOLDER")
+    else:
+        add_text_within(made, path, found.weights.weights, tokenizer)
 
 
 def _filled(path: Path, found: Recognised) -> tuple[nn.Module, dict[str, Tensor]]:
@@ -157,11 +198,17 @@ def _own(path: Path) -> Converted:
     if sha256(path / WEIGHTS) != described["sha256"]:
         raise WeightsError(f"the checksum of {path / WEIGHTS} is wrong: the file is damaged")
     weights: dict[str, Mapping[str, Tensor]] = {WEIGHTS: read_weights(path / WEIGHTS)}
-    beside = (described.get("latent") or {}).get("autoencoder")
-    if beside:
-        declared(path / beside["file"])
-        weights[beside["file"]] = read_weights(path / beside["file"])
-    return Converted(described, weights, [f"{path} is a folder of restore's"])
+    made = Converted(described, weights, notes=[f"{path} is a folder of restore's"])
+    for beside in _beside(described):
+        file = path / beside["file"]
+        if file.suffix == ".json":
+            from .prompting import read_tokenizer
+
+            made.texts[file.name] = read_tokenizer(file)
+        else:
+            declared(file)
+            weights[file.name] = read_weights(file)
+    return made
 
 
 def _add_autoencoder(
@@ -203,12 +250,19 @@ def _write(folder: Path, made: Converted) -> None:
             save_file(_apart(weights), folder / name)
         except SafetensorError as error:  # the disk is full, or the user's share of it
             raise OSError(f"{folder / name} cannot be written: {error}") from None
-        digest = sha256(folder / name)
-        if name == WEIGHTS:
-            made.description["sha256"] = digest
-        else:
-            made.description["latent"]["autoencoder"]["sha256"] = digest
+    for name, words in made.texts.items():
+        (folder / name).write_text(json.dumps(words) + "\n", "utf-8")
+    made.description["sha256"] = sha256(folder / WEIGHTS)
+    for beside in _beside(made.description):
+        beside["sha256"] = sha256(folder / beside["file"])
     _describe(folder, made.description)
+
+
+def _beside(description: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts of a description that name a file of their own."""
+    text = description.get("text") or {}
+    parts = [(description.get("latent") or {}).get("autoencoder"), text, text.get("tokenizer")]
+    return [part for part in parts if part]
 
 
 def _describe(folder: Path, description: Mapping[str, Any]) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 from torch import nn
 
 from ...errors import UnavailableError, WeightsError
+from ...priors.combined.conditioned import conditioned
 from ...priors.combined.normalised import normalised
-from ...priors.prior import Denoiser, Prior, isotropic
+from ...priors.prior import Denoiser, Law, Prior, isotropic, tabulated
 from ..published import family
 from ..published.family import Family
 from ..weights import load_network
 from .parameterised import denoiser_of
+from .prompting import told
 
 QUARTER = 4  # pictures' standard deviation is about a quarter of their range: EDM's 0.5 in -1 to 1
 
@@ -21,7 +23,7 @@ QUARTER = 4  # pictures' standard deviation is about a quarter of their range: E
 def build(described: Mapping[str, Any]) -> nn.Module:
     """The network of a description, with weights of no account."""
     if described["kind"] == "diffusers":
-        from .diffusers_networks import build as build_diffusers
+        from .pipelines.networks import build as build_diffusers
 
         return build_diffusers(described)
     return _family(described).build(described["configuration"])
@@ -32,11 +34,14 @@ def prior(
 ) -> Prior:
     """D of signals in 0 to 1, or in the units that the description gives; of latents, decoded.
 
-    conditions: what the network's family wants to be told, such as a label. WeightsError where
-    the description lacks what the family needs.
+    conditions: what the network's family wants to be told, such as a label; or a prompt, with a
+    negative_prompt and guidance, for a prior with a text encoder. WeightsError where the
+    description lacks what the family needs.
     """
     try:
-        denoise = _denoiser(described, network, conditions)
+        bound = told(folder, described, conditions)
+        denoise = _denoiser(described, network, bound.conditions)
+        free = None if bound.free is None else _denoiser(described, network, bound.free)
     except (ValueError, TypeError, KeyError) as error:
         raise WeightsError(f"{folder} cannot be used: {error}") from None
     low, high = described.get("data_range") or (-2.0, 2.0)  # latents have a deviation of about 1
@@ -48,16 +53,32 @@ def prior(
         sigma_min=described["sigma_min"],
         sigma_max=described["sigma_max"],
         mean=(low + high) / 2,
-        variance=isotropic((high - low) / QUARTER),
-        card={**described["card"], "sha256": described["sha256"]},
+        variance=_law(described, (high - low) / QUARTER),
+        card={**described["card"], "sha256": described["sha256"], **bound.facts},
         network=network,
         footprint=described.get("footprint", 0.0),
     )
+    if free is not None:
+        found = conditioned(
+            replace(found, denoise=free),
+            lambda x, sigma, _: denoise(x, sigma),
+            None,
+            guidance=bound.guidance,
+        )
     if described.get("latent"):
         return _latent(folder, described["latent"], described["network"], found)
     if described.get("data_range") in (None, [0.0, 1.0]):
         return found
     return normalised(found, -low / (high - low), 1 / (high - low))
+
+
+def _law(described: Mapping[str, Any], std: float) -> Law:
+    """As its errors were measured; else as if signals were white, of this standard deviation."""
+    errors = described.get("errors")
+    if not errors:
+        return isotropic(std)
+    sigmas = sorted(errors)
+    return tabulated(sigmas, [errors[sigma] for sigma in sigmas])
 
 
 def _family(described: Mapping[str, Any]) -> Family:
@@ -70,23 +91,23 @@ def _family(described: Mapping[str, Any]) -> Family:
 def _denoiser(
     described: Mapping[str, Any], network: nn.Module, conditions: Mapping[str, Any]
 ) -> Denoiser:
-    told = described.get("parameterisation")
+    stated = described.get("parameterisation")
     if described["network"]["kind"] == "diffusers":
-        from .diffusers_networks import call
+        from .pipelines.networks import call
 
-        return denoiser_of(call(network, described["network"], **conditions), told or {})
+        return denoiser_of(call(network, described["network"], **conditions), stated or {})
     owner, config = _family(described["network"]), described["network"]["configuration"]
     if owner.shape(config)[0] != described["channels"]:
         raise ValueError(f"channels must be {owner.shape(config)[0]}, as its network has")
-    if told:
-        return denoiser_of(network, told)
+    if stated:
+        return denoiser_of(network, stated)
     if owner.denoiser is None:
         raise ValueError(f"{owner.title} is no denoiser")
     return owner.denoiser(network, config, **conditions)
 
 
 def _latent(
-    folder: Path, told: Mapping[str, Any], network: Mapping[str, Any], inner: Prior
+    folder: Path, latents: Mapping[str, Any], network: Mapping[str, Any], inner: Prior
 ) -> Prior:
     """The prior of what is decoded, with the autoencoder of the network or of a file beside it."""
     try:
@@ -94,8 +115,8 @@ def _latent(
     except ImportError:
         raise UnavailableError("this version has no latent priors") from None
     codec, whose = inner.network, network
-    if told.get("autoencoder"):
-        beside = told["autoencoder"]
+    if latents.get("autoencoder"):
+        beside = latents["autoencoder"]
         whose = beside["network"]
         codec = load_network(folder / beside["file"], lambda: build(whose), beside["sha256"])
     assert codec is not None
@@ -104,9 +125,9 @@ def _latent(
         replace(inner, network=inner.network),
         encode,
         decode,
-        factor=told["factor"],
-        scale=told["scale"],
-        shift=told["shift"],
+        factor=latents["factor"],
+        scale=latents["scale"],
+        shift=latents["shift"],
         network=codec,
     )
 
@@ -114,7 +135,7 @@ def _latent(
 def _halves(codec: nn.Module, described: Mapping[str, Any]) -> tuple[Callable, Callable]:
     """Encoder and decoder, of pictures in 0 to 1."""
     if described["kind"] == "diffusers":
-        from .diffusers_networks import halves
+        from .pipelines.networks import halves
 
         return halves(codec, described)
     owner = _family(described)

@@ -25,7 +25,7 @@ def loaded(folder: Path) -> Prior:
 
     The first class, an empty text, silence: enough to know that it is whole. WeightsError if not.
     """
-    return load_prior_folder(folder, **_conditions(read_description(folder)))
+    return load_prior_folder(folder, **trial_conditions(read_description(folder)))
 
 
 def card_of(entry: Entry) -> Mapping[str, Any]:
@@ -33,12 +33,13 @@ def card_of(entry: Entry) -> Mapping[str, Any]:
     return loaded(Path(entry.target)).card
 
 
-def _conditions(described: Mapping[str, Any]) -> dict[str, Any]:
+def trial_conditions(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What a prior is told to be tried; empty where it is told nothing, or texts that it reads."""
     network = described["network"]
     if network["kind"] == "diffusers":
-        from .diffusers_networks import trial_conditions
+        from .pipelines import networks
 
-        return trial_conditions(network)
+        return _read(described, networks.trial_conditions(network))
     if network["kind"] != "published":
         return {}
     configuration = network["configuration"]
@@ -54,11 +55,17 @@ def _conditions(described: Mapping[str, Any]) -> dict[str, Any]:
         "context": torch.zeros(1, TOKENS, width or 1),
         "noisy": torch.zeros(1, described["channels"], *(n or SIDE for n in size)),
     }
-    return {name: known[name] for name in wanted}
+    return _read(described, {name: known[name] for name in wanted})
+
+
+def _read(described: Mapping[str, Any], conditions: dict[str, Any]) -> dict[str, Any]:
+    """Without the embedding, where the prior's own text encoder gives that of the empty text."""
+    left = {"context"} if "text" in described else set()
+    return {name: value for name, value in conditions.items() if name not in left}
 
 
 def tried(prior: Prior) -> float:
-    """One call at a middle noise level; bytes per value that its layers give, in float32.
+    """One call at a middle noise level; bytes per value that it keeps for a gradient, in float32.
 
     WeightsError where the network cannot be called, or gives another shape, or no numbers.
     """
@@ -67,8 +74,8 @@ def tried(prior: Prior) -> float:
     generator = torch.Generator().manual_seed(0)
     x = prior.mean + sigma * torch.randn((1, *shape), generator=generator)
     try:
-        with torch.no_grad(), _counted(prior.network) as given:
-            denoised = prior.denoise(x, torch.tensor(sigma))
+        with torch.enable_grad(), _kept(prior.network) as kept:
+            denoised = prior.denoise(x.requires_grad_(), torch.tensor(sigma)).detach()
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
         words = " ".join(str(error).split())[:200]
         raise WeightsError(f"the network cannot be called on {_sizes(x)}: {words}") from None
@@ -76,25 +83,24 @@ def tried(prior: Prior) -> float:
         raise WeightsError(f"the network gives {_sizes(denoised)} for {_sizes(x)}")
     if not bool(torch.isfinite(denoised).all()):
         raise WeightsError(f"the network gives values that are not finite, at sigma {sigma:.3g}")
-    return 4.0 * sum(given) / x.numel()
+    return sum(kept.values()) / x.numel()
 
 
 @contextmanager
-def _counted(network: nn.Module | None) -> Iterator[list[int]]:
-    """How many values each layer gives, while it is called."""
-    given: list[int] = []
+def _kept(network: nn.Module | None) -> Iterator[dict[int, int]]:
+    """The bytes of each storage that is kept for a gradient while it lasts, weights left out."""
+    state = {} if network is None else network.state_dict()
+    own = {value.untyped_storage().data_ptr() for value in state.values()}
+    found: dict[int, int] = {}
 
-    def hook(module: nn.Module, inputs: object, output: object) -> None:
-        if isinstance(output, Tensor):
-            given.append(output.numel())
+    def keep(value: Tensor) -> Tensor:
+        storage = value.untyped_storage()
+        if storage.data_ptr() not in own:
+            found[storage.data_ptr()] = storage.nbytes()
+        return value
 
-    leaves = [] if network is None else [m for m in network.modules() if not any(m.children())]
-    hooks = [leaf.register_forward_hook(hook) for leaf in leaves]
-    try:
-        yield given
-    finally:
-        for one in hooks:
-            one.remove()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        yield found
 
 
 def _sizes(x: Tensor) -> str:

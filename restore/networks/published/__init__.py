@@ -18,7 +18,7 @@ WHERE: dict[str, str] = {
     "minimal-ddpm": "minimal_ddpm:MINIMAL_DDPM",
     "edm": "edm:EDM",
     "ncsnpp": "ncsnpp:NCSNPP",
-    "sgmse": "ncsnpp:SGMSE",
+    "sgmse": "sgmse:SGMSE",
     "latent-diffusion": "compvis:COMPVIS",
     "latent-autoencoder": "compvis:FIRST_STAGE",
 }

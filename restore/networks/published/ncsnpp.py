@@ -1,11 +1,9 @@
-"""NCSN++ and DDPM++ of score_sde (Song et al., ICLR 2021, arXiv:2011.13456), and SGMSE+'s NCSN++.
+"""NCSN++ and DDPM++ of score_sde (Song et al., ICLR 2021, arXiv:2011.13456).
 
-SGMSE+ (Richter et al., TASLP 2023, arXiv:2208.05830): compressed complex spectrograms as two
-channels (real, imaginary) of 256 frequencies. Averaged weights lie in these files as a list without
-names, `ema.shadow_params.N`, in the order of the parameters; they are taken where they are there.
+Averaged weights lie in these files as a list without names, `ema.shadow_params.N`, in the order of
+the parameters; they are taken where they are there.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,21 +18,17 @@ from .layers.vp_table import continuous_label, continuous_range
 MARKERS = ("all_modules.0.W", "all_modules.0.weight")
 ATTENDED = 16  # pixels: where all published networks have their attention
 DESCRIBES = {
-    "process": "ve (labels are noise levels) or vp (labels are 999 t), for positional labels",
+    "process": "ve (labels are noise levels), vp or subvp (positional labels, 999 t)",
     "size": "height and width of the pictures it was trained on",
     "sigma_min": "lowest noise level of ve, of pictures in 0 to 1",
     "sigma_max": "highest noise level of ve",
     "fir": "true where resizing uses the filter 1 3 3 1, false where blocks of 2 x 2",
 }
-OUVE = {
-    "theta": (1.5, "stiffness of the process that drifts to the noisy speech"),
-    "sigma_min": (0.05, "its smallest sigma"),
-    "sigma_max": (0.5, "its largest sigma"),
-    "t_eps": (0.03, "its earliest time"),
-}
+PROCESSES = ("ve", "vp", "subvp")
 
 
-def _own(named: Mapping[str, Any]) -> dict[str, Any]:
+def own_names(named: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of an NCSN++ by their names within it; empty where there is none."""
     return next((own for marker in MARKERS if (own := peel(named, marker))), {})
 
 
@@ -63,7 +57,7 @@ def _kind(own: Shapes, number: int, parts: set[str]) -> str:
     return {1: "norm", 2: "linear", 4: "conv"}.get(axes, "unknown")
 
 
-def _structure(own: Shapes) -> Config | None:
+def structure(own: Shapes) -> Config | None:
     """The arguments of NCSNpp, from the sequence of its modules."""
     kinds = _kinds(own)
     if "conv" not in kinds or "attention" not in kinds or "unknown" in kinds:
@@ -105,15 +99,15 @@ def _last_attention(kinds: list[str], level: int) -> list[int]:
 
 @whole
 def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
-    own = _own(shapes)
-    unet = _structure(own) if own else None
+    own = own_names(shapes)
+    unet = structure(own) if own else None
     if unet is None or unet["outputs"] is not None:
         return None
     process = described.get("process", "ve" if unet["fourier"] else None)
-    if process not in ("ve", "vp"):
+    if process not in PROCESSES:
         raise ValueError(
             "shapes do not tell the process of an NCSN++ or DDPM++ with positional labels: say"
-            " process in the description, ve or vp"
+            " process in the description, ve, vp or subvp"
         )
     if process == "ve" and not unet["fourier"]:
         raise ValueError("a ve process with positional labels is of numbered levels: not known")
@@ -130,28 +124,15 @@ def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     return {"unet": unet, "process": process, "size": described.get("size", size), **told}
 
 
-@whole
-def _recognise_sgmse(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
-    own = _own(shapes)
-    unet = _structure(own) if own else None
-    if unet is None or unet["outputs"] is None:
-        return None
-    backbone = described.get("backbone", "ncsnpp" if unet["summed"] else "ncsnpp_48k")
-    if not unet["fourier"] or backbone not in ("ncsnpp", "ncsnpp_48k"):
-        raise ValueError(f"of SGMSE's networks, ncsnpp and ncsnpp_48k are known, not '{backbone}'")
-    unet["early"] = backbone == "ncsnpp"
-    told = {name: described.get(name, usual) for name, (usual, _) in OUVE.items()}
-    return {"unet": unet, **told}
-
-
-def _build(config: Config) -> NCSNpp:
+def build(config: Config) -> NCSNpp:
+    """The network of a configuration, with weights of no account."""
     unet = dict(config["unet"])
     return NCSNpp(unet.pop("channels"), **unet)
 
 
-def _rename(tensors: Tensors, config: Config) -> dict[str, Tensor]:
+def rename(tensors: Tensors, config: Config) -> dict[str, Tensor]:
     """The named weights, replaced by the averaged ones where a list of these is there."""
-    own = _own(tensors)
+    own = own_names(tensors)
     listed = {
         int(name.rpartition(".")[2]): value
         for name, value in tensors.items()
@@ -159,7 +140,7 @@ def _rename(tensors: Tensors, config: Config) -> dict[str, Tensor]:
     }
     averaged = [listed[i] for i in sorted(listed)]
     with torch.device("meta"):
-        network = _build(config)
+        network = build(config)
     every = [name for name, _ in network.named_parameters()]
     trained = [name for name, value in network.named_parameters() if value.requires_grad]
     for names in (every, trained):
@@ -175,6 +156,9 @@ def _rename(tensors: Tensors, config: Config) -> dict[str, Tensor]:
 def _sigmas(network: NCSNpp, config: Config) -> tuple[float, float]:
     if config["process"] == "vp":
         return continuous_range()
+    if config["process"] == "subvp":
+        low, high = continuous_range()
+        return _sub_level(low), _sub_level(high)
     ends = [config["sigma_min"], config["sigma_max"]]
     levels = network.sigmas.tolist() if config["unet"]["scales"] else []
     return tuple(
@@ -186,6 +170,8 @@ def _denoiser(network: nn.Module, config: Config) -> Denoiser:
     """ve: D = x + sigma F(2 x - 1, sigma) of pictures in 0 to 1; vp: an eps-network in -1 to 1."""
     if config["process"] == "vp":
         return from_eps(network, continuous_label)
+    if config["process"] == "subvp":
+        return _sub_vp(network)
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
@@ -194,78 +180,38 @@ def _denoiser(network: nn.Module, config: Config) -> Denoiser:
     return denoise
 
 
-def _sgmse(network: nn.Module, config: Config, *, noisy: Tensor) -> Denoiser:
-    """E[clean speech | noisy speech, x], in the variable without drift.
+def _sub_vp(network: nn.Module) -> Denoiser:
+    """The sub-VP process, x_t = a x0 + (1 - a^2) n: an eps-network in -1 to 1 that sees x_t.
 
-    x_t = e^(-theta t) x0 + (1 - e^(-theta t)) y + std(t) z is e^(-theta t) (x0 + sigma n) plus the
-    drift, sigma = std(t) e^(theta t) / sqrt 2 for each of the two channels, as z is complex of
-    variance one. noisy: y, (2, frequencies, frames) or a batch of these.
+    Its times are those of the VP process with the same a, whose noise level is v = sqrt(1/a^2 - 1);
+    its own is sigma = 1 / a - a (Song et al. 2021, equation 29).
     """
-    theta, eps = config["theta"], config["t_eps"]
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
-        total = (sigma * 2**0.5)[:, None, None, None]
-        time = _time(sigma, config).clamp(eps, 1.0)
-        shrink = (-theta * time).exp()[:, None, None, None]
-        y = noisy.to(x).expand_as(x)
-        state = shrink * x + (1 - shrink) * y
-        std = _level(time, config)[:, None, None, None] * 2**0.5 * shrink
-        return x - total * std * network(torch.cat([state, y], 1), time)
+        signal = 2 / (sigma + (sigma**2 + 4).sqrt())  # a > 0 of 1 / a - a = sigma
+        label = continuous_label((sigma / signal).sqrt())  # v^2 = sigma / a
+        s, a = (value[:, None, None, None] for value in (sigma, signal))
+        return x - s * network(a * x, label)
 
     return denoise
 
 
-def _rate(config: Config) -> tuple[float, float]:
-    """theta + k, and sigma_min^2 k / (theta + k), k = ln(sigma_max / sigma_min)."""
-    k = math.log(config["sigma_max"] / config["sigma_min"])
-    return config["theta"] + k, config["sigma_min"] ** 2 * k / (config["theta"] + k)
-
-
-def _level(time: Tensor, config: Config) -> Tensor:
-    """sigma at a time: std(t) e^(theta t) / sqrt 2."""
-    rate, scale = _rate(config)
-    return (scale * torch.expm1(2 * rate * time) / 2).sqrt()
-
-
-def _time(sigma: Tensor, config: Config) -> Tensor:
-    """The time whose level is sigma."""
-    rate, scale = _rate(config)
-    return torch.log1p(2 * sigma**2 / scale) / (2 * rate)
-
-
-def _sgmse_sigmas(network: nn.Module, config: Config) -> tuple[float, float]:
-    ends = torch.tensor([config["t_eps"], 1.0], dtype=torch.float64)
-    return tuple(_level(ends, config).tolist())
+def _sub_level(level: float) -> float:
+    """sigma of the sub-VP process at the time at which the VP process has this noise level."""
+    signal = (1 + level**2) ** -0.5
+    return 1 / signal - signal
 
 
 NCSNPP = Family(
     name="ncsnpp",
     title="NCSN++ and DDPM++ of score_sde (Song et al., ICLR 2021, arXiv:2011.13456)",
     recognise=_recognise,
-    build=_build,
-    rename=_rename,
+    build=build,
+    rename=rename,
     sigmas=_sigmas,
     shape=lambda config: (config["unet"]["channels"], config["size"], config["size"]),
     denoiser=_denoiser,
     data_range=lambda config: (0.0, 1.0) if config["process"] == "ve" else (-1.0, 1.0),
     describes=DESCRIBES,
-)
-SGMSE = Family(
-    name="sgmse",
-    title="SGMSE+'s NCSN++ of noisy speech (Richter et al., TASLP 2023, arXiv:2208.05830)",
-    recognise=_recognise_sgmse,
-    build=_build,
-    rename=_rename,
-    sigmas=_sgmse_sigmas,
-    shape=lambda config: (
-        (2, ATTENDED << config["unet"]["attention"][0], None)
-        if config["unet"]["attention"]
-        else (2, None, None)
-    ),
-    denoiser=_sgmse,
-    data_range=lambda config: None,
-    conditions=lambda config: ("noisy",),
-    describes={name: text for name, (_, text) in OUVE.items()}
-    | {"backbone": "ncsnpp or ncsnpp_48k"},
 )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad, pixel_shuffle, pixel_unshuffle
 
-from ..bf_cnn import BFCNN, HIGHEST
+from ..bf_cnn import BFCNN, TRAINED_TO
 from ..parameterisations import Denoiser, from_blind, noise_map
 from .family import Config, Family, Shapes, Tensors, peel, whole
 
@@ -173,7 +173,7 @@ def _recognise_bf_cnn(shapes: Shapes, described: Mapping[str, Any]) -> Config | 
         "width": own["conv_layers.0.weight"][0],
         "depth": sum(name.startswith("conv_layers.") for name in own),
         "sigma_min": described.get("sigma_min", 0.01),
-        "sigma_max": described.get("sigma_max", HIGHEST),
+        "sigma_max": described.get("sigma_max", TRAINED_TO),
     }
 
 

@@ -4,12 +4,14 @@ A model is a function (denoise, x, sigma) -> Estimate; each makes one call of th
 TMPD, DAPS and TDS differ in the model and in what they do with `pull`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from ...measurement.measurement import FLOOR, Measurement
 from ...measurement.noise import Gaussian
@@ -103,8 +105,23 @@ class Tangent(LinearOperator):
         self.operator, self.x = operator, x
 
     def _forward(self, v: Tensor) -> Tensor:
-        with sdpa_kernel(SDPBackend.MATH):  # the only attention with a forward derivative
+        # attention and normalised groups have a forward derivative in these forms only
+        with sdpa_kernel(SDPBackend.MATH), _plain_groups():
             return torch.func.jvp(self.operator, (self.x,), (v,))[1]
 
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.operator.vjp(self.x, y)
+
+
+@contextmanager
+def _plain_groups() -> Iterator[None]:
+    """While it lasts, group norms see their channels first in memory, not last."""
+
+    def hook(module: nn.Module, inputs: tuple) -> tuple | None:
+        return (inputs[0].contiguous(),) if isinstance(module, nn.GroupNorm) else None
+
+    handle = register_module_forward_pre_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()

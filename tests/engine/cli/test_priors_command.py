@@ -10,7 +10,7 @@ import pytest
 import torch
 from broken_priors import mutations
 from small_checkpoints import ADM, DNCNN, small
-from tiny import environment, restore, tiny, tree  # noqa: F401
+from tiny import environment, grid, restore, tiny, tree  # noqa: F401
 
 import restore as face
 from restore.errors import WeightsError
@@ -39,6 +39,29 @@ def fails(status, *words):
     return said
 
 
+def test_the_errors_of_a_prior_are_measured_on_clean_files(home):
+    """A network of zeros leaves all noise in: its mean square error is sigma^2."""
+    state = {name: 0 * value for name, value in small("dncnn", DNCNN)[1].items()}
+    torch.save(state, "zero.pth")
+    Path("told.json").write_text('{"data_range": [-1, 1]}')
+    words = ("priors", "import", "zero.pth", "--describe", "told.json", "--name")
+    assert restore(*words, "assumed").exit_code == 0
+    for number in range(4):
+        grid(f"clean/{number}.grid", 70, 40, seed=number)
+    done = restore(*words, "measured", "--measure", "clean")
+    assert done.exit_code == 0 and "measured on 4 of clean, 64x32" in done.stderr
+    assert "variance:                measured on 4" in restore("priors", "show", "measured").stdout
+    assert "variance:                assumed: " in restore("priors", "show", "assumed").stdout
+    prior = face.load_prior("measured")
+    for sigma in (prior.sigma_min, 0.03, prior.sigma_max):
+        # 4 x 64 x 32 values: sqrt(2 / n) is 1.6 %
+        assert prior.variance(sigma) == pytest.approx(sigma**2, rel=0.05)
+    assert prior.variance(0.1) > 1.1 * face.load_prior("assumed").variance(0.1)
+    fails(1, *words, "none", "--measure", "absent")
+    assert tree(home) == [f"{n}/{f}" for n in ("assumed", "measured")
+                          for f in ("model.safetensors", "prior.json")]  # fmt: skip
+
+
 def test_an_imported_checkpoint_restores_by_its_name(home):
     result = restore("priors", "import", "dncnn.pth", "--name", "face", "--licence", "MIT")
     assert result.exit_code == 0 and "use it with --prior face" in result.stdout
@@ -58,6 +81,8 @@ def test_an_imported_checkpoint_restores_by_its_name(home):
     assert "MIT" in restore("info", "prior", "face").stdout
     assert "params" in restore("priors", "show", "face").stdout
     assert restore("priors", "verify").stdout == "face: whole\n"
+    said = fails(5, *RUN[:4], "other", *RUN[5:], "-q", "--prior", "face", "--prompt", "a cat")
+    assert "takes no prompt: dncnn is told no text" in said
     assert restore("priors", "remove", "face").exit_code == 0 and tree(home) == []
 
 
@@ -143,3 +168,12 @@ def test_listing_priors_imports_no_torch(home):
         [sys.executable, "-c", code], env=environment(), capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_training_does_not_begin_from_an_imported_network(home):
+    restore("priors", "import", "dncnn.pth", "--name", "face")
+    grid("clean/a.grid", 20, 20)
+    result = restore("train", "denoiser", "clean", "-o", "mine", "--start", str(home / "face"),
+                     "--steps", "1", "--patch", "8", "--device", "cpu")  # fmt: skip
+    assert result.exit_code == 2 and not Path("mine").exists()
+    assert "face holds an imported network, dncnn" in result.stderr.splitlines()[-1]

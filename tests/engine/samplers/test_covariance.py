@@ -164,6 +164,28 @@ def test_the_tangent_is_the_derivative():
     assert tangent(linear, x) is linear
 
 
+class Normalised(Operator):
+    """A convolution and a group norm, with the weights' channels last in memory."""
+
+    def __init__(self):
+        super().__init__((3, 4, 4), (8, 4, 4))
+        torch.manual_seed(0)
+        layers = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.GroupNorm(4, 8))
+        self.layers = layers.double().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def _forward(self, x):
+        return self.layers(x)
+
+
+def test_the_tangent_goes_through_the_norms_of_decoders():
+    operator, x, v = Normalised(), draw(2, 48).unflatten(1, (3, 4, 4)), draw(2, 48, seed=5)
+    v = v.unflatten(1, (3, 4, 4))
+    expected = (operator(x + 1e-6 * v) - operator(x - 1e-6 * v)) / 2e-6
+    torch.testing.assert_close(
+        tangent(operator, x)(v), expected, rtol=1e-6, atol=1e-6
+    )  # h^2, eps/h
+
+
 def test_the_tangent_has_its_adjoint():
     slope = tangent(Square(draw(M, N)), draw(2, N))
     noise = ChainNoise(0, range(2))

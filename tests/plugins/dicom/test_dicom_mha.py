@@ -164,6 +164,9 @@ def test_a_changed_geometry_is_written_in_place_of_the_old(tmp_path):
         ({"ElementSpacing": "1 nan 1"}, "its ElementSpacing is 1 nan 1"),
         ({"ElementSpacing": "1 1e-20 1"}, "voxels of .* mm are impossible"),
         ({"ElementSpacing": "a b c"}, "could not convert"),
+        ({"name": "../x.raw"}, "outside of its own folder"),
+        ({"name": "/etc/passwd"}, "outside of its own folder"),
+        ({"name": "..\\\\x.raw"}, "outside of its own folder"),
         ({"name": "LIST"}, "its elements are in a list of files"),
     ],
 )

@@ -59,7 +59,7 @@ def load_prior(name: str, **conditions) -> Prior:
     return {"speech-enhance": enhancer, "speech": white_speech}[name]()
 
 
-def syllables(seconds: float = 2.0, rate: int = RATE, channels: int = 1, seed: int = 0) -> Tensor:
+def syllables(seconds: float = 1.0, rate: int = RATE, channels: int = 1, seed: int = 0) -> Tensor:
     """Harmonic bursts with pauses between them, something like speech; (channels, samples)."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(seconds * rate)) / rate

@@ -15,7 +15,7 @@ QUICK = {"steps": 4}
 
 @pytest.mark.parametrize(("rate", "channels"), [(RATE, 1), (44_100, 2), (8000, 1)])
 def test_peaks_go_beyond_the_clip_level_and_all_else_stays(tmp_path, rate, channels):
-    clean = syllables(1.0, rate, channels)
+    clean = syllables(0.7, rate, channels)
     clipped = clean.clamp(-0.15, 0.15)
     with pytest.warns(UserWarning, match=r"clip level 0\.15 read from the histogram"):
         restored, facts = run(tmp_path, "declip", clipped, rate, steps=1)
@@ -40,7 +40,7 @@ def test_a_clip_level_is_given_or_found_or_refused(tmp_path):
 
 @pytest.mark.parametrize(("rate", "channels"), [(RATE, 1), (44_100, 2), (8000, 1)])
 def test_gaps_are_filled_without_clicks_and_all_else_stays(tmp_path, rate, channels):
-    clean = syllables(1.0, rate, channels)
+    clean = syllables(0.7, rate, channels)
     lost = torch.zeros(clean.shape[1], dtype=torch.bool)
     for start in (0.13, 0.52):
         lost[round(start * rate) : round((start + 0.01) * rate)] = True
@@ -112,7 +112,7 @@ def test_narrow_files_need_a_rate_that_holds_the_band(tmp_path):
 
 @pytest.mark.parametrize("rate", [RATE, 44_100])
 def test_a_known_room_is_undone_and_its_delay_shifts_nothing(tmp_path, rate):
-    clean = syllables(1.0, rate) - syllables(1.0, rate).mean()
+    clean = syllables(0.6, rate) - syllables(0.6, rate).mean()
     room = torch.zeros(1, rate // 4)
     for moment, gain in ((0.02, 0.5), (0.05, -0.3), (0.11, 0.2)):  # the direct sound after 20 ms
         room[0, round(moment * rate)] = gain
@@ -122,7 +122,7 @@ def test_a_known_room_is_undone_and_its_delay_shifts_nothing(tmp_path, rate):
     options = {"response": save(tmp_path / "room.wav", room, rate, "FLOAT")}
     restored, _ = run(tmp_path, "dereverb", wet, rate, options=options, noise=1e-4, steps=8)
     truth = torch.nn.functional.pad(clean, (0, wet.shape[1] - clean.shape[1]))
-    before, after = ((x - truth)[:, : rate // 2 * 2] for x in (wet, restored))
+    before, after = ((x - truth)[:, : rate // 2] for x in (wet, restored))
     assert after.square().sum() < 0.05 * before.square().sum()
 
 

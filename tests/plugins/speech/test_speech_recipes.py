@@ -53,15 +53,15 @@ def test_one_call_gives_the_mean_of_speech_given_the_recording(tmp_path):
 
 
 def test_samples_have_the_moments_of_speech_given_the_recording():
-    recording = syllables(0.02)
+    recording = syllables(0.01)
     prior = told(enhancer(), recording)
     shape = tuple(recording.shape)
     found = sample(
-        nothing_measured(shape), prior, "shared-noise", integrator="heun", chains=400, steps=150
+        nothing_measured(shape), prior, "shared-noise", integrator="heun", chains=400, steps=120
     )
     std = (SPEECH**-2 + NOISE**-2) ** -0.5
-    # 5 standard errors of a mean, for the largest of 320; those of the variance are far below 2 %,
-    # which is what 150 steps leave
+    # 5 standard errors of a mean, for the largest of 160; those of the variance are far below 2 %,
+    # which is what 120 steps leave
     assert (found.mean - GAIN * recording).abs().max() < 5 * std / 20
     assert found.std.square().mean().sqrt().item() == pytest.approx(std, rel=0.02)
 
@@ -115,7 +115,7 @@ def test_what_is_taken_away_is_lowered_by_no_more_than_was_allowed(tmp_path):
 
 @pytest.mark.parametrize(("choice", "gain"), [("keep", 1.0), ("drop", 0.0), ("match", GAIN)])
 def test_the_band_above_the_models_is_kept_dropped_or_matched(tmp_path, choice, gain):
-    signal = 0.1 * torch.randn(1, 96_000, generator=torch.Generator().manual_seed(0))
+    signal = 0.1 * torch.randn(1, 48_000, generator=torch.Generator().manual_seed(0))
     restored, _ = run(tmp_path, "enhance", signal, 48_000, options={"high_band": choice})
     centred = signal - signal.mean()
     above = [(x - in_model_band(x, 48_000))[:, 4800:-4800] for x in (centred, restored)]

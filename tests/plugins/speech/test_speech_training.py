@@ -7,7 +7,7 @@ from restore_speech.networks.spectral_unet import SIGMA_DATA, SpectralUNet
 from restore_speech.priors import load_folder
 from restore_speech.training import augmenting, losses, mixing
 from restore_speech.training.loop import SIGMA_MAX, SIGMA_MIN, Plan, Run, train
-from restore_speech.training.mixing import Sources, Spoken, active_level, mixed
+from restore_speech.training.mixing import Sources, Spoken, level_of, mixed
 from restore_speech.training.pool import Pool
 from restore_speech.training.saving import denoising_errors, save
 
@@ -46,7 +46,7 @@ def test_a_recording_is_shown_at_its_level_whatever_its_gain(monkeypatch):
     for gain in (1e-3, 1.0, 300.0):
         speech = gain * tone()
         made = mixed(Spoken(speech, speech), tone(hertz=90), False, 0.05, np.random.default_rng(3))
-        assert active_level(made.noisy) == pytest.approx(0.05, rel=1e-4)
+        assert level_of(made.noisy) == pytest.approx(0.05, rel=1e-4)
 
 
 def test_neither_pauses_nor_a_click_tell_the_level():
@@ -54,9 +54,20 @@ def test_neither_pauses_nor_a_click_tell_the_level():
     paused = np.concatenate([speech, np.zeros_like(speech)])
     clicked = speech.copy()
     clicked[100] = 30.0
-    assert active_level(paused) == pytest.approx(active_level(speech), rel=1e-3)
-    # one of 80 frames has 6 times the power of the others: 3 % in amplitude at most
-    assert active_level(clicked) == pytest.approx(active_level(speech), rel=0.05)
+    # frames hold no whole number of periods: 1 %
+    assert level_of(paused) == pytest.approx(level_of(speech), rel=0.01)
+    # its frame counts as no louder than the others
+    assert level_of(clicked) == pytest.approx(level_of(speech), rel=0.05)
+
+
+def test_another_speed_keeps_a_tone_a_tone():
+    rng = np.random.default_rng(0)
+    played = augmenting.respeeded(tone(2.0, 5000), RATE, 0.3, rng)
+    power = np.abs(np.fft.rfft(played * np.hanning(RATE))) ** 2
+    top = int(power.argmax())
+    assert 5000 / 1.3 <= top <= 5000 * 1.3
+    # all but what the ends of the piece spread: no images, as linear interpolation leaves
+    assert power[top - 20 : top + 20].sum() > 0.99 * power.sum()
 
 
 def test_dry_speech_is_the_wet_one_without_its_tail():

@@ -7,7 +7,7 @@ direction of axis i.
 import math
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -128,7 +128,10 @@ def _data(path: Path, fields: Mapping[str, str], rest: bytes, count: int) -> byt
     elif name.upper().startswith("LIST") or "%" in name:
         raise ValueError("its elements are in a list of files: write it as one .mha first")
     else:
-        beside = path.parent / name.replace("\\", "/")
+        named = PurePosixPath(name.replace("\\", "/"))
+        if named.is_absolute() or ".." in named.parts or ":" in name:
+            raise ValueError(f"its elements are in {name}, outside of its own folder")
+        beside = path.parent / named
         if not beside.is_file():
             raise ValueError(f"its elements are in {name}, which is not there")
         data = beside.read_bytes()

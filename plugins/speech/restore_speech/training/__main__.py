@@ -12,7 +12,7 @@ import torch
 from ..networks.spectral_unet import SIGMA_DATA
 from .augmenting import RATE, Signal, random_room
 from .loop import SIGMA_MAX, SIGMA_MIN, Plan, Run, train
-from .mixing import ROOMS, Sources, active_level
+from .mixing import ROOMS, Sources, level_of
 from .pool import Pool
 from .saving import denoising_errors, save
 
@@ -51,7 +51,7 @@ def validation_pairs(folder: Path | None, noises: list[Signal], count: int = 20)
 
 def shown_at_level(noisy: Signal, clean: Signal) -> Signal:
     """A recording and its truth, (2, samples), at the level that networks know."""
-    return np.float32(SIGMA_DATA / active_level(noisy)) * np.stack([noisy, clean])
+    return np.float32(SIGMA_DATA / level_of(noisy)) * np.stack([noisy, clean])
 
 
 def judge(network, pairs) -> dict[str, float]:

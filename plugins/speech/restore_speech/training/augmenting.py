@@ -2,7 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
+from scipy.fft import next_fast_len
+from scipy.signal import fftconvolve, resample
 
 Signal = NDArray[np.float32]
 RATE = 16_000
@@ -20,8 +21,8 @@ def excerpt(source: Signal, samples: int, rng: np.random.Generator) -> Signal:
 def respeeded(source: Signal, samples: int, spread: float, rng: np.random.Generator) -> Signal:
     """A random piece, played faster or slower by up to the factor 1 + spread, pitch and all."""
     factor = (1 + spread) ** rng.uniform(-1, 1)
-    piece = excerpt(source, int(np.ceil(samples * factor)) + 1, rng)
-    return np.interp(np.arange(samples) * factor, np.arange(len(piece)), piece).astype(np.float32)
+    piece = excerpt(source, next_fast_len(round(samples * factor)), rng)
+    return resample(piece, samples).astype(np.float32)
 
 
 def coloured(signal: Signal, decibels: float, rng: np.random.Generator) -> Signal:

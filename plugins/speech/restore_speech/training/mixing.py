@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
+from ..signals.level import speech_level
 from . import augmenting
-from .augmenting import Signal
+from .augmenting import RATE, Signal
 
 ROOMS = 200  # simulated responses, each used many times
 IN_A_ROOM = 0.4  # share of speech
@@ -75,7 +77,7 @@ class Sources:
 
 def mixed(spoken: Spoken, noise: Signal, dry: bool, level: float, rng) -> Mixed:
     """Speech and noise at a random ratio, shown at `level`, the speech's root mean square."""
-    loudness = active_level(spoken.wet)
+    loudness = level_of(spoken.wet)
     ratio = min(max(rng.normal(SNR_MEAN, SNR_SPREAD), SNR_LEAST), SNR_MOST)
     if rng.random() < CLEAN:
         ratio = rng.uniform(40, 70)
@@ -84,19 +86,13 @@ def mixed(spoken: Spoken, noise: Signal, dry: bool, level: float, rng) -> Mixed:
     if rng.random() < NARROW:
         band = rng.uniform(50, 350), rng.uniform(2500, 7000)
         noisy, clean = (augmenting.band_limited(x, *band) for x in (noisy, clean))
-    gain = level / active_level(noisy) * 10 ** (rng.normal(0, LEVEL_SPREAD) / 20)
+    gain = level / level_of(noisy) * 10 ** (rng.normal(0, LEVEL_SPREAD) / 20)
     return Mixed(np.float32(gain) * noisy, np.float32(gain) * clean)
 
 
-def active_level(signal: Signal, frame: int = 400) -> float:
-    """Root mean square over the frames within 25 dB of the loud ones (their 95th percentile).
-
-    A click moves it little, silence not at all; 1e-4 at least.
-    """
-    whole = signal[: len(signal) // frame * frame].reshape(-1, frame)
-    power = np.square(whole).mean(1)
-    active = power[power > 10**-2.5 * np.quantile(power, 0.95)]
-    return max(float(np.sqrt(active.mean())) if len(active) else 0.0, 1e-4)
+def level_of(signal: Signal) -> float:
+    """The level of speech as the recipes measure it; 1e-4 at least."""
+    return max(speech_level(torch.from_numpy(signal)[None], RATE), 1e-4)
 
 
 def _unit(signal: Signal) -> Signal:

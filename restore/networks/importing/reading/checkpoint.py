@@ -55,6 +55,8 @@ def read_checkpoint(path: Path, *, salvage: bool = False) -> Checkpoint:
         from ...published.matconvnet import read_matconvnet
 
         tree = read_matconvnet(path)
+    elif kind == "matlab":
+        tree = _matlab(path)
     else:
         tree, rescued = _torch(path, kind, salvage)
     sets = tuple(candidates(tree))
@@ -128,6 +130,18 @@ def _scanned_legacy(path: Path) -> Scan:
     if sum(storage.bytes for storage in found.storages) > total:
         raise ValueError(f"it declares more bytes than its {size(total)}")
     return found
+
+
+def _matlab(path: Path) -> dict[str, Tensor]:
+    """The network in a MATLAB file that is no HDF5."""
+    from ...published.matconvnet import of_structs
+    from .matlab5 import read_matlab5
+
+    try:
+        variables = read_matlab5(path)
+    except ValueError as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from None
+    return of_structs(variables, path)
 
 
 def _npz(path: Path) -> dict[str, Tensor]:

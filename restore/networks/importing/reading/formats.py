@@ -26,7 +26,7 @@ OTHERS = (  # the first bytes, what it is, what to do
 
 
 def kind_of(path: Path) -> str:
-    """'safetensors', 'torch', 'legacy torch', 'pickle', 'npz' or 'hdf5'.
+    """'safetensors', 'torch', 'legacy torch', 'pickle', 'npz', 'hdf5' or 'matlab'.
 
     WeightsError for any other file, with what it is where that can be told.
     """
@@ -45,6 +45,8 @@ def kind_of(path: Path) -> str:
         raise WeightsError(f"{path} is a tar archive, not a checkpoint; unpack it first")
     if start.startswith((b"\x89HDF\r\n", b"MATLAB 7.3")):
         return "hdf5"
+    if start.startswith(b"MATLAB 5.0") and start[126:128] in (b"IM", b"MI"):
+        return "matlab"
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= total:
         return "safetensors"
     if start[:1] == b"\x80" and start[1:2] <= b"\x05":

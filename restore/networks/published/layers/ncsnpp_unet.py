@@ -118,7 +118,8 @@ class NCSNpp(nn.Module):
     which levels. entry: how smaller copies of the input enter: "none", "input_skip", "residual";
     summed: every level gives a share of the output. fourier: the label is looked at by Fourier
     features of its log. numbered: modules without weights have numbers. outputs: channels after
-    SGMSE+'s last layer; it divides by the label after it or, if early, before it.
+    SGMSE+'s last layer; it divides by the label after it or, if early, before it; not
+    at all unless divided.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class NCSNpp(nn.Module):
         outputs: int | None,
         scales: int | None,
         early: bool = True,
+        divided: bool = True,
     ):
         super().__init__()
         self.width, self.blocks, self.levels = width, blocks, len(widths)
@@ -145,7 +147,7 @@ class NCSNpp(nn.Module):
         self.fir, self.numbered = fir, numbered
         if outputs is not None:
             self.output_layer = nn.Conv2d(channels, outputs, 1)
-        self.outputs, self.early = outputs, early
+        self.outputs, self.early, self.divided = outputs, early, divided
         if scales is not None:
             self.register_buffer("sigmas", torch.ones(scales, dtype=torch.float64))
         made = [Fourier(width)] if fourier else []
@@ -205,7 +207,7 @@ class NCSNpp(nn.Module):
         h = self._up(next(modules)(h, told), skips, told, modules)
         if self.outputs is None:
             return h
-        label = label.to(x.dtype).reshape(-1, 1, 1, 1)
+        label = label.to(x.dtype).reshape(-1, 1, 1, 1) if self.divided else 1.0
         return self.output_layer(h / label) if self.early else self.output_layer(h) / label
 
     def _told(self, label: Tensor, modules: Iterator[nn.Module]) -> Tensor:

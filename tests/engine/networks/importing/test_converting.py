@@ -200,3 +200,27 @@ def test_a_prior_that_is_no_picture_keeps_its_own_units(tmp_path):
     noisy = torch.zeros(1, 2, *size)
     prior = load_prior_folder(tmp_path / "p", noisy=noisy)
     assert prior.denoise(noisy, torch.tensor(prior.sigma_max)).shape == noisy.shape
+
+
+def test_what_a_network_keeps_for_a_gradient_is_its_footprint(tmp_path):
+    """Convolutions keep what they take, float32: the picture, and what each rectifier gives."""
+    torch.save(small("dncnn", DNCNN)[1], tmp_path / "dncnn.pt")
+    import_prior(tmp_path / "dncnn.pt", tmp_path / "p")
+    kept = 4.0 * (1 + DNCNN["width"] * (DNCNN["depth"] - 1))
+    assert load_prior_folder(tmp_path / "p").footprint == kept
+    layers = {f"conv_layers.{i}.weight": torch.randn(b, a, 3, 3) for i, (a, b) in
+              enumerate([(1, 4), (4, 4), (4, 1)])}  # fmt: skip
+    scales = {"gammas.0": torch.ones(1, 4, 1, 1), "running_sd.0": torch.ones(1, 4, 1, 1)}
+    torch.save(layers | scales, tmp_path / "bf.pt")
+    import_prior(tmp_path / "bf.pt", tmp_path / "bf")
+    prior = load_prior_folder(tmp_path / "bf")
+    assert prior.footprint == 4.0 * (1 + 4 * 2)
+    assert prior.sigma_max == 0.39 and not prior.reaches_noise  # trained to 100 / 255
+
+
+def test_errors_are_not_measured_of_what_must_be_told_something(tmp_path):
+    torch.save(small("adm", ADM | {"classes": 3})[1], tmp_path / "adm.pt")
+    with pytest.raises(WeightsError, match="depend on what it is told"):
+        import_prior(tmp_path / "adm.pt", tmp_path / "p", told={"heads": 2, "size": 16},
+                     measured=lambda prior: ("nothing", {1.0: 1.0}))  # fmt: skip
+    assert not (tmp_path / "p").exists()

@@ -174,7 +174,7 @@ def test_what_is_not_covered_or_broken_is_refused_in_one_line(tmp_path):
         path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
     unet, scheduler = "unet/config.json", "scheduler/scheduler_config.json"
-    changed("flux", unet, _class_name="FluxTransformer2DModel")
+    changed("sana", unet, _class_name="SanaTransformer2DModel")
     changed("wide", unet, block_out_channels=[16, 64])
     changed("deep", unet, layers_per_block=10_000_000)
     changed("other", unet, block_out_channels=["a", "b"])
@@ -187,7 +187,7 @@ def test_what_is_not_covered_or_broken_is_refused_in_one_line(tmp_path):
     changed("none", unet)
     shutil.rmtree(tmp_path / "none" / "scheduler")
     for name, said in {
-        "flux": "not covered", "wide": "does not fit", "deep": "config.json", "other": "config",
+        "sana": "not covered", "wide": "does not fit", "deep": "config.json", "other": "config",
         "betas": "beta_start", "steps": "num_train_timesteps", "predicts": "'flow'",
         "consistency": "tells of no denoiser", "nothing": "no weights", "none": "--describe",
     }.items():  # fmt: skip

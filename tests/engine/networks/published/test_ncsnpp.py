@@ -1,5 +1,7 @@
 """NCSN++ of score_sde and of SGMSE+: names, shapes, outputs, and both processes."""
 
+import math
+
 import pytest
 import torch
 from published_files import load, randomised, shapes_of, under
@@ -162,6 +164,30 @@ def test_the_vp_denoiser_is_told_999_t():
     assert NCSNPP.data_range(config) == (-1, 1)
 
 
+def test_the_sub_vp_denoiser_is_score_sdes():
+    """x_t = a x0 + (1 - a^2) n, and the score is -F(x_t, 999 t) / (1 - a^2)."""
+    config = {"unet": KINDS["ddpm++"], "process": "subvp"}
+    seen, h = [], torch.randn(3, 3, 4, 4)
+
+    def spy(x, label):
+        seen.extend((x, label))
+        return h
+
+    t = torch.tensor([0.01, 0.4, 1.0], dtype=torch.float64)
+    a = (-0.1 * t / 2 - 19.9 * t**2 / 4).exp()[:, None, None, None]
+    state = torch.randn(3, 3, 4, 4, dtype=torch.float64)
+    score = -h / (1 - a**2)
+    expected = (state + (1 - a**2) ** 2 * score) / a  # Tweedie
+    sigma = ((1 - a**2) / a).flatten()
+    denoised = NCSNPP.denoiser(spy, config)(state / a, sigma)
+    torch.testing.assert_close(denoised, expected)
+    torch.testing.assert_close(seen[0], state)
+    torch.testing.assert_close(seen[1], 999 * t)
+    low, high = NCSNPP.sigmas(None, config)
+    assert high == pytest.approx(sigma[2].item()) and 0 < low < 1e-3
+    assert NCSNPP.data_range(config) == (-1, 1)
+
+
 def test_what_shapes_do_not_tell_is_asked_for():
     plain = shapes_of(NCSNPP.build({"unet": KINDS["ddpm++"]}).state_dict())
     with pytest.raises(ValueError, match="say process"):
@@ -170,8 +196,17 @@ def test_what_shapes_do_not_tell_is_asked_for():
     with pytest.raises(ValueError, match="say sigma_min and sigma_max"):
         NCSNPP.recognise(bare, {})
     assert NCSNPP.recognise(bare, {"sigma_min": 0.01, "sigma_max": 50})
-    with pytest.raises(ValueError, match="not 'ncsnpp_v2'"):
-        SGMSE.recognise(listing("sgmse_small"), {"backbone": "ncsnpp_v2"})
+    small = listing("sgmse_small")
+    for described, said in (
+        ({"backbone": "ncsnpp_v3"}, "not 'ncsnpp_v3'"),
+        ({"backbone": "ncsnpp_v2"}, "do not tell loss_type"),
+        ({"process": "sbve"}, "gives scores: of the processes ouve and bbed"),
+        ({"backbone": "ncsnpp_v2", "loss_type": "mse"}, "data_prediction are known"),
+        ({"backbone": "ncsnpp_v2", "loss_type": "denoiser", "c_in": 2}, "1, edm are known"),
+        ({"backbone": "ncsnpp_v2", "loss_type": "denoiser", "process": "sbve"}, "of a bridge"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            SGMSE.recognise(small, described)
 
 
 def test_sgmses_noise_levels_are_those_of_its_process():
@@ -204,3 +239,65 @@ def test_sgmses_denoiser_takes_the_drift_away():
     torch.testing.assert_close(denoised, clean.expand_as(x), rtol=1e-3, atol=1e-3)
     assert seen[0][[0, 2]].tolist() == pytest.approx([0.03, 1.0], abs=1e-4)
     assert SGMSE.conditions(config) == ("noisy",)
+
+
+V2 = {"backbone": "ncsnpp_v2"}
+EDM = {"c_in": "edm", "c_out": "edm", "c_skip": "edm"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"loss_type": "score_matching"},
+        {"loss_type": "score_matching", "network_scaling": "1/t", "c_out": "1/sigma"},
+        {"loss_type": "denoiser", "network_scaling": "1/sigma"},
+        {"loss_type": "data_prediction", "c_out": "sigma"},
+        {"loss_type": "data_prediction", **EDM},
+        {"loss_type": "data_prediction", "process": "sbve"},
+    ],
+)
+def test_the_second_network_of_sgmse_is_scaled_outside_of_it(told):
+    """With F of one clean signal, by its authors' formulas inverted, the denoiser gives it."""
+    config = SGMSE.recognise(listing("sgmse_small"), V2 | told)
+    clean, noisy = torch.randn(1, 2, 8, 8), torch.randn(2, 8, 8)
+
+    def law(time):
+        if told.get("process") == "sbve":
+            v, whole = (0.4 * (2.6 ** (2 * t) - 1) / (2 * math.log(2.6)) for t in (time, 1.0))
+            return 1 - v / whole, (v * (1 - v / whole)).sqrt()
+        var = 0.05**2 * (100**time - (-3 * time).exp()) * math.log(10) / (1.5 + math.log(10))
+        return (-1.5 * time).exp(), var.sqrt()
+
+    def network(x, time):
+        share, std = (value[:, None, None, None] for value in law(time))
+        total = (std**2 + 0.1**2).sqrt()
+        edm = "c_in" in told
+        state, y = (x * total if edm else x).split(2, 1)
+        torch.testing.assert_close(y, noisy.expand_as(y), rtol=1e-4, atol=1e-4)
+        mean = share * clean + (1 - share) * y
+        out = {"1/sigma": 1 / std, "sigma": std, "edm": 0.1 * std / total}.get(told.get("c_out"), 1)
+        skip = 0.01 / total**2 if edm else 0
+        aim = {"score_matching": (mean - state) / std**2, "denoiser": mean,
+               "data_prediction": clean.expand_as(state)}[told["loss_type"]]  # fmt: skip
+        given = aim if told["loss_type"] == "denoiser" else (aim - skip * state) / out
+        scale = {"1/t": time[:, None, None, None], "1/sigma": std}
+        return given * scale.get(told.get("network_scaling"), 1)
+
+    low, high = SGMSE.sigmas(None, config)
+    sigma = torch.tensor([low, 0.3, high])
+    x = clean + sigma[:, None, None, None] * torch.randn(3, 2, 8, 8)
+    denoised = SGMSE.denoiser(network, config, noisy=noisy)(x, sigma)
+    torch.testing.assert_close(denoised, clean.expand_as(x), rtol=5e-3, atol=5e-3)  # float32 / w
+
+
+def test_the_second_network_does_not_divide_by_its_time():
+    config = SGMSE.recognise(listing("sgmse_small"), V2 | {"loss_type": "denoiser"})
+    state = under("state_dict.", drawn_state(listing("sgmse_small")))
+    second, first = (load("sgmse", state, told)[0]
+                     for told in (V2 | {"loss_type": "denoiser"}, {}))  # fmt: skip
+    assert shapes_of(second.state_dict()) == shapes_of(first.state_dict())
+    x, time = picture(4, 16), torch.tensor([0.1, 0.9])
+    bias = second.output_layer.bias[:, None, None]
+    share = (second(x, time) - bias) / time[:, None, None, None]
+    torch.testing.assert_close(first(x, time), share + bias, rtol=1e-4, atol=1e-4)
+    assert config["v2"]["sigma_data"] == 0.1

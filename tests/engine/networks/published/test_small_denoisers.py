@@ -1,6 +1,8 @@
 """DnCNN, FDnCNN, FFDNet, DRUNet and BF-CNN: the denoisers that people already have."""
 
 import math
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from recorded import drawn_state, outputs, picked, picture
 from torch.nn.functional import conv2d
 
 from restore.errors import WeightsError
+from restore.networks.importing.reading.checkpoint import read_checkpoint
 from restore.networks.published import FAMILIES, family
 from restore.networks.published.matconvnet import read_matconvnet
 
@@ -169,6 +172,58 @@ def test_a_matlab_file_gives_the_published_names(name, tmp_path):
         torch.testing.assert_close(read[key], value)
 
 
+def _old_matlab(path, state, sub_pixels, **options):
+    """The same before version 7.3: axes in their order."""
+    io = pytest.importorskip("scipy.io", reason="scipy is not installed")
+    order = [0, 2, 1, 3] if sub_pixels else [0]
+    numbers = sorted({int(name.split(".")[1]) for name in state})
+    layers = [{"type": kind} for kind in (["SubP", "concat"] if sub_pixels else ["concat"])]
+    for n in numbers:
+        kernels, biases = state[f"model.{n}.weight"], state[f"model.{n}.bias"]
+        kernels = kernels[:, [*order, len(order)]] if n == numbers[0] else kernels
+        if n == numbers[-1]:
+            kernels, biases = kernels[order], biases[order]
+        stored = kernels.permute(2, 3, 1, 0).numpy()
+        stored = stored[..., 0] if stored.shape[3] == 1 else stored
+        weights = np.empty((1, 2), object)
+        weights[0, 0], weights[0, 1] = stored, biases.numpy()[:, None]
+        layers += [{"type": "conv", "weights": weights, "pad": 1.0}, {"type": "relu"}]
+    layers[-1:] = [{"type": "SubP"}] if sub_pixels else []
+    cells = np.empty((1, len(layers)), object)
+    cells[0, :] = layers
+    io.savemat(path, {"net": {"layers": cells}}, **options)
+
+
+@pytest.mark.parametrize("name", ["fdncnn", "ffdnet"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_older_matlab_file_gives_the_published_names(name, packed, tmp_path):
+    state, path = _stack(name), tmp_path / "net.mat"
+    _old_matlab(path, state, sub_pixels=name == "ffdnet", do_compression=packed)
+    (read,) = read_checkpoint(path).sets
+    assert read.weights.keys() == state.keys()
+    for key, value in state.items():
+        torch.testing.assert_close(read.weights[key], value)
+
+
+def test_an_older_matlab_file_that_is_not_whole_is_refused(tmp_path):
+    _old_matlab(tmp_path / "net.mat", _stack("fdncnn"), sub_pixels=False)
+    whole = (tmp_path / "net.mat").read_bytes()
+    bomb = zlib.compress(bytes(100 << 20), 9)
+    sizes = whole.index(struct.pack("<III", 5, 8, 1), 200)  # of the cells: dimensions 1 x n
+    broken = {
+        "half": whole[: len(whole) // 2],
+        "bomb": whole[:128] + struct.pack("<II", 15, len(bomb)) + bomb,
+        "long": whole[:128] + struct.pack("<II", 14, 1 << 31) + whole[136:],
+        "none": whole[:128],
+        "kind": whole[:sizes] + struct.pack("<I", 99) + whole[sizes + 4 :],
+    }
+    for name, content in broken.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(WeightsError) as caught:
+            read_checkpoint(tmp_path / name)
+        assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
 def test_another_matlab_file_is_refused(tmp_path):
     h5py = pytest.importorskip("h5py")
     (tmp_path / "text.mat").write_text("MATLAB 5.0")
@@ -176,6 +231,20 @@ def test_another_matlab_file_is_refused(tmp_path):
         file["x"] = np.zeros(3)
     for name in ("text.mat", "other.mat"):
         with pytest.raises(WeightsError, match="no network of MatConvNet"):
+            read_matconvnet(tmp_path / name)
+
+
+def test_a_matlab_file_that_declares_more_than_it_holds_is_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "swollen.mat", "w") as file:
+        file.create_dataset("net/layers", (1 << 34, 1), h5py.ref_dtype, chunks=(1024, 1))
+    _matlab(tmp_path / "kernel.mat", _stack("fdncnn"), sub_pixels=False)
+    with h5py.File(tmp_path / "kernel.mat", "a") as file:
+        kernel = file.create_dataset("huge", (1 << 20, 64, 3, 3), "f4", chunks=True)
+        conv = next(file[ref] for (ref,) in file["net/layers"][()] if "weights" in file[ref])
+        conv["weights"][0, 0] = kernel.ref
+    for name in ("swollen.mat", "kernel.mat"):
+        with pytest.raises(WeightsError, match="declares more than 100 times"):
             read_matconvnet(tmp_path / name)
 
 

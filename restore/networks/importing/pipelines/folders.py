@@ -1,7 +1,7 @@
 """Folders of the diffusers package: a pipeline with its parts, or a network alone.
 
 Covered: UNet2DModel on pixels; UNet2DModel or UNet2DConditionModel on latents, with AutoencoderKL,
-AutoencoderTiny or VQModel. Transformers (SD3, FLUX, DiT), and text encoders, are not.
+AutoencoderTiny or VQModel, and CLIP's text encoder; the transformers of SD3, FLUX and DiT.
 """
 
 import re
@@ -12,18 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import WeightsError
-from ...untrusted.plain_files import sha256
-from ...untrusted.schema import shown
-from ...untrusted.strict_json import read_json
-from ..prior_schema import FORMAT, WEIGHTS
-from ..weights import at_most, differences
-from .converted import AUTOENCODER, Converted, card
-from .diffusers_networks import AUTOENCODERS, KNOWN, PIXELS, TEXT, build, latent_of
-from .diffusers_schedulers import parameterisation
-from .parameterised import range_of
-from .reading.checkpoint import read_checkpoint
-from .sources import PIPELINE
+from ....errors import WeightsError
+from ....untrusted.plain_files import sha256
+from ....untrusted.schema import shown
+from ....untrusted.strict_json import read_json
+from ...prior_schema import FORMAT, WEIGHTS
+from ...weights import at_most, differences
+from ..converted import AUTOENCODER, Converted, card
+from ..parameterised import range_of
+from ..reading.checkpoint import read_checkpoint
+from ..sources import PIPELINE
+from .networks import AUTOENCODERS, DENOISERS, POOLED, TEXT, build, channels_of, latent_of
+from .schedulers import parameterisation
+from .texts import add_text, leave_out
 
 STEM = "diffusion_pytorch_model"
 NETWORKS = ("unet_ema", "unet", "transformer")  # the averaged one first
@@ -34,8 +35,11 @@ SLIPS = (ValueError, TypeError, KeyError, IndexError, RuntimeError, AttributeErr
 PART = re.compile(r"[A-Za-z0-9_.-]+\.safetensors")
 
 
-def converted(folder: Path, told: Mapping[str, Any]) -> Converted:
-    """A folder as a prior. WeightsError in one line for what is not whole, or not covered."""
+def converted(folder: Path, told: Mapping[str, Any], tokenizer: Path | None = None) -> Converted:
+    """A folder as a prior. WeightsError in one line for what is not whole, or not covered.
+
+    tokenizer: a folder of CLIP's that goes before the pipeline's own.
+    """
     if (folder / PIPELINE).exists():
         parts = read_json(folder / PIPELINE, "a pipeline of diffusers")
         network = next((folder / n for n in NETWORKS if (folder / n).is_dir()), None)
@@ -45,7 +49,7 @@ def converted(folder: Path, told: Mapping[str, Any]) -> Converted:
             raise WeightsError(f"{folder} holds no network: there is no unet folder in it")
     else:
         network, codec, scheduler = folder, None, folder / "scheduler_config.json"
-    described = _described(network, (PIXELS, TEXT))
+    described = _described(network, DENOISERS)
     state = _state(network, described)
     facts = dict(told)
     if not told.get("denoiser"):
@@ -59,7 +63,20 @@ def converted(folder: Path, told: Mapping[str, Any]) -> Converted:
     made.notes.append(f"{folder} is {described['class']} of diffusers, {network.name} taken")
     if codec is not None:
         _add_codec(made, codec, told)
+    if described["class"] == TEXT:
+        _add_text(made, folder, tokenizer)
+    if described["class"] in POOLED:
+        leave_out(made, "its text encoders, T5 among them, are not read")
     return made
+
+
+def _add_text(made: Converted, folder: Path, tokenizer: Path | None) -> None:
+    """What turns a prompt into what the network is told, where it lies in the pipeline."""
+    words = tokenizer or folder / "tokenizer"
+    if not (folder / "text_encoder").is_dir() or not words.is_dir():
+        leave_out(made, "no text_encoder and tokenizer lie in its folder")
+    else:
+        add_text(made, folder / "text_encoder", words)
 
 
 def _described(folder: Path, expected: tuple[str, ...]) -> dict[str, Any]:
@@ -68,7 +85,7 @@ def _described(folder: Path, expected: tuple[str, ...]) -> dict[str, Any]:
     found = read_json(path, "a configuration of diffusers")
     name = found.get("_class_name")
     if name not in expected:
-        known = ", ".join(KNOWN)
+        known = ", ".join(expected)
         raise WeightsError(f"{path} is of {shown(name)}, which is not covered; covered: {known}")
     kept = {key: value for key, value in found.items() if not key.startswith("_")}
     return {"kind": "diffusers", "class": name, "configuration": kept}
@@ -133,14 +150,13 @@ def _files(folder: Path) -> list[Path]:
 def _description(
     folder: Path, network: Path, described: dict[str, Any], facts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    configuration = described["configuration"]
-    channels, given = configuration.get("in_channels", 3), configuration.get("out_channels", 3)
+    channels, given = channels_of(described)
     if given not in (channels, 2 * channels):
         raise WeightsError(
             f"{network} takes {channels} channels and gives {given}: it is no prior of what it"
             " takes"
         )
-    size = facts.get("size", configuration.get("sample_size"))
+    size = facts.get("size", described["configuration"].get("sample_size"))
     size = size if isinstance(size, list) or size is None else [size, size]
     try:
         ends = range_of(facts["denoiser"]) or (0.01, 1.0)

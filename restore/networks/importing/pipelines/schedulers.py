@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from ...errors import WeightsError
-from ...untrusted.schema import number, several
+from ....errors import WeightsError
+from ....untrusted.schema import number, several
 
 PREDICTS = {"epsilon": "eps", "v_prediction": "v", "sample": "x0"}
 BETAS = {"linear": "linear", "scaled_linear": "root-linear", "squaredcos_cap_v2": "cosine"}
@@ -86,7 +86,7 @@ def _betas(kind: str, steps: int, first: float, last: float, given: Any) -> torc
         spread = torch.linspace(-6, 6, steps, dtype=torch.float64).sigmoid()
         return spread * (last - first) + first
     if kind == "squaredcos_cap_v2":
-        from ..published.layers.vp_table import cosine
+        from ...published.layers.vp_table import cosine
 
         return 1 - _ratios(1 / (1 + cosine(steps) ** 2))
     ends = (first, last) if kind == "linear" else (first**0.5, last**0.5)

@@ -1,0 +1,1 @@
+"""Folders of the diffusers package: networks, schedulers, and what reads texts."""
