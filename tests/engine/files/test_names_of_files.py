@@ -66,7 +66,7 @@ def test_a_run_on_an_odd_name_leaves_what_lies_outside(tmp_path, name):
     source = tmp_path / "in" / name
     source.parent.mkdir()
     if name.endswith("png"):
-        Image.fromarray(picture).save(source)
+        Image.fromarray(picture).save(source, "PNG")
     else:
         np.save(source.open("wb"), picture)
     (tmp_path / "kept").write_text("kept")
