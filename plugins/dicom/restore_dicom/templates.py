@@ -78,7 +78,7 @@ def like(volume: Record, template: Record, *, fit: bool = False) -> Record:
     if "derivation" in volume.meta:
         meta["derivation"] = volume.meta["derivation"]
     if not (same and volume.signal.shape == template.signal.shape):
-        source = _placed(volume, source, geometry)
+        source = _placed(volume, template, geometry)
         meta.pop("valid", None)
         meta["geometry"] = geometry
     if fit:
@@ -95,13 +95,17 @@ def _refuse_other_units(volume: Record, template: Record) -> None:
         raise ValueError(f"the volume's units are {ours}, its DICOM template's {theirs}")
 
 
-def _placed(volume: Record, source: Source, geometry: Geometry | None) -> Source:
+def _placed(volume: Record, template: Record, geometry: Geometry | None) -> Source:
     """One header for each slice of another grid."""
+    source = template.meta["dicom"]
     if geometry is None:
-        raise ValueError("a volume of another shape than its DICOM template needs a geometry")
+        raise ValueError(
+            f"{template.source}: a volume of another shape than its DICOM template needs a geometry"
+        )
     if source.layout not in TEMPLATES:
         raise ValueError(
-            f"the template is a {source.layout} object; of another shape only classic slices serve"
+            f"{template.source}: of templates of another shape only classic slices serve, this "
+            f"is a {source.layout} object"
         )
     slices, rows, columns = volume.signal.shape[1:]
     planes = [geometry.plane(z) for z in range(slices)]

@@ -43,6 +43,14 @@ def burned_in():
     return made
 
 
+def pulse_sequence():
+    made = enhanced(PIXELS, [(0, 0, 0), (-2.4, 3.2, 0)])
+    made.PulseSequenceName, made.MRAcquisitionType, made.PhaseContrast = "SE", "2D", "NO"
+    made.BodyPartExamined = "BRAIN"
+    del made.Manufacturer
+    return made
+
+
 KINDS = {
     "ct": lambda: ct(PIXELS[0].astype(np.int16)),
     "mr": lambda: mr(PIXELS[0]),
@@ -52,6 +60,7 @@ KINDS = {
     "shipped ct": lambda: pydicom.dcmread(get_testdata_file("CT_small.dcm", download=False)),
     "shipped mr": lambda: pydicom.dcmread(get_testdata_file("MR_small.dcm", download=False)),
     "burned in": burned_in,
+    "enhanced pulse sequence": pulse_sequence,
 }
 
 

@@ -43,6 +43,13 @@ PRIMARY_ONLY = {  # C.8.16.1 allows their ImageType PRIMARY as its second value
     EnhancedPETImageStorage, LegacyConvertedEnhancedCTImageStorage,
     LegacyConvertedEnhancedMRImageStorage, LegacyConvertedEnhancedPETImageStorage,
 }  # fmt: skip
+ORIGINAL_ONLY = (  # what Enhanced MR tells of its pulse sequence where it is no derived one (C.8.13)
+    "BulkMotionCompensationTechnique", "CoverageOfKSpace", "EchoPlanarPulseSequence",
+    "EchoPulseSequence", "GeometryOfKSpaceTraversal", "MRAcquisitionType", "MultiPlanarExcitation",
+    "NumberOfKSpaceTrajectories", "OversamplingPhase", "PhaseContrast", "PulseSequenceName",
+    "RectilinearPhaseEncodeReordering", "SaturationRecovery", "SegmentedKSpaceTraversal",
+    "SpectrallySelectedSuppression", "SteadyStatePulseSequence", "TimeOfFlightContrast",
+)  # fmt: skip
 LONG, SHORT = 1024, 64  # characters of the value representations ST, LO
 # type 2 attributes of the modules that every image has: present, empty where nothing is known
 EXPECTED = (
@@ -186,7 +193,8 @@ def enter_series(made: Dataset, how: Derivation, what: str) -> None:
 
 def _forget(made: Dataset) -> None:
     """Drop what the new pixels make untrue."""
-    for name in STALE:
+    original_only = ORIGINAL_ONLY if made.SOPClassUID == EnhancedMRImageStorage else ()
+    for name in (*STALE, *original_only):
         if name in made:
             delattr(made, name)
     for element in list(made):
@@ -197,7 +205,8 @@ def _forget(made: Dataset) -> None:
 
 def _complete(made: Dataset, how: Derivation) -> None:
     for name in (*EXPECTED, *EXPECTED_OF.get(made.SOPClassUID, ())):
-        if name not in made:
+        wanted = name != "Manufacturer" or made.SOPClassUID not in PRIMARY_ONLY  # never empty there
+        if name not in made and wanted:
             setattr(made, name, None)
     if not made.get("StudyInstanceUID"):
         made.StudyInstanceUID = how.study

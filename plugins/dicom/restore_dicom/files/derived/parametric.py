@@ -32,7 +32,6 @@ PASSED_ON = {  # what the pixels bring with them -> the word for nothing of it
 KNOWN_EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
     "StudyID", "AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator",
-    "Laterality",
 )  # fmt: skip
 
 
@@ -91,6 +90,8 @@ def _identity(header: Dataset, how: Derivation) -> Dataset:
     for name in KNOWN_EMPTY:
         if name not in made:
             setattr(made, name, None)
+    if "Laterality" not in made and "BodyPartExamined" not in made:  # it may be one of a pair
+        made.Laterality = None
     if not made.get("FrameOfReferenceUID"):
         made.FrameOfReferenceUID = generate_uid()
     if not made.get("StudyInstanceUID"):

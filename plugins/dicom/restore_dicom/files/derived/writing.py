@@ -63,14 +63,15 @@ def _source(record: Record, path: Path) -> Source:
     if not isinstance(source, Source):
         raise ValueError(
             f"{path}: the record is not from DICOM, so there is no patient or study to keep; write "
-            "NIfTI or MHA, or give it a template (restore_dicom.templates.like)"
+            "NIfTI or MHA, or give it a template, --template FILE.dcm"
         )
     shape = (len(source.slices), *source.slices[0].stored.shape)
     if tuple(record.signal.shape[1:]) != shape:
         sizes = ("x".join(map(str, s)) for s in (record.signal.shape[1:], shape))
         raise ValueError(
-            "{}: the volume is {}, its source {}; give it a template (restore_dicom.templates.like)"
-            "".format(path, *sizes)
+            "{}: the volume is {}, its source {}; give it a template, --template FILE.dcm".format(
+                path, *sizes
+            )
         )
     return source
 
