@@ -43,7 +43,7 @@ PRIMARY_ONLY = {  # C.8.16.1 allows their ImageType PRIMARY as its second value
     EnhancedPETImageStorage, LegacyConvertedEnhancedCTImageStorage,
     LegacyConvertedEnhancedMRImageStorage, LegacyConvertedEnhancedPETImageStorage,
 }  # fmt: skip
-ORIGINAL_ONLY = (  # what Enhanced MR tells of its pulse sequence where it is no derived one (C.8.13)
+ORIGINAL_ONLY = (  # what Enhanced MR tells of its pulse sequence, were it not derived (C.8.13)
     "BulkMotionCompensationTechnique", "CoverageOfKSpace", "EchoPlanarPulseSequence",
     "EchoPulseSequence", "GeometryOfKSpaceTraversal", "MRAcquisitionType", "MultiPlanarExcitation",
     "NumberOfKSpaceTrajectories", "OversamplingPhase", "PhaseContrast", "PulseSequenceName",
