@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from restore.files.coverage import covered
 from restore_ultrasound import baselines
 from restore_ultrasound.echoes.grid import to_grid
 from restore_ultrasound.files.frames import BMODE
@@ -29,7 +30,6 @@ from scipy.ndimage import uniform_filter
 from torch import Tensor
 
 import restore
-from restore.files.coverage import covered
 from restore.files.task import Record, Task
 from restore.priors.prior import Prior
 

@@ -47,6 +47,6 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """A small file in UTF-8, whole or not at all."""
+    """A small file in UTF-8, whole or not at all; "?" for what a file's name has that is none."""
     with atomic_path(path) as partial:
-        partial.write_text(text, "utf-8")
+        partial.write_bytes(text.encode("utf-8", "replace"))

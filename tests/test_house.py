@@ -48,7 +48,7 @@ SHARED = (
 FORBIDDEN = {"torchvision", "torchaudio", "piq", "gradio"}
 # imported inside a function that says what is missing
 OPTIONAL = {
-    "describing": {"yaml"},
+    "plain_yaml": {"yaml"},
     "networks": {"diffusers"},
     "prompting": {"transformers"},
     "cases": {"sklearn"},

@@ -72,7 +72,7 @@ def run_each(work: Work, flags: RunFlags) -> int:
             outcome = _outcome(work, source, flags.out / name, resumed, alone=len(sources) == 1)
             outcomes.append(outcome)
             _report_one(work, outcome, flags)
-        work.finish(flags.out, outcomes)
+        _finish(work, flags.out, outcomes)
     except KeyboardInterrupt:
         say("interrupted; run the same command again to go on")
         return INTERRUPTED
@@ -80,6 +80,16 @@ def run_each(work: Work, flags: RunFlags) -> int:
         bad = [outcome.source for outcome in outcomes if outcome.error is not None]
         release(flags.out, finished=len(outcomes) == len(sources) and not bad)
     return _summary(len(sources), bad)
+
+
+def _finish(work: Work, out: Path, outcomes: Sequence["Outcome"]) -> None:
+    """What sums up never fails a run that is done."""
+    try:
+        work.finish(out, outcomes)
+    except Exception as error:
+        if raising():
+            raise
+        say(f"the results are whole, but their summary could not be made: {line(error)}")
 
 
 def _outcome(work: Work, source: Path, target: Path, resumed: bool, *, alone: bool) -> "Outcome":

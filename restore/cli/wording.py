@@ -2,7 +2,7 @@
 
 import errno
 
-from ..errors import RestoreError
+from ..errors import RestoreError, UsageError
 
 FAILURE, USAGE, PARTIAL, INTERRUPTED = 1, 2, 3, 130
 
@@ -36,8 +36,12 @@ def status(error: BaseException) -> int:
 
 
 def ends_run(error: BaseException) -> bool:
-    """Whether every other input would fail as well."""
-    return full(error) or status(error) != FAILURE
+    """Whether every other input would fail as well.
+
+    What an option lacks may be met by one file alone: the noise, say, that others tell themselves.
+    """
+    own = isinstance(error, UsageError) or status(error) == FAILURE
+    return full(error) or not own
 
 
 def full(error: BaseException) -> bool:

@@ -19,6 +19,8 @@ def read(path: Path, recipe: Entry | None = None) -> Record:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
+    if not path.is_dir() and not path.is_file():
+        raise ValueError(f"{path} is no file, but a pipe, a device or a socket")
     reader = _of_folder(path, recipe) if path.is_dir() else find("readers", path, recipe)
     if reader is None:
         raise IsADirectoryError(f"{path} is a folder, not a file")
@@ -82,7 +84,8 @@ def _of_folder(folder: Path, recipe: Entry | None) -> Entry | None:
     names = () if recipe is None else recipe.facts.get("folders", ())
     inside = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
     for entry in (catalog().entry("readers", name) for name in names):
-        if any(_ending(path, entry.facts["extensions"], bare=True) is not None for path in inside):
+        seen = [path for path in inside if path.name not in entry.facts.get("ignores", ())]
+        if any(_ending(path, entry.facts["extensions"], bare=True) is not None for path in seen):
             return entry
     return None
 

@@ -12,9 +12,9 @@ def input_files(
 ) -> list[Path]:
     """The files that paths, folders and patterns mean, each once.
 
-    A folder stands for the files in it that have a reader (ValueError if it has none), or for
-    itself where `is_whole`, as one input of many files. A pattern that fits nothing is a
-    FileNotFoundError; a plain path is left as it is.
+    A folder stands for itself where `is_whole`, as one input of many files; else for the files in
+    it that have a reader and, at any depth, the folders that are whole. ValueError if it has
+    neither. A pattern that fits nothing is a FileNotFoundError; a plain path is left as it is.
     """
     found: dict[Path, None] = {}
     for one in given:
@@ -22,8 +22,8 @@ def input_files(
         if path.is_dir() and is_whole(path):
             found[path] = None
         elif path.is_dir():
-            inside = [p for p in sorted(path.iterdir()) if p.is_file() and has_reader(p)]
-            inside = [p for p in inside if not p.name.startswith(".")]
+            inside = [p for p in visible(path) if p.is_file() and has_reader(p)]
+            inside += _whole_folders(path, is_whole)
             if not inside:
                 raise ValueError(f"the folder {path} holds no file that a reader takes")
             found.update(dict.fromkeys(inside))
@@ -35,3 +35,17 @@ def input_files(
         else:
             found[path] = None
     return list(found)
+
+
+def visible(folder: Path) -> list[Path]:
+    """What lies in a folder, in order of name; names that begin with a dot are hidden."""
+    return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+
+
+def _whole_folders(folder: Path, is_whole: Callable[[Path], bool]) -> list[Path]:
+    """The folders below this one that are one input each; links to folders are not followed."""
+    found = []
+    for inner in visible(folder):
+        if inner.is_dir() and not inner.is_symlink():
+            found += [inner] if is_whole(inner) else _whole_folders(inner, is_whole)
+    return found

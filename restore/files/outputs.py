@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,10 @@ from ..errors import RestoreError
 
 UNFINISHED = ".restore-unfinished"  # lies in the output folder from a run's first to its last file
 REPORT = "report.json"
+RESERVED = {"index.html", "index.json"}  # of the run's own summary
+LONGEST = (
+    200  # bytes of a folder's name: file systems hold 255, and ours have ends such as .partial
+)
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,10 @@ class Outcome:
 def folder_names(sources: Sequence[Path]) -> list[str]:
     """A folder name for each source: its stem, with as much of its path as tells it apart."""
     styles = (
-        lambda p: p.stem,
-        lambda p: p.name,
-        lambda p: f"{p.resolve().parent.name}-{p.stem}",
-        lambda p: f"{p.resolve().parent.name}-{p.name}",
+        lambda p: plain_name(p.stem),
+        lambda p: plain_name(p.name),
+        lambda p: plain_name(f"{_resolved(p.parent).name}-{p.stem}"),
+        lambda p: plain_name(f"{_resolved(p.parent).name}-{p.name}"),
     )
     chosen: dict[str, str] = {}
     for index, source in enumerate(sources):
@@ -44,6 +49,31 @@ def folder_names(sources: Sequence[Path]) -> list[str]:
         name = alone[0] if alone else f"{options[-1]}-{index + 1}"
         chosen[name.casefold()] = name
     return list(chosen.values())
+
+
+def plain_name(name: str) -> str:
+    """A name that a folder may have anywhere: never ".", ".." or hidden, in UTF-8, not too long.
+
+    A long one ends in a part of its checksum; the names of what lies beside it get a "_".
+    """
+    raw = os.fsencode(name)
+    plain = raw.decode("utf-8", "replace")
+    if plain.startswith("."):
+        plain = "_" + plain[1:].lstrip(".")
+    if plain.casefold() in RESERVED:
+        plain += "_"
+    if len(plain.encode()) > LONGEST:
+        kept = plain.encode()[: LONGEST - 9].decode("utf-8", "ignore")
+        plain = f"{kept}-{hashlib.sha256(raw).hexdigest()[:8]}"
+    return plain
+
+
+def _resolved(path: Path) -> Path:
+    """The path without links; where they lead into a circle, as it is."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # Python's word for a circle, before 3.13
+        return path.absolute()
 
 
 def claim(folder: Path, mark: str, sources: Iterable[Path], *, overwrite: bool) -> bool:
@@ -75,9 +105,9 @@ def claim(folder: Path, mark: str, sources: Iterable[Path], *, overwrite: bool) 
 
 def refuse_inputs(folder: Path, sources: Iterable[Path]) -> None:
     """ValueError where the output folder is an input, or one that an input lies in."""
-    place = folder.resolve()
+    place = _resolved(folder)
     for source in sources:
-        path = source.resolve()
+        path = _resolved(source)
         if place == path or place in path.parents:
             raise ValueError(f"the input {source} lies in the output {folder}; choose another")
 

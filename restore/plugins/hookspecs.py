@@ -44,7 +44,8 @@ def register_readers(register: Register) -> None:
     """Readers: path -> Record; facts: extensions, a tuple such as (".png",).
 
     mark=(128, "DICM"): a file without extension that holds these letters there is one of its own.
-    folder=True: one that reads a folder of such files as one record; "" is a name without any.
+    folder=True: one that reads a folder of such files as one record; "" is a name without any;
+    ignores=("DICOMDIR",): files that tell nothing of what the folder is.
     """
 
 

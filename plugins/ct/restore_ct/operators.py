@@ -8,7 +8,7 @@ from restore_operators.tomography.radon import Radon, axis_offset
 
 from restore.files.task import Record
 
-from .scan import CURVED, PARALLEL, grid
+from .scan import CURVED, PARALLEL, grid, refuse_sizes
 
 
 def projector(
@@ -21,7 +21,9 @@ def projector(
     """
     meta, (asked, own) = record.meta, grid(record)
     in_shape = (1, len(record.signal), *(shape or asked))
-    options = {"pitch": meta["pitch"], "offset": meta["offset"], "pixel": pixel or own}
+    pixel = own if pixel is None else pixel
+    refuse_sizes(record, in_shape[-2:], pixel)
+    options = {"pitch": meta["pitch"], "offset": meta["offset"], "pixel": pixel}
     bins = record.signal.shape[-1]
     if meta["beam"] == PARALLEL:
         return Radon(in_shape, meta["angles"], bins, **options)

@@ -19,7 +19,7 @@ Whatever is not known is None.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,10 @@ from restore.measurement.checks import sizes
 PARALLEL, FLAT, CURVED = BEAMS = ("parallel", "fan-flat", "fan-curved")
 KINDS = ("sinogram", "counts")
 LENGTHS = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "um": 1e-3, "bin": 1.0}  # in mm; a bin is a bin
+LENGTH = (1e-6, 1e7)  # mm: from a nanometre to a source that is far enough for a parallel beam
+WATER = (1e-3, 1e2)  # 1/mm, from MeV to a keV: nothing attenuates less, nor more
+FINER, RATIO = 16, 1000  # pixels for each bin; between the width of a pixel and that of a bin
+PHOTONS = 1e15  # on one ray, and so the largest weight of a line integral
 ANGLES = {"radians": 1.0, "rad": 1.0, "degrees": math.pi / 180, "deg": math.pi / 180}
 
 
@@ -64,16 +68,18 @@ def scan(
     meta = {
         "angles": angles,
         "beam": _beam(beam, more),
-        "pitch": scale * positive("pitch", pitch),
-        "offset": scale * number("offset", offset),
+        "pitch": scale * _length("pitch", positive("pitch", pitch), scale),
+        "offset": scale * _length("offset", number("offset", offset), scale),
         "length": "bin" if length == "bin" else "mm",
         "format": format,
         "converted": tuple(more.pop("converted", ())),
     }
     for name in ("source_radius", "detector_radius", "centre", "pixel"):
         value = more.pop(name, None)
-        meta[name] = None if value is None else scale * number(name, value)
+        meta[name] = None if value is None else scale * _length(name, number(name, value), scale)
     meta["shape"] = _shape(more.pop("shape", None))
+    if more.get("mu_water") is not None:
+        more["mu_water"] = _within("mu_water", number("mu_water", more["mu_water"]), WATER, "1/mm")
     meta |= _statistics(signal, kind, more)
     return Record(signal, kind, source, meta | more)
 
@@ -81,13 +87,27 @@ def scan(
 def grid(record: Record) -> tuple[tuple[int, int], float]:
     """(y, x) and the pixel of the picture to reconstruct: the file's, or what the bins see."""
     meta, bins = record.meta, record.signal.shape[-1]
-    pixel = meta["pixel"]
-    if pixel is None:
-        magnified = 1.0
-        if meta["beam"] != PARALLEL:
-            magnified = 1 + meta["detector_radius"] / meta["source_radius"]
-        pixel = meta["pitch"] / magnified
+    pixel = _seen(meta) if meta["pixel"] is None else meta["pixel"]
     return meta["shape"] or (bins, bins), pixel
+
+
+def refuse_sizes(record: Record, shape: tuple[int, int], pixel: float) -> None:
+    """ValueError for a picture, and for pixels, that no detector of these bins can see.
+
+    shape: (y, x); pixel: in the scan's unit of length.
+    """
+    bins, seen = record.signal.shape[-1], _seen(record.meta)
+    if max(shape) > FINER * bins:
+        raise ValueError(f"a picture of {sizes(shape)} is more than {bins} bins can tell")
+    if not 1 / RATIO <= positive("pixel", pixel) / seen <= RATIO:
+        raise ValueError(f"the pixel is impossible: {pixel:g}, where the bins see {seen:g}")
+
+
+def _seen(meta: Mapping[str, Any]) -> float:
+    """The width of a bin, as it is seen at the axis of rotation."""
+    if meta["beam"] == PARALLEL:
+        return meta["pitch"]
+    return meta["pitch"] / (1 + meta["detector_radius"] / meta["source_radius"])
 
 
 def unit_of_angles(unit: object) -> float:
@@ -116,6 +136,20 @@ def positive(name: str, value: object) -> float:
     if found <= 0:
         raise ValueError(f"{name} must be positive, got {found:g}")
     return found
+
+
+def _length(name: str, value: float, scale: float) -> float:
+    """A length that may be 0 or negative, but is not of another world; scale: mm of its unit."""
+    if value:
+        _within(name, abs(value), (LENGTH[0] / scale, LENGTH[1] / scale), "in its unit of length")
+    return value
+
+
+def _within(name: str, value: float, bounds: tuple[float, float], unit: str) -> float:
+    low, high = bounds
+    if not low <= value <= high:
+        raise ValueError(f"{name} is impossible: {value:g}, not {low:g} to {high:g} {unit}")
+    return value
 
 
 def _real(signal: Tensor | np.ndarray, kind: str) -> Tensor:
@@ -191,12 +225,18 @@ def _statistics(signal: Tensor, kind: str, more: dict[str, Any]) -> dict[str, An
             raise ValueError(
                 f"the weights are {sizes(weights.shape)}, the sinogram {sizes(signal.shape)}"
             )
-        if not torch.isfinite(weights).all() or weights.min() < 0:
-            raise ValueError("weights are inverse variances: finite, and not negative")
+        if not (weights >= 0).all() or not (weights <= PHOTONS).all():
+            raise ValueError(
+                f"weights are inverse variances, of photons: from 0 to {PHOTONS:g}, got "
+                f"{weights.min():g} to {weights.max():g}"
+            )
         weights = weights.expand(signal.shape).contiguous()
     live = more.pop("live", None)
     if live is not None:
-        live = torch.as_tensor(np.asarray(live)) != 0
+        live = torch.as_tensor(np.asarray(live))
+        if not torch.isfinite(live).all():
+            raise ValueError("live holds values that are not finite (NaN or infinity)")
+        live = live != 0
         if not _broadcasts(live, signal):
             raise ValueError(f"live is {sizes(live.shape)}, the sinogram {sizes(signal.shape)}")
         live = None if live.all() else live
@@ -206,14 +246,14 @@ def _statistics(signal: Tensor, kind: str, more: dict[str, Any]) -> dict[str, An
 
 def _photons(counts0: Any, signal: Tensor) -> float | Tensor:
     if np.ndim(counts0) == 0:
-        return positive("counts0", counts0)
+        return _within("counts0", positive("counts0", counts0), (0.0, PHOTONS), "photons")
     tensor = torch.as_tensor(np.asarray(counts0, np.float32))
     if not _broadcasts(tensor, signal):
         raise ValueError(
             f"counts0 is {sizes(tensor.shape)}, which does not fit {sizes(signal.shape)}"
         )
-    if not torch.isfinite(tensor).all() or tensor.min() <= 0:
-        raise ValueError("counts0 must be positive and finite")
+    if not (tensor > 0).all() or not (tensor <= PHOTONS).all():
+        raise ValueError(f"counts0 must be positive, and at most {PHOTONS:g}")
     return tensor
 
 

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # LPS+ <-> RAS+, its own inverse
+VOXEL = (1e-6, 1e4)  # mm: the least and the greatest that anything is imaged with
+FARTHEST = 1e7  # mm from the origin
 SQUARE = 1e-3  # direction cosines come in few decimals: cos of the angle between rows and columns
 
 
@@ -35,6 +37,10 @@ class Geometry:
         if not np.isfinite(affine).all() or not np.array_equal(affine[3], [0, 0, 0, 1]):
             raise ValueError("an affine is finite and ends in the row 0 0 0 1")
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
+        if lengths.min() > 0 and not VOXEL[0] <= lengths.min() <= lengths.max() <= VOXEL[1]:
+            raise ValueError(f"voxels of {'x'.join(f'{n:g}' for n in lengths)} mm are impossible")
+        if np.abs(affine[:3, 3]).max() > FARTHEST:
+            raise ValueError(f"the first voxel is {np.abs(affine[:3, 3]).max():g} mm away")
         if lengths.min() == 0 or abs(np.linalg.det(affine[:3, :3] / lengths)) < SQUARE:
             raise ValueError("the affine is flat: its three voxel axes span no volume")
         affine.setflags(write=False)

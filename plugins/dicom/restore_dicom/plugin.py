@@ -20,6 +20,7 @@ def register_readers(register):
         at + "dicom.series:read_series",
         summary="a DICOM series, a folder of slices",
         extensions=(*DICOM, ""),  # of the files in it
+        ignores=("DICOMDIR", "LOCKFILE", "VERSION"),  # of a medium, beside its folders
         folder=True,
     )
     register("nifti", at + "nifti:read_nifti", summary="a volume as NIfTI", extensions=NIFTI)

@@ -3,18 +3,57 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset
 from pydicom.valuerep import DSfloat
+from torch import Tensor
 
-from restore.files.task import Record
+from restore.files.task import Record, Task
 
 from .files.derived.parametric import decimals
+from .files.dicom.reading import read_dicom
+from .files.dicom.series import read_series
 from .files.dicom.source import SERIES, SINGLE, Slice, Source
 from .geometry import Geometry, Plane
 
 TEMPLATES = (SINGLE, SERIES)
+PRIVATE_SCALES = {(0x2005, n, "Philips MR Imaging DD 001") for n in (0x0D, 0x0E)}  # beside slopes
+ALIKE = 0.01  # of a voxel: spacings that differ by less are one and the same
+
+
+def in_dicom(task: Task, template: Path | None, *, fit: bool, placed: bool) -> Task:
+    """The task whose answer is DICOM of the patient and study of a template, a file or a folder.
+
+    Without --format it is a file of one slice, or a folder of several. fit: as of `like`; placed:
+    whether the scan tells where its voxels lie: otherwise the template does, if it has their shape
+    and spacing. ValueError as of `like`, before anything is sampled.
+    """
+    if template is None:
+        return task
+    known = read_series(template) if template.is_dir() else read_dicom(template)
+
+    def present(signal: Tensor) -> Record:
+        volume = task.present(signal)
+        if not placed and _stands_for(known, volume):
+            volume = replace(volume, meta={**volume.meta, "geometry": None})
+        return like(volume, known, fit=fit)
+
+    slices = task.comparison.input_shown.signal.shape[1]
+    present(task.measurement.operator.adjoint(task.measurement.y)[0] * 0)
+    return replace(task, present=present, format=".dcm" if slices == 1 else "")
+
+
+def _stands_for(template: Record, volume: Record) -> bool:
+    """Whether a template's slices may be those of a volume that nobody placed."""
+    ours, theirs = volume.meta.get("geometry"), template.meta.get("geometry")
+    if volume.signal.shape != template.signal.shape:
+        return False
+    if ours is None or theirs is None:
+        return True
+    ratio = np.array(ours.spacing[1:]) / theirs.spacing[1:]
+    return bool(np.abs(ratio - 1).max() < ALIKE)
 
 
 def like(volume: Record, template: Record, *, fit: bool = False) -> Record:
@@ -39,7 +78,7 @@ def like(volume: Record, template: Record, *, fit: bool = False) -> Record:
     if "derivation" in volume.meta:
         meta["derivation"] = volume.meta["derivation"]
     if not (same and volume.signal.shape == template.signal.shape):
-        source = _placed(volume, source, geometry)
+        source = _placed(volume, template, geometry)
         meta.pop("valid", None)
         meta["geometry"] = geometry
     if fit:
@@ -48,18 +87,25 @@ def like(volume: Record, template: Record, *, fit: bool = False) -> Record:
 
 
 def _refuse_other_units(volume: Record, template: Record) -> None:
+    modality, known = (r.meta.get("modality") for r in (volume, template))
+    if modality is not None and known not in (modality, None):
+        raise ValueError(f"{template.source} is of modality {known}, the volume of {modality}")
     ours, theirs = volume.meta.get("units"), template.meta.get("units")
     if ours is not None and ours != theirs:
         raise ValueError(f"the volume's units are {ours}, its DICOM template's {theirs}")
 
 
-def _placed(volume: Record, source: Source, geometry: Geometry | None) -> Source:
+def _placed(volume: Record, template: Record, geometry: Geometry | None) -> Source:
     """One header for each slice of another grid."""
+    source = template.meta["dicom"]
     if geometry is None:
-        raise ValueError("a volume of another shape than its DICOM template needs a geometry")
+        raise ValueError(
+            f"{template.source}: a volume of another shape than its DICOM template needs a geometry"
+        )
     if source.layout not in TEMPLATES:
         raise ValueError(
-            f"the template is a {source.layout} object; of another shape only classic slices serve"
+            f"{template.source}: of templates of another shape only classic slices serve, this "
+            f"is a {source.layout} object"
         )
     slices, rows, columns = volume.signal.shape[1:]
     planes = [geometry.plane(z) for z in range(slices)]
@@ -98,7 +144,8 @@ def _fitted(volume: Record, source: Source) -> Source:
     """The source with one slope and intercept for all slices, written into its headers."""
     if source.layout not in TEMPLATES:
         raise ValueError(f"the template is a {source.layout} object; its scaling is not changed")
-    low, high = float(volume.signal.min()), float(volume.signal.max())
+    values = volume.signal.abs() if volume.signal.is_complex() else volume.signal
+    low, high = float(values.min()), float(values.max())
     slices = []
     for original in source.slices:
         least, greatest = original.encoding.limits
@@ -110,6 +157,18 @@ def _fitted(volume: Record, source: Source) -> Source:
         for name in ("PixelPaddingValue", "PixelPaddingRangeLimit", "WindowCenter", "WindowWidth"):
             if name in header:
                 delattr(header, name)
+        _forget_scales(header)
         code = replace(original.encoding, slope=float(slope), intercept=float(intercept))
         slices.append(replace(original, header=header, encoding=code))
     return Source(source.layout, tuple(slices))
+
+
+def _forget_scales(made: Dataset) -> None:
+    """Private pixel scales, at every depth: they hold for the slope that they came with."""
+    for element in list(made):
+        place = element.tag.group, element.tag.element & 0xFF, element.private_creator
+        if element.tag.is_private and place in PRIVATE_SCALES:
+            del made[element.tag]
+        elif element.VR == "SQ":
+            for inner in element.value:
+                _forget_scales(inner)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ...plugins.discovery import catalog
+from ...plugins.registry import Entry
 from ..by_extension import read
 from ..outputs import Outcome
 from .display import shrink
@@ -14,11 +16,12 @@ from .page import THUMBNAIL, write_index
 
 def write_contact_sheet(out: Path, outcomes: Sequence[Outcome], recipe: str) -> None:
     """Write index.html into the run's folder: each input beside what became of it."""
-    rows = [_row(out, outcome) for outcome in outcomes]
+    entry = catalog().entry("recipes", recipe)
+    rows = [_row(out, outcome, entry) for outcome in outcomes]
     write_index(out / "index.html", [row for row in rows if row], title=f"{recipe}: {out.name}")
 
 
-def _row(out: Path, outcome: Outcome) -> dict[str, Any] | None:
+def _row(out: Path, outcome: Outcome, recipe: Entry) -> dict[str, Any] | None:
     """A row of the sheet; None for a signal that cannot be seen."""
     source, facts = outcome.source, outcome.facts
     if outcome.error is not None:
@@ -29,7 +32,9 @@ def _row(out: Path, outcome: Outcome) -> dict[str, Any] | None:
         return None
     pictures = {}
     if _is_picture(restored.parent):
-        pictures = {"input": read(source).signal, "restored": read(restored).signal}
+        pictures = {
+            n: read(p, recipe).signal for n, p in (("input", source), ("restored", restored))
+        }
     shown = {key: facts[key] for key in ("chi_square", "seconds") if facts[key] is not None}
     return {
         "title": source.name,

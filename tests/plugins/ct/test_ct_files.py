@@ -358,7 +358,7 @@ def test_nothing_is_unpickled(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.array([{"a": 1}], object), allow_pickle=True)
     path.with_suffix(".yaml").write_text(GOOD)
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(ValueError, match=r"Python.s objects"):
         numpy_arrays.read_npy(path)
 
 

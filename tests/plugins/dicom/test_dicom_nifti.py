@@ -60,9 +60,9 @@ def test_the_codes_of_both_forms_are_kept(tmp_path, codes):
 
 @pytest.mark.parametrize(
     ("slope", "inter", "expected"),
-    [(2.0, -5.0, 15.0), (0.0, 7.0, 10.0), (np.nan, np.nan, 10.0)],
+    [(2.0, -5.0, 15.0), (0.0, 7.0, 10.0), (0.0, np.nan, 10.0)],
 )
-def test_a_slope_of_zero_or_nan_is_none(tmp_path, slope, inter, expected):
+def test_a_slope_of_zero_is_none(tmp_path, slope, inter, expected):
     path = made(tmp_path / "a.nii", np.full((3, 2, 2), 10, np.int16))
     content = bytearray(path.read_bytes())
     content[112:120] = np.array([slope, inter], "<f4").tobytes()  # scl_slope, scl_inter
@@ -133,8 +133,8 @@ ZEROS, NOISE = np.zeros((9, 9, 9)), np.random.default_rng(0).random((9, 9, 9))
         ("a.nii", ZEROS.astype(np.complex64), bytes, "its values are complex64"),
         ("a.nii", ZEROS * np.nan, bytes, "729 of its values are not finite"),
         ("a.nii", ZEROS, lambda b: b[:-500], "Expected 5832 bytes, got 5332"),
-        ("a.nii.gz", NOISE, lambda b: b[:-500], "ended before the end-of-stream"),
-        ("a.nii.gz", NOISE, flipped, "CRC check failed|Error -3"),
+        ("a.nii.gz", NOISE, lambda b: b[:-500], "its compressed bytes do not end"),
+        ("a.nii.gz", NOISE, flipped, "its compressed bytes are broken"),
         ("a.nii.gz", ZEROS, lambda b: b[9:], "it is no NIfTI in one file"),
         ("a.nii.gz", ZEROS, lambda b: gzip.compress(b"x"), "it is no NIfTI in one file"),
         ("a.nii", ZEROS, lambda b: b[:100], "it is no NIfTI in one file"),

@@ -60,11 +60,11 @@ def test_padding_is_not_valid(tmp_path, first, last, padded):
     assert (~valid).sum() == padded and not valid[0, 0, 0, 1]
 
 
-def test_monochrome1_is_turned_round_before_it_is_rescaled(tmp_path):
+def test_monochrome1_is_about_display_and_leaves_the_values(tmp_path):
     made = ct(np.array([[0, 4095, 100]], np.uint16), BitsStored=12, HighBit=11)
     made.PhotometricInterpretation, made.RescaleSlope = "MONOCHROME1", "2"
     record = read_dicom(save(made, tmp_path / "a.dcm"))
-    np.testing.assert_array_equal(record.signal[0, 0, 0], [8190 - 1024, -1024, 7990 - 1024])
+    np.testing.assert_array_equal(record.signal[0, 0, 0], [-1024, 8190 - 1024, 200 - 1024])
 
 
 def test_overlays_in_the_unused_bits_are_no_values(tmp_path):
@@ -213,12 +213,10 @@ def other(z, **changes):
         (lambda: other(3, series="9.9", SeriesDescription="scout"),
          r"holds 2 series.*1\.2\.3\.4 \(CT, phantom, 3 files\); 9\.9 \(CT, scout, 1 file\)"),
         (lambda: other(2), "lie at the same place, 1 such pairs"),
-        (lambda: other(4), r"from .* to new\.dcm it is 5 mm, elsewhere 2\.5 mm: slices are miss"),
         (lambda: other(3, size=(6, 6)), "new.dcm is 6x6 pixels"),
         (lambda: other(3, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "is turned against"),
         (lambda: other(3, PixelSpacing=["0.5", "0.5"]), "another PixelSpacing"),
         (lambda: other(3, ImagePositionPatient=None), "no ImagePositionPatient"),
-        (lambda: other(3, position=(-20, -28, 12.5)), r"sheared, 2 mm .* tilt of 14\.9 degrees"),
         (lambda: other(3, RescaleSlope=None), "no Hounsfield units"),
         (lambda: mosaic(np.zeros((4, 3, 3), np.uint16)), "series"),
     ],

@@ -51,13 +51,17 @@ def test_a_finer_volume_is_placed_by_its_own_geometry(scan, tmp_path):
 
 
 def test_a_volume_of_another_scale_fills_the_stored_bits(tmp_path):
-    template = read_dicom(save(mr(np.zeros((8, 9), np.uint16)), tmp_path / "a.dcm"))
+    made = mr(np.zeros((8, 9), np.uint16))
+    made.private_block(0x2005, "Philips MR Imaging DD 001", create=True).add_new(0x0E, "FL", 0.5)
+    template = read_dicom(save(made, tmp_path / "a.dcm"))
     values = torch.rand(1, 1, 8, 9, generator=torch.Generator().manual_seed(0)) * 1e-3 - 2e-4
     record = like(Record(values, "volume"), template, fit=True)
     write_dicom(record, tmp_path / "b.dcm")
     again = read_dicom(tmp_path / "b.dcm")
     assert (again.signal - values).abs().max() <= 1e-3 / 65535
     assert again.meta["geometry"].close_to(template.meta["geometry"])
+    header = again.meta["dicom"].slices[0].header
+    assert (0x2005, 0x100E) not in header  # the scale beside a slope that is no more
 
 
 def test_a_constant_volume_can_be_fitted(tmp_path):

@@ -10,7 +10,7 @@ from dicom_samples import ct, ct_series, enhanced, mosaic, mr, save
 from pydicom.data import get_testdata_file
 from pydicom.uid import ExplicitVRLittleEndian, ParametricMapStorage
 from restore_dicom.files.derived.writing import write_dicom, write_series
-from restore_dicom.files.dicom.reading import read_dicom
+from restore_dicom.files.dicom.reading import read_dicom, without_pixels
 from restore_dicom.files.dicom.series import read_series
 
 # Type 1 (never empty) and type 2 (present) attributes: PS3.3 A.3, A.4, A.75 and their modules
@@ -155,10 +155,9 @@ def test_what_is_stale_is_gone_and_what_was_lossy_stays_lossy(tmp_path):
     made.SmallestImagePixelValue, made.LargestImagePixelValue = 0, 9
     made.IconImageSequence, made.DigitalSignaturesSequence = [pydicom.Dataset()], []
     made.add_new(0x60003000, "OW", bytes(2))
-    for creator, gone in (("Philips MR Imaging DD 001", True), ("ANOTHER", False)):
-        private = pydicom.Dataset()
-        private.private_block(0x2005, creator, create=True).add_new(0x0E, "FL", 0.5)
-        made.private_block(0x2005, f"OUTER {gone}", create=True).add_new(1, "SQ", [private])
+    private = pydicom.Dataset()
+    private.private_block(0x2005, "Philips MR Imaging DD 001", create=True).add_new(0x0E, "FL", 0.5)
+    made.private_block(0x2005, "OUTER", create=True).add_new(1, "SQ", [private])
     made.SeriesDescription = "x" * 64
     made.DerivationDescription = "y" * 1024
     record = noisy(read_dicom(save(made, tmp_path / "a.dcm")))
@@ -170,15 +169,17 @@ def test_what_is_stale_is_gone_and_what_was_lossy_stays_lossy(tmp_path):
     assert 0x60003000 not in again
     assert again.LossyImageCompression == "01" and "left knee" in again.ImageComments
     inner = [e.value[0] for e in again if e.VR == "SQ" and e.tag.group == 0x2005]
-    assert [0x2005100E in one for one in inner] == [False, True]
+    assert inner[0][0x2005100E].value == 0.5  # as slope and intercept are the source's
     assert_derived(again, made)
 
 
 def test_a_lossy_transfer_syntax_is_remembered(tmp_path):
     path = save(mr(np.zeros((4, 4), np.uint16)), tmp_path / "a.dcm")
     record = read_dicom(path)
-    meta = record.meta["dicom"].slices[0].header.file_meta
-    meta.TransferSyntaxUID = pydicom.uid.JPEGExtended12Bit
+    header = record.meta["dicom"].slices[0].header
+    header.file_meta.TransferSyntaxUID = pydicom.uid.JPEGExtended12Bit
+    header.PixelData = bytes(8)
+    without_pixels(header)
     write_dicom(record, tmp_path / "b.dcm")
     assert pydicom.dcmread(tmp_path / "b.dcm").LossyImageCompression == "01"
 
@@ -303,7 +304,7 @@ def test_a_series_is_no_single_file_and_a_source_is_not_written_over(tmp_path):
 
 def test_a_volume_of_another_shape_or_origin_is_refused(tmp_path):
     record = read_dicom(save(mr(np.zeros((4, 5), np.uint16)), tmp_path / "a.dcm"))
-    with pytest.raises(ValueError, match=r"is 1x4x4, its source 1x4x5.*templates\.like"):
+    with pytest.raises(ValueError, match=r"is 1x4x4, its source 1x4x5.*--template"):
         write_dicom(record.with_signal(torch.zeros(1, 1, 4, 4)), tmp_path / "b.dcm")
     with pytest.raises(ValueError, match="not from DICOM"):
         write_dicom(replace(record, meta={}), tmp_path / "b.dcm")

@@ -202,14 +202,14 @@ def test_files_that_are_no_masks_are_refused_by_name(tmp_path):
         "nan": (np.full((12, 10), np.nan), "finite real numbers"),
         "complex": (np.ones((12, 10), complex), "finite real numbers"),
         "zero": (np.zeros((12, 10)), "measures nothing"),
-        "object": (np.array([{}]), "no array of numpy"),
+        "object": (np.array([{}]), "Python.s objects"),
     }
     for name, (values, message) in cases.items():
         np.save(tmp_path / f"{name}.npy", values)
         with pytest.raises(ValueError, match=rf"{name}.npy.*{message}"):
             from_file(tmp_path / f"{name}.npy", (12, 10))
     (tmp_path / "text.npy").write_text("1 0 1")
-    with pytest.raises(ValueError, match=r"text.npy: this is no array"):
+    with pytest.raises(ValueError, match=r"text.npy: it is no array"):
         from_file(tmp_path / "text.npy", (12, 10))
 
 

@@ -360,6 +360,19 @@ def test_what_is_no_magnitude_is_told(signal, said):
         magnitude.solve_denoise(Record(signal, "volume"), 0.1)
 
 
+@pytest.mark.parametrize(
+    ("meta", "said"),
+    [
+        ({"modality": "PT"}, "modality PT"),
+        ({"modality": "MR", "content": "a phase"}, "a phase"),
+        ({"modality": "MR", "content": "a map of diffusion"}, "a map of diffusion"),
+    ],
+)
+def test_what_the_header_says_is_no_magnitude_is_told(meta, said):
+    with pytest.raises(ValueError, match=said):
+        magnitude.solve_denoise(Record(torch.ones(1, 1, 8, 8), "volume", None, meta), 0.03)
+
+
 def test_simulated_magnitudes_are_written(tmp_path):
     source = pydicom.data.get_testdata_file("MR_small.dcm", download=False)
     simulate_file(Path(source), tmp_path / "s", Settings.of("mri-denoise", noise=0.1))

@@ -6,12 +6,14 @@ exchange/data, data_white, data_dark: (view, row, column); exchange/theta in deg
 import h5py
 import numpy as np
 import torch
+from restore_dicom.files.bounded import loaded
 
 from restore.files.task import Record
 
 from .. import physics
 from ..scan import LENGTHS, scan, unit_of_angles
 
+SEVERAL = 5  # views, of which an arc of less than 7 degrees is none that anybody takes
 PIXEL_SIZE = (
     "measurement/instrument/detector/pixel_size_x",
     "measurement/instrument/detector/actual_pixel_size_x",
@@ -60,7 +62,7 @@ def read_dxchange(file: h5py.File) -> Record:
 
 
 def _frames(exchange: h5py.Group, name: str) -> torch.Tensor:
-    values = exchange[name][()]
+    values = loaded(exchange[name])
     if values.dtype.kind not in "fiu" or values.ndim != 3:
         raise ValueError(
             f"exchange/{name} must be numbers (view, row, column), got {values.ndim} axes"
@@ -91,9 +93,16 @@ def _angles(exchange: h5py.Group, views: int) -> np.ndarray:
     theta = exchange["theta"]
     unit = theta.attrs.get("units", "degrees")  # the format's own
     unit = unit.decode() if isinstance(unit, bytes) else str(unit)
-    angles = np.asarray(theta[()], np.float64)
+    angles = np.asarray(loaded(theta), np.float64)
     if angles.shape != (views,):
         raise ValueError(f"exchange/theta holds {angles.size} angles for {views} projections")
+    arc = float(np.ptp(angles))
+    if "units" not in theta.attrs and views >= SEVERAL and arc < 2 * np.pi + 0.01:
+        raise ValueError(
+            f"exchange/theta names no unit and spans {arc:.4g}: degrees by the format, but it "
+            "looks like radians. Say which: "
+            "h5py.File(name, 'r+')['exchange/theta'].attrs['units'] = 'radians'"
+        )
     return angles * unit_of_angles(unit.strip())
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from restore_dicom.files.bounded import loaded
 from restore_dicom.files.volume import volume, voxels
 from restore_dicom.geometry import Geometry
 
@@ -96,7 +97,7 @@ def _described(file: h5py.File, path: Path) -> Record:
     name = str(facts.pop("dataset", "data"))
     if not isinstance(file.get(name), h5py.Dataset):
         raise ValueError(f"it has no dataset '{name}'; it holds {held}")
-    return described(file[name][()], facts, path, "hdf5")
+    return described(loaded(file[name]), facts, path, "hdf5")
 
 
 def _from(record: Record, path: Path) -> Record:
@@ -126,12 +127,12 @@ def _read_scan(file: h5py.File, kind: str) -> Record:
     if "affine" in geometry:
         geometry["geometry"] = Geometry(np.asarray(geometry.pop("affine"), np.float64))
     facts = {name: _plain(file.attrs[name]) for name in FACTS if name in file.attrs}
-    more = {name: file[name][()] for name in ARRAYS if name in file}
+    more = {name: loaded(file[name]) for name in ARRAYS if name in file}
     return scan(
-        file[kind][()],
+        loaded(file[kind]),
         None,
         kind=kind,
-        angles=file["angles"][()],
+        angles=loaded(file["angles"]),
         format="hdf5",
         converted=json.loads(file.attrs.get("converted", "[]")),
         **geometry,
@@ -162,7 +163,7 @@ def _read_result(file: h5py.File, kind: str, path: Path) -> Record:
     if "derivation" in attributes:
         more["derivation"] = json.loads(attributes["derivation"])
     found = volume(
-        dataset[()],
+        loaded(dataset),
         path,
         format="hdf5",
         geometry=None if affine is None else Geometry(affine),

@@ -4,15 +4,17 @@ A struct, CtDataFull or CtDataLimited, with `sinogram`, line integrals (view, bi
 of a flat detector: angles in degrees, distances and pixel sizes in mm (Meaney et al., 2022).
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
+from scipy.io import loadmat, whosmat
 
 from restore.files.naming import naming
 from restore.files.task import Record
 from restore.measurement.checks import sizes
+from restore.untrusted.bounds import refuse_bomb
 
 from ..scan import FLAT, number, scan
 
@@ -27,6 +29,8 @@ def read_mat(path: str | Path) -> Record:
     """
     path = Path(path)
     with naming(path):
+        for name, shape, _ in whosmat(path):
+            refuse_bomb(math.prod(shape), path.stat().st_size, name)
         found = loadmat(path, simplify_cells=True)
         data = next((found[name] for name in NAMES if name in found), None)
         if not isinstance(data, dict) or not {"sinogram", "parameters"} <= data.keys():

@@ -32,6 +32,8 @@ from restore.files.naming import naming
 from restore.files.task import Record
 from restore.measurement.checks import sizes
 from restore.plugins.registry import unknown
+from restore.untrusted.arrays import Archive, read_array
+from restore.untrusted.plain_yaml import parsed_yaml
 
 from ..scan import KINDS, scan, unit_of_angles
 
@@ -41,6 +43,8 @@ NUMBERS = ("pitch", "offset", "centre", "source_radius", "detector_radius", "pix
 WORDS = ("kind", "beam", "length", "operator", "units", "derivation")
 KNOWN = (*WORDS, *NUMBERS, "axes", "angles", "angles_unit", "shape", "weights", "live", "affine")
 RESULTS = ("volume", "std")
+VIEWS = 1_000_000  # at most
+LONGEST = 4 << 20  # bytes of a YAML file: the angles of every view may be listed
 
 
 def read_npy(path: str | Path) -> Record:
@@ -50,9 +54,7 @@ def read_npy(path: str | Path) -> Record:
     """
     path = Path(path)
     with naming(path):
-        array = np.load(path, allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            raise ValueError("it is an archive of arrays; call it .npz")
+        array = read_array(path)
         facts = beside(path)
         if facts is None:
             raise ValueError(
@@ -65,8 +67,8 @@ def read_npy(path: str | Path) -> Record:
 def read_npz(path: str | Path) -> Record:
     """An archive with the array `sinogram` or `counts`; its geometry inside, or in a YAML file."""
     path = Path(path)
-    with naming(path), np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    with naming(path):
+        arrays = Archive(path)
         kinds = [name for name in (*KINDS, *RESULTS) if name in arrays]
         if len(kinds) != 1:
             raise ValueError(
@@ -77,8 +79,11 @@ def read_npz(path: str | Path) -> Record:
         twice = [name for name in arrays if name in facts]
         if twice:
             raise ValueError(f"{', '.join(twice)} stands both in it and in its YAML file")
-        signal = arrays.pop(kinds[0])
-        inside = {name: _plain(value) for name, value in arrays.items()}
+        strangers = [name for name in arrays if name not in (*KNOWN, kinds[0])]
+        if strangers:
+            raise ValueError(unknown("key of a geometry", strangers[0], KNOWN))
+        signal = arrays[kinds[0]]
+        inside = {name: _plain(arrays[name]) for name in arrays if name != kinds[0]}
         return described(signal, {"kind": kinds[0], **facts, **inside}, path, "npz")
 
 
@@ -151,11 +156,12 @@ def beside(path: Path) -> dict[str, Any] | None:
     for suffix in (".yaml", ".yml"):
         other = path.with_suffix(suffix)
         if other.is_file():
+            if other.stat().st_size > LONGEST:
+                raise ValueError(f"{other.name} beside it has more than {LONGEST} bytes")
             try:
-                facts = yaml.safe_load(other.read_text("utf-8"))
-            except yaml.YAMLError as error:
-                reason = " ".join(str(error).split())
-                raise ValueError(f"{other.name} beside it is no YAML: {reason}") from None
+                facts = parsed_yaml(other.read_text("utf-8"), other)
+            except ValueError as error:
+                raise ValueError(f"{other.name} beside it is no YAML: {error}") from None
             if not isinstance(facts, dict):
                 raise ValueError(f"{other.name} beside it must hold names and values")
             return facts
@@ -182,8 +188,8 @@ def _angles(given: Any, unit: Any) -> np.ndarray | None:
             f"the angles want values, or start, stop and count; {missing[0]} is missing"
         )
     count = given["count"]
-    if not isinstance(count, int) or count < 1:
-        raise ValueError(f"the count of the angles is a whole number of at least 1, got {count}")
+    if not isinstance(count, int) or not 1 <= count <= VIEWS:
+        raise ValueError(f"the count of the angles is a whole number of 1 to {VIEWS}, got {count}")
     ends = float(given["start"]), float(given["stop"])
     return scale * np.linspace(*ends, count, endpoint=bool(given.get("endpoint", False)))
 

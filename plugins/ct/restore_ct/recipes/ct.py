@@ -5,12 +5,14 @@ The prior and the samplers see attenuation in units of water's: air 0, water 1, 
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from restore_dicom.geometry import Geometry
 from restore_dicom.noise import noise_std
+from restore_dicom.templates import in_dicom
 from restore_operators import centre_of_rotation, fbp
 from restore_operators.reconstruction import classical
 from restore_operators.tomography.projector import Projector
@@ -27,6 +29,7 @@ from .. import physics
 from ..noise import as_sinogram, log_gaussian, transmission
 from ..operators import centred, projector
 from . import show
+from .plausible import arc, refuse_other_values
 from .simulate import simulate
 
 PRIOR, STEPS = "ct-slices", 60
@@ -46,6 +49,7 @@ def solve_ct(
     axis: float | None = None,
     likelihood: Likelihood = "gaussian",
     volume: Volume = "slices",
+    template: Path | None = None,
 ) -> Task:
     """Slices of projections: DXchange and own HDF5, .npy and .npz with YAML, DICOM-CT-PD folders.
 
@@ -57,8 +61,10 @@ def solve_ct(
     axis: the bin that the axis of rotation falls on, from 0; else the file's, or estimated
     likelihood: gaussian, weighted line integrals, or transmission, the counts' own law
     volume: slices, each for itself, or perpendicular: by slices along two axes in turn
+    template: a DICOM slice or series of the patient: the answer is written as such
     """
-    facts: dict = {}
+    refuse_other_values(record)
+    facts: dict = {"arc": arc(record)}
     scan = _every(as_sinogram(record), every)
     scan = _on_axis(scan, axis, facts)
     shape = None if size is None else (size, size)
@@ -73,7 +79,7 @@ def solve_ct(
 
     present = _presented(scan, operator, water, units)
     split = _kept_back(measurement_of, operator.out_shape[-2])
-    return Task(
+    task = Task(
         measurement,
         PRIOR,
         SamplerChoice("diffpir", STEPS),
@@ -88,6 +94,7 @@ def solve_ct(
         facts={**facts, "views": operator.out_shape[-2], "water per length": water},
         format=".h5",
     )
+    return in_dicom(task, template, fit=False, placed=scan.meta.get("geometry") is not None)
 
 
 def baselines(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import torch
 from restore_dicom.files.volume import valid_voxels
+from restore_dicom.files.volumes import volumes_of
 from restore_dicom.noise import noise_std
 from restore_operators import Identity
 from torch import Tensor
@@ -18,14 +19,20 @@ from . import show
 
 STEPS = 25
 TISSUE = (-200.0, 300.0)  # HU in which the noise is looked for: air is clipped, bone has edges
+LEAST, MOST = -1024.0, 3071.0  # HU of air and of the brightest bone: what 12 bits hold
+CARRIED = 5  # standard deviations that noise carries values beyond them
+PADDING = 0.01  # share of voxels at one value below air: not noise, which never repeats so
 DOSE = 20.0  # HU of noise that simulate adds where none is given
 
 
-def solve_denoise(record: Record, noise: float | None) -> Task:
+def solve_denoise(record: Record, noise: float | None, *, deidentify: bool = False) -> Task:
     """Take noise out of CT slices: DICOM files and series, NIfTI, MHA, in Hounsfield units.
 
     Noise is a standard deviation in HU; it is taken for white, as after a sharp kernel.
+
+    deidentify: leave out of DICOM what names a person, and private data
     """
+    record = replace(record, meta={**record.meta, "deidentify": deidentify})
     _check(record)
     if noise is None:
         raise ValueError(
@@ -33,13 +40,18 @@ def solve_denoise(record: Record, noise: float | None) -> Task:
         )
     if noise == 0:
         raise ValueError("the noise of a measurement must be positive")
-    valid = valid_voxels(record)
-    y = attenuation(torch.where(valid, record.signal, -1000.0), 1.0)
+    valid, within = valid_voxels(record), _within_range(record.signal, noise)
+    outside = int((valid & ~within).sum())
+    seen = record.signal.clamp(min=-1000, max=MOST).where(~within, record.signal)
+    y = attenuation(torch.where(valid, seen, -1000.0), 1.0)
 
     def present(signal: Tensor) -> Record:
         restored = hounsfield(signal, 1.0).clamp(min=-1024)
-        return record.with_signal(torch.where(valid, restored, record.signal))
+        return record.with_signal(torch.where(valid & within, restored, record.signal))
 
+    facts = {"noise in HU": noise}
+    if outside:
+        facts["voxels passed through"] = f"{outside}, outside {LEAST:g} to {MOST:g} HU"
     return Task(
         Measurement(y, Identity(y.shape), Gaussian(noise / 1000)),
         "ct-slices",
@@ -47,7 +59,7 @@ def solve_denoise(record: Record, noise: float | None) -> Task:
         present,
         adapt_prior=slicewise,
         comparison=Comparison(views=lambda volume: show.views(_in_hounsfield(volume))),
-        facts={"noise in HU": noise},
+        facts=facts,
     )
 
 
@@ -70,6 +82,16 @@ def estimate_noise(record: Record) -> float:
     return noise_std(record.signal, valid_voxels(record) & tissue)
 
 
+def _within_range(signal: Tensor, noise: float) -> Tensor:
+    """Where values can be those of a body; elsewhere is padding that nobody declared, or metal."""
+    room = CARRIED * noise
+    within = (signal >= LEAST - room) & (signal <= MOST + room)
+    lowest = signal == signal.min()
+    if signal.min() < LEAST and lowest.float().mean() > PADDING:
+        within &= ~lowest
+    return within
+
+
 def _in_hounsfield(record: Record) -> Record:
     """The record in the Hounsfield units that `_check` found; NIfTI and MHA name no unit."""
     return replace(record, meta={**record.meta, "units": "HU"})
@@ -79,6 +101,8 @@ def _check(record: Record) -> None:
     """ValueError for what is no CT in Hounsfield units."""
     if record.kind != "volume":
         raise ValueError(f"{record.source} holds {record.kind}; ct-denoise takes slices")
+    if record.meta.get("content") is not None:
+        raise ValueError(f"{record.source} is {record.meta['content']}; ct-denoise takes slices")
     units, modality = record.meta.get("units"), record.meta.get("modality")
     if units not in ("HU", None, "1") or modality not in ("CT", None):
         raise ValueError(
@@ -92,4 +116,6 @@ def _check(record: Record) -> None:
         )
 
 
-denoise = Recipe(solve_denoise, estimate_noise=estimate_noise, simulate=simulate_denoise)
+denoise = Recipe(
+    solve_denoise, estimate_noise=estimate_noise, simulate=simulate_denoise, pieces=volumes_of
+)

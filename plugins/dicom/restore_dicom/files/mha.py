@@ -4,18 +4,21 @@ Fields as ITK's MetaIO documents them. Positions are LPS+ mm; row i of Transform
 direction of axis i.
 """
 
+import math
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from restore.atomic import atomic_file
 from restore.files.naming import naming
 from restore.files.task import Record
+from restore.untrusted.bounds import refuse_bomb
 
 from ..geometry import LPS, Geometry
-from .volume import volume, voxels
+from .bounded import inflated
+from .volume import no_geometry, volume, voxels
 
 TYPES = {
     "MET_CHAR": "i1",
@@ -56,7 +59,7 @@ def read_mha(path: str | Path) -> Record:
             )
         if int(fields.get("ElementNumberOfChannels", 1)) != 1:
             raise ValueError(f"it has {fields['ElementNumberOfChannels']} channels, not one")
-        values = elements(data_of(path, fields, rest), fields, size)
+        values = elements(data_of(path, fields, rest, math.prod(size)), fields, size)
         shape = [*size, 1][:3][::-1]
         return volume(
             values.reshape(shape),
@@ -76,7 +79,7 @@ def write_mha(record: Record, path: str | Path) -> None:
     values = voxels(record, path)
     geometry, fields = record.meta.get("geometry"), record.meta.get("mha")
     if geometry is None:
-        raise ValueError(f"{path}: the volume has no geometry, and MetaImage needs its place")
+        raise ValueError(f"{path}: {no_geometry(record)}, and MetaImage needs its place")
     with naming(path):
         fields = _kept(fields, values, geometry) if fields else _new(values, geometry)
         data = values.astype(">f4" if _msb(fields) else "<f4").tobytes()
@@ -118,37 +121,30 @@ def needed(fields: Mapping[str, str], name: str) -> str:
     return fields[name]
 
 
-def data_of(path: Path, fields: Mapping[str, str], rest: bytes) -> bytes:
-    """The bytes of the elements, unpacked."""
+def data_of(path: Path, fields: Mapping[str, str], rest: bytes, count: int) -> bytes:
+    """The bytes of so many elements, unpacked."""
     name = fields["ElementDataFile"]
     if name.upper() == "LOCAL":
         data = rest
     elif name.upper().startswith("LIST") or "%" in name:
         raise ValueError("its elements are in a list of files: write it as one .mha first")
     else:
-        beside = path.parent / name.replace("\\", "/")
+        named = PurePosixPath(name.replace("\\", "/"))
+        if named.is_absolute() or ".." in named.parts or ":" in name:
+            raise ValueError(f"its elements are in {name}, outside of its own folder")
+        beside = path.parent / named
         if not beside.is_file():
             raise ValueError(f"its elements are in {name}, which is not there")
         data = beside.read_bytes()
     if fields.get("CompressedData", "False").lower() == "true":
-        return _unpacked(data)
+        refuse_bomb(count, len(data))
+        return inflated(data, 8 * count + max(int(fields.get("HeaderSize", 0)), 0))
     return data
-
-
-def _unpacked(data: bytes) -> bytes:
-    stream = zlib.decompressobj()
-    try:
-        elements = stream.decompress(data)
-    except zlib.error as error:
-        raise ValueError(f"its compressed elements are broken ({error})") from None
-    if not stream.eof:
-        raise ValueError("it is cut off: its compressed elements do not end")
-    return elements
 
 
 def elements(data: bytes, fields: Mapping[str, str], size: list[int]) -> np.ndarray:
     """The numbers, x fastest, (prod(size),); ValueError where the data are cut off."""
-    kind, count = needed(fields, "ElementType"), int(np.prod(size))
+    kind, count = needed(fields, "ElementType"), math.prod(size)
     if kind not in TYPES:
         raise ValueError(f"its ElementType is {kind}; one of {', '.join(TYPES)} is read here")
     if fields.get("BinaryData", "True").lower() == "false":
@@ -185,6 +181,8 @@ def _geometry(fields: Mapping[str, str], dims: int) -> Geometry:
         found = _numbers(fields, names, dims)
         if found is not None:
             target[:dims] = found
+    if not (steps > 0).all():
+        raise ValueError(f"its ElementSpacing is {' '.join(f'{n:g}' for n in steps[:dims])}")
     affine = np.eye(4)
     affine[:3, :3] = (axes[:3, :3] * steps[:3, None]).T
     affine[:3, 3] = offset[:3]

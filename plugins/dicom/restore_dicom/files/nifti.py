@@ -1,22 +1,29 @@
 """NIfTI, .nii and .nii.gz: header and affine kept, values written as float32 without scaling."""
 
 import gzip
+import math
+import zlib
 from pathlib import Path
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Header, Nifti1Image
-from nibabel.nifti2 import Nifti2Image
+from nibabel.nifti2 import Nifti2Header, Nifti2Image
 
 from restore.atomic import atomic_file
 from restore.files.naming import naming
 from restore.files.task import Record
+from restore.untrusted.bounds import refuse_bomb
 
 from ..geometry import Geometry
+from .bounded import beginning, inflated
 from .derived.derivation import WARNING
-from .volume import volume, voxels
+from .volume import no_geometry, volume, voxels
 
 SCANNER = 1  # sform and qform code: scanner-based coordinates
 LARGEST = 32767  # voxels along an axis of NIfTI-1
+HEADER, FARTHEST = 540, 1 << 30  # bytes of the larger header; where voxels begin, at most
+PACKED = 1 << 16  # bytes that the header is looked for in
+GZIP = 16 + zlib.MAX_WBITS
 
 
 def read_nifti(path: str | Path) -> Record:
@@ -27,7 +34,7 @@ def read_nifti(path: str | Path) -> Record:
     """
     path = Path(path)
     with naming(path):
-        image = _opened(path)
+        image = opened(path)
         shape = image.shape
         if len(shape) < 2 or any(n != 1 for n in shape[3:]):
             sizes = "x".join(map(str, shape))
@@ -55,7 +62,7 @@ def write_nifti(record: Record, path: str | Path) -> None:
     header = record.meta.get("nifti")
     geometry = record.meta.get("geometry")
     if geometry is None:
-        raise ValueError(f"{path}: the volume has no geometry, and NIfTI needs its affine")
+        raise ValueError(f"{path}: {no_geometry(record)}, and NIfTI needs its affine")
     with naming(path):
         image = _new(values, geometry) if header is None else _like(values, header, record)
         image.header["descrip"] = WARNING.encode()
@@ -66,17 +73,51 @@ def write_nifti(record: Record, path: str | Path) -> None:
             file.write(data)
 
 
-def _opened(path: Path) -> Nifti1Image:
+def is_name(path: Path) -> bool:
+    """Whether a file is NIfTI by its name."""
+    return path.name.lower().endswith((".nii", ".nii.gz"))
+
+
+def header_of(path: Path) -> Nifti1Header:
+    """The header of a file, of version 1 or 2. ValueError for what has none, or impossible ones."""
+    with open(path, "rb") as file:
+        return _header(file.read(PACKED), path.stat().st_size)[0]
+
+
+def opened(path: Path) -> Nifti1Image:
     """NIfTI-1 or 2 in one file, checked to its end (gzip's sum over the whole)."""
     content = path.read_bytes()
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
-    sizes = {int.from_bytes(content[:4], order) for order in ("little", "big")}
-    for size, magic, kind in ((348, b"n+1\0", Nifti1Image), (540, b"n+2\0", Nifti2Image)):
+    header, wanted = _header(content, len(content))
+    kind = Nifti2Image if header.sizeof_hdr == 540 else Nifti1Image
+    return kind.from_bytes(inflated(content, wanted, GZIP) if _packed(content) else content)
+
+
+def _header(content: bytes, stored: int) -> tuple[Nifti1Header, int]:
+    """The header, and the bytes that a file of it has; of the first of so many stored bytes."""
+    head = beginning(content, HEADER, GZIP) if _packed(content) else content[:HEADER]
+    sizes = {int.from_bytes(head[:4], order) for order in ("little", "big")}
+    for size, magic, kind in ((348, b"n+1\0", Nifti1Header), (540, b"n+2\0", Nifti2Header)):
         at = {348: slice(344, 348), 540: slice(4, 8)}[size]
-        if size in sizes and content[at] == magic:
-            return kind.from_bytes(content)
+        if size in sizes and head[at] == magic:
+            header = kind(head[:size], check=False)
+            return header, _declared(header, stored)
     raise ValueError("it is no NIfTI in one file (its magic is neither n+1 nor n+2)")
+
+
+def _packed(content: bytes) -> bool:
+    return content[:2] == b"\x1f\x8b"
+
+
+def _declared(header: Nifti1Header, stored: int) -> int:
+    """The bytes of a file of this header. ValueError for a scale or sizes that are impossible."""
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if not (math.isfinite(slope) and (slope == 0 or math.isfinite(inter))):
+        raise ValueError(f"its scl_slope is {slope:g}, its scl_inter {inter:g}")
+    if not 0 <= float(header["vox_offset"]) <= FARTHEST:
+        raise ValueError(f"its vox_offset is {float(header['vox_offset']):g}")
+    count = math.prod(max(int(n), 0) for n in header.get_data_shape())
+    refuse_bomb(count, stored)
+    return int(header["vox_offset"]) + count * header.get_data_dtype().itemsize
 
 
 def _new(values: np.ndarray, geometry: Geometry) -> Nifti1Image:

@@ -26,6 +26,12 @@ def volume(
     return Record(signal, "volume", path, {"format": format, "geometry": geometry, **meta})
 
 
+def no_geometry(record: Record) -> str:
+    """That a volume has no geometry, and why."""
+    why = record.meta.get("misplaced")
+    return "the volume has no geometry" + (f" ({why})" if why else "")
+
+
 def valid_voxels(record: Record) -> Tensor:
     """Where a volume holds values, bool of its signal's shape; False where it holds padding."""
     valid = record.meta.get("valid")

@@ -16,6 +16,8 @@ from PIL import Image, UnidentifiedImageError
 from restore.atomic import atomic_file
 from restore.files.naming import naming
 from restore.files.task import Record
+from restore.untrusted.arrays import read_array
+from restore.untrusted.bounds import refuse_bomb
 
 from . import png, tiff
 from .pillow import metadata, pixels_of
@@ -78,9 +80,7 @@ def read_npy(path: str | Path) -> Record:
     """
     path = Path(path)
     with naming(path):
-        array = np.load(path, allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            raise ValueError("it is an archive of arrays, not one array")
+        array = read_array(path)
         layout = _layout(array.shape)
         if layout == "hw":
             array = array[..., None]
@@ -179,6 +179,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                 "it is no PNG, JPEG, WebP, BMP or GIF picture, or is cut off"
             ) from None
         with image:
+            refuse_bomb(image.width * image.height, path.stat().st_size)
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 raise ValueError(f"it is animated, {image.n_frames} pictures; give it one by one")
             yield image

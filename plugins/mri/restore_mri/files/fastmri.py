@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
+from restore_dicom.files.bounded import loaded
 from restore_dicom.geometry import LPS, Geometry
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from restore.measurement.checks import sizes
 from ..kspace.along_trajectory import along
 from ..kspace.cartesian import cartesian, reconstruction
 from .ismrmrd.header import Header, parse
+from .numpy_arrays import truth
 
 TARGETS = ("reconstruction_rss", "reconstruction_esc")
 OWN = ("convention", "phase_axis", "noise_std", "crop", "shape", "converted")  # attributes
@@ -37,7 +39,7 @@ def read(file: h5py.File, path: Path) -> Record:
     meta besides that of every k-space: `target` float32 (1, slice, y, x), the reconstruction that
     the file brings, or None; `attributes`, the file's own; `header`, its XML or None.
     """
-    samples = file["kspace"][()]
+    samples = loaded(file["kspace"])
     if samples.ndim == 3 and "trajectory" not in file:
         samples = samples[:, None]
     ours = _text(file.attrs.get("convention", "")) == CONVENTION
@@ -104,7 +106,7 @@ def _own(file: h5py.File) -> dict[str, Any]:
         meta["converted"] = [_text(said) for said in attrs["converted"]]
     for key in TENSORS:
         if key in file:
-            meta[key] = torch.from_numpy(file[key][()])
+            meta[key] = torch.from_numpy(loaded(file[key]))
     if "affine" in file:
         meta["geometry"] = Geometry(file["affine"][()])
     return meta
@@ -119,7 +121,7 @@ def _mask(file: h5py.File, header: Header | None, shape: tuple[int, ...]) -> Ten
     rows, columns = shape[-2:]
     mask = None
     if "mask" in file:
-        mask = torch.from_numpy(np.asarray(file["mask"][()]) != 0)
+        mask = torch.from_numpy(truth(loaded(file["mask"])))
         mask = mask.expand(rows, columns) if mask.shape == (columns,) else mask
     limits = None if header is None else header.limits.get(1)
     if limits is not None and header.encoded.matrix[1] == columns:
@@ -132,7 +134,7 @@ def _mask(file: h5py.File, header: Header | None, shape: tuple[int, ...]) -> Ten
 
 def _target(file: h5py.File) -> Tensor | None:
     name = next((name for name in TARGETS if name in file), None)
-    return None if name is None else torch.from_numpy(file[name][()].astype(np.float32))[None]
+    return None if name is None else torch.from_numpy(loaded(file[name]).astype(np.float32))[None]
 
 
 def _geometry(header: Header, size: tuple[int, ...], slices: int) -> Geometry | None:

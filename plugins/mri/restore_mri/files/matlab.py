@@ -3,15 +3,18 @@
 MATLAB's axes are (ky, kx) or (ky, kx, coil); axes of one entry are dropped.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import scipy.io
+from restore_dicom.files.bounded import loaded
 
 from restore.files.task import Record
 from restore.measurement.checks import sizes
+from restore.untrusted.bounds import refuse_bomb
 
 from ..kspace.cartesian import cartesian
 from .numpy_arrays import the_complex_one
@@ -22,7 +25,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 def read(path: Path) -> Record:
     """The one complex array of the file or of its structures, or that called kspace."""
     arrays = dict(_of_hdf5(path) if _is_hdf5(path) else _of_version_5(path))
-    name = the_complex_one(arrays)
+    name = the_complex_one({name: (a.dtype, a.shape) for name, a in arrays.items()})
     found = arrays[name]
     samples = planes(found)
     said = f"{name}, {sizes(found.shape)} in MATLAB, became (slice, coil, ky, kx)"
@@ -56,6 +59,9 @@ def _is_hdf5(path: Path) -> bool:
 
 
 def _of_version_5(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    stored = path.stat().st_size
+    for name, shape, _ in scipy.io.whosmat(path):
+        refuse_bomb(math.prod(shape), stored, name)
     for name, value in scipy.io.loadmat(path).items():
         if not name.startswith("__") and isinstance(value, np.ndarray):
             yield from _inside(name, value)
@@ -83,7 +89,7 @@ def _of_hdf5(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         file.visititems(note)
         for name, item in found.items():
             if item.dtype.names == ("real", "imag"):
-                parts = item[()]
+                parts = loaded(item)
                 yield name, (parts["real"] + 1j * parts["imag"]).T  # HDF5 has them backwards
             elif item.dtype.kind in "fiubc":
-                yield name, item[()].T
+                yield name, loaded(item).T

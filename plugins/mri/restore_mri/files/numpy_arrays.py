@@ -9,6 +9,7 @@ import torch
 
 from restore.files.task import Record
 from restore.measurement.checks import sizes
+from restore.untrusted.arrays import Archive, is_archive, read_array
 
 from ..kspace.cartesian import cartesian
 
@@ -21,12 +22,10 @@ def read(path: Path) -> Record:
     Beside it an archive may hold `mask`, (kx,), (ky, kx) or (slice, ky, kx), and `maps`,
     (coil, ky, kx) or (slice, coil, ky, kx).
     """
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return cartesian(by_rank(loaded), path, "npy")
-    with loaded:
-        arrays = {name: loaded[name] for name in loaded.files}
-    name = the_complex_one(arrays)
+    if not is_archive(path):
+        return cartesian(by_rank(read_array(path)), path, "npy")
+    arrays = Archive(path)
+    name = the_complex_one(arrays.kinds())
     samples = by_rank(arrays[name])
     return cartesian(samples, path, "npz", **beside(arrays, samples.shape))
 
@@ -46,15 +45,19 @@ def by_rank(array: np.ndarray) -> np.ndarray:
     return array.reshape(*[1] * (4 - array.ndim), *array.shape)
 
 
-def the_complex_one(arrays: Mapping[str, np.ndarray]) -> str:
-    """The name of the k-space; ValueError that says what there is, if it is none or several."""
-    found = [name for name, array in arrays.items() if array.dtype.kind == "c" and array.ndim > 1]
+def the_complex_one(kinds: Mapping[str, tuple[np.dtype, tuple[int, ...]]]) -> str:
+    """The name of the k-space; ValueError that says what there is, if it is none or several.
+
+    kinds: types and shapes by name.
+    """
+    found = [name for name, (dtype, shape) in kinds.items() if dtype.kind == "c" and len(shape) > 1]
     if NAME in found:
         return NAME
     if len(found) == 1:
         return found[0]
-    among = found or arrays
-    listed = ", ".join(f"{name} ({_said(arrays[name])})" for name in among) or "nothing"
+    among = found or kinds
+    said = (f"{name} ({kinds[name][0]} {sizes(kinds[name][1])})" for name in among)
+    listed = ", ".join(said) or "nothing"
     if found:
         raise ValueError(f"it holds several complex arrays, {listed}; call the k-space {NAME}")
     raise ValueError(f"it holds no complex array of k-space, but {listed}")
@@ -64,7 +67,7 @@ def beside(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> dict[str
     """mask and maps, where the file has them; ValueError where they do not fit (…, ky, kx)."""
     meta: dict[str, Any] = {}
     if "mask" in arrays:
-        mask = np.squeeze(arrays["mask"]) != 0
+        mask = np.squeeze(truth(arrays["mask"]))
         mask = np.broadcast_to(mask, shape[-2:]) if mask.shape == shape[-1:] else mask
         meta["mask"] = torch.from_numpy(mask.copy())
     if "maps" in arrays:
@@ -72,5 +75,8 @@ def beside(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> dict[str
     return meta
 
 
-def _said(array: np.ndarray) -> str:
-    return f"{array.dtype} {sizes(array.shape)}"
+def truth(mask: np.ndarray) -> np.ndarray:
+    """True where a mask is not 0. ValueError where it holds what is no finite number."""
+    if mask.dtype.kind not in "biuf" or not np.isfinite(mask).all():
+        raise ValueError("its mask holds values that are not finite numbers")
+    return mask != 0

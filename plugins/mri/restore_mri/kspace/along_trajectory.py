@@ -1,5 +1,6 @@
 """The `kspace` Record of samples along a trajectory: spokes, spirals."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from restore.files.task import Record
 from restore.measurement.checks import sizes
+from restore.untrusted.bounds import refuse_sparse
 
 from .cartesian import NOTHING_SAID
 from .samples import checked
@@ -36,6 +38,7 @@ def along(
             "samples along a trajectory are (slice, coil, sample) with (sample, 2) places, got "
             f"{sizes(samples.shape)} with {sizes(trajectory.shape)}"
         )
+    refuse_sparse(math.prod(shape), trajectory.shape[0], "its picture")
     if not torch.isfinite(trajectory).all():
         raise ValueError("its trajectory holds values that are not finite (NaN or infinity)")
     facts = {**NOTHING_SAID, "converted": [], **meta}

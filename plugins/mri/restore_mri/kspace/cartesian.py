@@ -1,11 +1,13 @@
 """The `kspace` Record: made of a file's samples, checked; and the field of view made smaller."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from restore_dicom.geometry import Geometry
 from torch import Tensor
 
@@ -56,6 +58,11 @@ def cartesian(
         raise ValueError(
             f"the coil maps are {sizes(maps.shape)}, the k-space {sizes(samples.shape)}"
         )
+    if maps is not None and not torch.isfinite(maps).all():
+        raise ValueError("the coil maps hold values that are not finite (NaN or infinity)")
+    noise = meta.get("noise")
+    if noise is not None and not 0 < noise < math.inf:
+        raise ValueError(f"the std of its noise is {noise}")
     if not declared:
         samples, mask, said = centred(samples, mask)
         converted += said

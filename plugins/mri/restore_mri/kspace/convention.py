@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .samples import to_image
+from .samples import to_image, to_kspace
 
 NEAR = 8  # a peak counts as central, or as at the corner, within an eighth of the axis
 SMALLEST = 8  # samples; fewer do not tell a middle from a corner
@@ -15,6 +15,8 @@ SMALLEST = 8  # samples; fewer do not tell a middle from a corner
 ROLLED = 2.0
 ENOUGH = 8  # slices that are looked at for it
 PLANE = {-2: "row", -1: "column"}
+SPIKE = 1e3  # times the energy of what is around it: no sample of an object stands out so
+PEAKED = 4.0  # times the share of the energy about the peak: what is peaked is k-space
 
 
 def centred(samples: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None, list[str]]:
@@ -25,6 +27,8 @@ def centred(samples: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor
     """
     said = []
     energy = _energy(samples)
+    _refuse_spike(samples, energy)
+    _refuse_image(samples, energy)
     for axis in (-2, -1):
         n, peak = samples.shape[axis], int(energy.sum(-3 - axis).argmax())
         if n < SMALLEST or abs(peak - n // 2) * NEAR <= n:
@@ -45,6 +49,50 @@ def centred(samples: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor
             samples = samples * _ramp(n, axis)
             said.append(f"the picture was rolled by {n // 2} {PLANE[axis]}s: it lay at the edges")
     return samples, mask, said
+
+
+def _refuse_spike(samples: Tensor, energy: Tensor) -> None:
+    """ValueError where one sample outshines all, far from where energy belongs."""
+    rows, columns = energy.shape
+    row, column = divmod(int(energy.argmax()), columns)
+    central = [min(abs(at - n // 2), at, n - at) * NEAR <= n
+               for at, n in ((row, rows), (column, columns))]  # fmt: skip
+    if all(central) or min(rows, columns) < SMALLEST:
+        return
+    around = energy[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
+    if energy[row, column] < SPIKE * around.median():
+        return
+    planes = samples[..., row, column].abs().square()
+    at, coil = divmod(int(planes.argmax()), samples.shape[1])
+    raise ValueError(
+        f"one sample outshines all, in slice {at}, coil {coil}, row {row}, column {column}: it "
+        "looks like a spike (interference). Set it to 0 in all coils, which is not measured, and "
+        "run again"
+    )
+
+
+def _refuse_image(samples: Tensor, energy: Tensor) -> None:
+    """ValueError where samples spread as images do, and their transform peaks as k-space does."""
+    if min(energy.shape) < SMALLEST:
+        return
+    transformed = _energy(samples[:: -(-len(samples) // ENOUGH)], to_kspace)
+    if _about_peak(transformed) > PEAKED * _about_peak(energy):
+        raise ValueError(
+            "it looks like complex images, not like k-space: its Fourier transform is peaked, it "
+            "is not. Transform it first (numpy.fft.fft2 over the last two axes), or give its "
+            "magnitudes to mri-denoise"
+        )
+
+
+def _about_peak(energy: Tensor) -> float:
+    """The share of the energy within a sixteenth of the axes from the peak, all round."""
+    rows, columns = energy.shape
+    row, column = divmod(int(energy.argmax()), columns)
+    rolled = energy.roll((rows // 2 - row, columns // 2 - column), (0, 1))
+    height, width = max(rows // 16, 1), max(columns // 16, 1)
+    inside = rolled[rows // 2 - height : rows // 2 + height + 1,
+                    columns // 2 - width : columns // 2 + width + 1]  # fmt: skip
+    return (inside.sum() / rolled.sum()).item()
 
 
 def _energy(samples: Tensor, transform: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:

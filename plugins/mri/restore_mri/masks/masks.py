@@ -7,13 +7,15 @@ later), bit by bit. The seed it takes for a file is `file_seed(name)`. Poisson d
 trajectories are not bit-equal to any other package's.
 """
 
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from restore.files.naming import naming
+from restore.untrusted.arrays import Archive, is_archive, read_array
 
 from ..kspace.calibration import middle
 from .poisson import poisson_disc
@@ -151,12 +153,9 @@ def from_file(path: str | Path, shape: Sequence[int], *, phase_axis: int = -1) -
     One axis only are lines across phase_axis. shape: (ky, kx) of the k-space. ValueError, naming
     the file, for another size or what is no array of finite numbers.
     """
-    try:
-        values = np.load(path, allow_pickle=False)
-        if not isinstance(values, np.ndarray):
-            values = values[values.files[0]]
-    except (ValueError, EOFError, IndexError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: this is no array of numpy ({error})") from error
+    path = Path(path)
+    with naming(path):
+        values = next(iter(Archive(path).values())) if is_archive(path) else read_array(path)
     if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
         raise ValueError(f"{path}: an array of finite real numbers is needed")
     mask = torch.from_numpy(values != 0)

@@ -1,11 +1,13 @@
 """mri: k-space becomes images."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 from restore_dicom.geometry import Geometry
+from restore_dicom.templates import in_dicom
 from restore_operators.reconstruction import classical
 from torch import Tensor
 
@@ -51,6 +53,7 @@ def solve_mri(
     coils: int | None = None,
     volume: Volume = "slices",
     phase: Phase = "calibration",
+    template: Path | None = None,
 ) -> Task:
     """Images of k-space: fastMRI or ISMRMRD (.h5), BART (.cfl), .npy, .npz, MATLAB (.mat).
 
@@ -63,16 +66,17 @@ def solve_mri(
     coils: compress to so many virtual coils
     volume: slices, each for itself, or perpendicular: by slices along two axes in turn
     phase: calibration: known where it is smooth, from the middle of k-space; or free
+    template: a DICOM slice or series of the patient: the answer is written as such, magnitudes
     """
     if record.kind == "kspace" and record.meta.get("trajectory") is not None:
         _refuse_grid_options(record, accelerate, mask_file, coils)
         found = gridded(record, noise, maps=maps, calibration=calibration, phase=phase)
-        return task_of(found, volume)
+        return _in_dicom(task_of(found, volume), record, template)
     keep = _kept(record, accelerate, mask, mask_file, calibration, mask_seed)
     least, full = scan(
         record, noise, maps=maps, mask=keep, coils=coils, calibration=calibration, phase=phase
     )
-    task = task_of(least, volume)
+    task = _in_dicom(task_of(least, volume), record, template)
     if keep is None:
         return task
     reference = task.present(channels(full.combined()))
@@ -143,6 +147,20 @@ def baselines(measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
             0
         ],
     }
+
+
+def _in_dicom(task: Task, record: Record, template: Path | None) -> Task:
+    """The task after a template; voxels of unknown size are the template's."""
+    if template is None:
+        return task
+    known = record.meta.get("geometry") is not None
+
+    def present(signal: Tensor) -> Record:
+        found = task.present(signal)
+        meta = {**found.meta, "modality": "MR"} | ({} if known else {"geometry": None})
+        return replace(found, meta=meta)
+
+    return in_dicom(replace(task, present=present), template, fit=True, placed=known)
 
 
 def _kept(record: Record, accelerate, name, file, calibration, seed) -> Tensor | None:

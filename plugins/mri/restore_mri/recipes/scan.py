@@ -9,10 +9,12 @@ import torch
 from restore_operators.reconstruction.classical import cgls
 from torch import Tensor
 
+from restore.files.naming import naming
 from restore.files.task import Record
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.measurement.operator import LinearOperator
+from restore.untrusted.arrays import read_array
 
 from ..coils.coils import compression, low_frequency_maps, matched_filter, mix, noise_std
 from ..coils.espirit import espirit
@@ -187,7 +189,8 @@ def _given_maps(record: Record, kind: str) -> Tensor | None:
 
 
 def _array(path: Path) -> Tensor:
-    values = np.load(path, allow_pickle=False)
+    with naming(path):
+        values = read_array(path)
     if values.dtype.kind != "c":
         raise ValueError(f"coil maps are complex, {path} holds {values.dtype}")
     return torch.from_numpy(values.astype(np.complex64))

@@ -6,6 +6,7 @@ far from the probe, N near. Lasso et al., IEEE TBME 2014; the toolkit's manual, 
 orientation".
 """
 
+import math
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ def read_mha(path: str | Path) -> Record:
             raise ValueError(f"its DimSize is {fields['DimSize']}: frames have two axes")
         if int(fields.get("ElementNumberOfChannels", 1)) != 1:
             raise ValueError(f"it has {fields['ElementNumberOfChannels']} channels, not one")
-        values = elements(data_of(path, fields, rest), fields, size)
+        values = elements(data_of(path, fields, rest, math.prod(size)), fields, size)
         kind = _type(fields, values)
         stored = _turned(values.reshape([*size, 1][:3][::-1]), _letters(fields))
         meta = {"format": "mha", "fields": fields, "seconds": _seconds(fields, len(stored))}

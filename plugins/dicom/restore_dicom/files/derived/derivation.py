@@ -15,7 +15,14 @@ from pydicom.uid import (
     PYDICOM_IMPLEMENTATION_UID,
     UID,
     CTImageStorage,
+    EnhancedCTImageStorage,
+    EnhancedMRColorImageStorage,
+    EnhancedMRImageStorage,
+    EnhancedPETImageStorage,
     ExplicitVRLittleEndian,
+    LegacyConvertedEnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+    LegacyConvertedEnhancedPETImageStorage,
     MRImageStorage,
     SecondaryCaptureImageStorage,
     generate_uid,
@@ -30,9 +37,19 @@ STALE = (
     "MACParametersSequence", "EncryptedAttributesSequence", "PixelDataProviderURL",
     "InstanceCreatorUID", "SourceImageSequence", "DerivationCodeSequence",
 )  # fmt: skip
-PRIVATE_SCALES = {(0x2005, n, "Philips MR Imaging DD 001") for n in (0x0D, 0x0E)}  # to true values
 NO_DATA = (0x0000, 0x0002)  # groups that some writers leave in the data set
-LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81)}  # never lossless
+PRIMARY_ONLY = {  # C.8.16.1 allows their ImageType PRIMARY as its second value
+    EnhancedCTImageStorage, EnhancedMRImageStorage, EnhancedMRColorImageStorage,
+    EnhancedPETImageStorage, LegacyConvertedEnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage, LegacyConvertedEnhancedPETImageStorage,
+}  # fmt: skip
+ORIGINAL_ONLY = (  # what Enhanced MR tells of its pulse sequence, were it not derived (C.8.13)
+    "BulkMotionCompensationTechnique", "CoverageOfKSpace", "EchoPlanarPulseSequence",
+    "EchoPulseSequence", "GeometryOfKSpaceTraversal", "MRAcquisitionType", "MultiPlanarExcitation",
+    "NumberOfKSpaceTrajectories", "OversamplingPhase", "PhaseContrast", "PulseSequenceName",
+    "RectilinearPhaseEncodeReordering", "SaturationRecovery", "SegmentedKSpaceTraversal",
+    "SpectrallySelectedSuppression", "SteadyStatePulseSequence", "TimeOfFlightContrast",
+)  # fmt: skip
 LONG, SHORT = 1024, 64  # characters of the value representations ST, LO
 # type 2 attributes of the modules that every image has: present, empty where nothing is known
 EXPECTED = (
@@ -85,8 +102,6 @@ def derive(header: Dataset, how: Derivation, *, sources: Iterable[Dataset]) -> D
         made.SourceImageSequence = references
     comments = str(header.get("ImageComments") or "")
     made.ImageComments = WARNING + (f"; {comments}" if comments else "")
-    if _syntax(header) in LOSSY:
-        made.LossyImageCompression = "01"
     contribute(made, how)
     return made
 
@@ -134,12 +149,10 @@ def storage(header: Dataset) -> UID:
 def image_type(header: Dataset) -> list[str]:
     """DERIVED, SECONDARY (made after the examination), and the source's further values.
 
-    Enhanced objects keep their second value: C.8.16.1 allows them PRIMARY only.
+    Enhanced objects, by their SOP class, say PRIMARY.
     """
     values = several(header.get("ImageType"))
-    second = "SECONDARY"
-    if header.get("SharedFunctionalGroupsSequence") and len(values) > 1:
-        second = values[1]
+    second = "PRIMARY" if storage(header) in PRIMARY_ONLY else "SECONDARY"
     rest = values[2:] or {"CT": ["AXIAL"], "MR": ["OTHER"]}.get(header.get("Modality"), [])
     return ["DERIVED", second, *rest]
 
@@ -180,38 +193,23 @@ def enter_series(made: Dataset, how: Derivation, what: str) -> None:
 
 def _forget(made: Dataset) -> None:
     """Drop what the new pixels make untrue."""
-    for name in STALE:
+    original_only = ORIGINAL_ONLY if made.SOPClassUID == EnhancedMRImageStorage else ()
+    for name in (*STALE, *original_only):
         if name in made:
             delattr(made, name)
     for element in list(made):
         group = element.tag.group
         if 0x6000 <= group <= 0x60FF or group in NO_DATA:  # overlays; commands, file meta
             del made[element.tag]
-    _forget_scales(made)
-
-
-def _forget_scales(made: Dataset) -> None:
-    """Private pixel scales, at every depth."""
-    for element in list(made):
-        place = element.tag.group, element.tag.element & 0xFF, element.private_creator
-        if element.tag.is_private and place in PRIVATE_SCALES:
-            del made[element.tag]
-        elif element.VR == "SQ":
-            for inner in element.value:
-                _forget_scales(inner)
 
 
 def _complete(made: Dataset, how: Derivation) -> None:
     for name in (*EXPECTED, *EXPECTED_OF.get(made.SOPClassUID, ())):
-        if name not in made:
+        wanted = name != "Manufacturer" or made.SOPClassUID not in PRIMARY_ONLY  # never empty there
+        if name not in made and wanted:
             setattr(made, name, None)
     if not made.get("StudyInstanceUID"):
         made.StudyInstanceUID = how.study
-
-
-def _syntax(header: Dataset) -> str:
-    meta = getattr(header, "file_meta", None)
-    return str(meta.get("TransferSyntaxUID", "")) if meta else ""
 
 
 def _version() -> str:

@@ -24,8 +24,11 @@ KEPT = (  # the patient, the study and the frame of reference
     "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName",
     "StudyDescription", "Modality", "SeriesNumber", "SeriesDescription", "BodyPartExamined",
     "PatientPosition", "ProtocolName", "FrameOfReferenceUID", "PositionReferenceIndicator",
-    "InstitutionName", "TimezoneOffsetFromUTC",
+    "InstitutionName", "TimezoneOffsetFromUTC", "Laterality",
 )  # fmt: skip
+PASSED_ON = {  # what the pixels bring with them -> the word for nothing of it
+    "BurnedInAnnotation": "NO", "RecognizableVisualFeatures": "NO", "LossyImageCompression": "00",
+}  # fmt: skip
 KNOWN_EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
     "StudyID", "AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator",
@@ -35,6 +38,7 @@ KNOWN_EMPTY = (
 def parametric_map(record: Record, values: np.ndarray, source: Source, how: Derivation) -> Dataset:
     """One multi-frame object; values: (z, y, x) float32, in the units of the record's signal."""
     made = _identity(source.slices[0].header, how)
+    _tell_what_pixels_went_through(made, source.slices)
     units = str(record.meta.get("units") or "1")
     made.NumberOfFrames, made.Rows, made.Columns = values.shape
     made.FloatPixelData = values.astype("<f4").tobytes()
@@ -73,9 +77,6 @@ def _identity(header: Dataset, how: Derivation) -> Dataset:
         ContentQualification="RESEARCH",
         ImageType=["DERIVED", "PRIMARY", "VOLUME", "QUANTITY"],
         PixelPresentation="MONOCHROME",
-        BurnedInAnnotation="NO",
-        RecognizableVisualFeatures="NO",
-        LossyImageCompression=str(header.get("LossyImageCompression") or "00"),
         ImageComments=WARNING,
         AcquisitionContextSequence=[],
         SamplesPerPixel=1,
@@ -89,6 +90,8 @@ def _identity(header: Dataset, how: Derivation) -> Dataset:
     for name in KNOWN_EMPTY:
         if name not in made:
             setattr(made, name, None)
+    if "Laterality" not in made and "BodyPartExamined" not in made:  # it may be one of a pair
+        made.Laterality = None
     if not made.get("FrameOfReferenceUID"):
         made.FrameOfReferenceUID = generate_uid()
     if not made.get("StudyInstanceUID"):
@@ -96,6 +99,18 @@ def _identity(header: Dataset, how: Derivation) -> Dataset:
     made.Modality = made.get("Modality") or "OT"
     enter_series(made, how, "posterior std")
     return made
+
+
+def _tell_what_pixels_went_through(made: Dataset, slices: Sequence[Slice]) -> None:
+    """Burned-in text, recognizable faces and lossy compression, where any slice has them."""
+    headers = [original.header for original in slices]
+    for name, none in PASSED_ON.items():
+        said = [str(header.get(name) or none) for header in headers]
+        setattr(made, name, next((value for value in said if value != none), none))
+    lossy = [header for header in headers if header.get("LossyImageCompression") == "01"]
+    for name in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+        if lossy and name in lossy[0]:
+            made[name] = lossy[0][name]
 
 
 def _shared(record: Record, values: np.ndarray, units: str, source: Source) -> Dataset:

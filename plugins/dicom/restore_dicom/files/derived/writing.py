@@ -17,6 +17,7 @@ from ..dicom.pixels import kind
 from ..dicom.source import FRAMES, SERIES, SINGLE, Slice, Source
 from ..volume import voxels
 from .codes import item
+from .deidentifying import deidentified
 from .derivation import Derivation, derivation, derive, origin, reference, several
 from .parametric import parametric_map
 
@@ -62,20 +63,26 @@ def _source(record: Record, path: Path) -> Source:
     if not isinstance(source, Source):
         raise ValueError(
             f"{path}: the record is not from DICOM, so there is no patient or study to keep; write "
-            "NIfTI or MHA, or give it a template (restore_dicom.templates.like)"
+            "NIfTI or MHA, or give it a template, --template FILE.dcm"
         )
     shape = (len(source.slices), *source.slices[0].stored.shape)
     if tuple(record.signal.shape[1:]) != shape:
         sizes = ("x".join(map(str, s)) for s in (record.signal.shape[1:], shape))
         raise ValueError(
-            "{}: the volume is {}, its source {}; give it a template (restore_dicom.templates.like)"
-            "".format(path, *sizes)
+            "{}: the volume is {}, its source {}; give it a template, --template FILE.dcm".format(
+                path, *sizes
+            )
         )
     return source
 
 
 def _objects(record: Record, values: np.ndarray, source: Source) -> Iterator[Dataset]:
-    """The datasets of a volume, one series."""
+    """The datasets of a volume, one series, as they are written."""
+    for made in _derived(record, values, source):
+        yield deidentified(made) if record.meta.get("deidentify") else made
+
+
+def _derived(record: Record, values: np.ndarray, source: Source) -> Iterator[Dataset]:
     how = derivation(record.meta.get("derivation"))
     if record.kind == "std":
         yield parametric_map(record, values, source, how)

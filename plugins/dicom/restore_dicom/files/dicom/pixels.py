@@ -1,4 +1,7 @@
-"""Stored pixels and their values: decoding, bits, rescaling, inversion and padding."""
+"""Stored pixels and their values: decoding, bits, rescaling and padding.
+
+MONOCHROME1 is a matter of display, white for the least value: values are as they are stored.
+"""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -8,8 +11,11 @@ from pydicom import Dataset
 from pydicom.pixels import pixel_array
 from pydicom.uid import UID
 
+from restore.untrusted.bounds import refuse_bomb
+
 LIBJPEG = ("libjpeg", "pylibjpeg pylibjpeg-libjpeg")
 OPENJPEG = ("openjpeg", "pylibjpeg pylibjpeg-openjpeg")
+HOUNSFIELD, FARTHEST = 1e6, 1e15  # the greatest value of CT, and of anything else
 CODECS = {"JPEG 2000": OPENJPEG, "High-Throughput": OPENJPEG, "JPEG": LIBJPEG}
 
 
@@ -21,7 +27,6 @@ class Encoding:
     intercept: float
     bits: int  # stored
     signed: bool
-    inverted: bool  # MONOCHROME1, where the least value is white: turned round within its bits
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -31,27 +36,25 @@ class Encoding:
 
     def values(self, stored: np.ndarray) -> np.ndarray:
         """Integers -> float64."""
-        return self._turned(stored.astype(np.int64)) * self.slope + self.intercept
+        return stored.astype(np.int64) * self.slope + self.intercept
 
     def stored(self, values: np.ndarray) -> np.ndarray:
         """Values -> the nearest integers that the stored bits hold, int64."""
         numbers = (values.astype(np.float64) - self.intercept) / self.slope
-        return self._turned(np.clip(np.rint(numbers), *self.limits).astype(np.int64))
-
-    def _turned(self, stored: np.ndarray) -> np.ndarray:
-        return sum(self.limits) - stored if self.inverted else stored
+        return np.clip(np.rint(numbers), *self.limits).astype(np.int64)
 
 
 def encoding(header: Dataset, transformation: Dataset) -> Encoding:
     """The encoding of a slice; transformation: the header or frame's item with its RescaleSlope."""
     slope, intercept = rescale(transformation, header.get("Modality"))
-    return Encoding(
-        slope,
-        intercept,
-        int(header.BitsStored),
-        int(header.PixelRepresentation) == 1,
-        header.get("PhotometricInterpretation") == "MONOCHROME1",
-    )
+    found = Encoding(slope, intercept, int(header.BitsStored), int(header.PixelRepresentation) == 1)
+    most = HOUNSFIELD if header.get("Modality") == "CT" else FARTHEST
+    if not abs(intercept) + abs(slope) * max(map(abs, found.limits)) <= most:
+        raise ValueError(
+            f"its RescaleSlope {slope:g} and RescaleIntercept {intercept:g} make values that are "
+            f"impossible, beyond {most:g}"
+        )
+    return found
 
 
 def decoded(dataset: Dataset) -> np.ndarray:
@@ -61,6 +64,8 @@ def decoded(dataset: Dataset) -> np.ndarray:
     packages to install) and for truncated data.
     """
     _refuse_what_is_not_grey(dataset)
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    refuse_bomb(frames * int(dataset.Rows) * int(dataset.Columns), len(dataset.PixelData))
     try:
         pixels = pixel_array(dataset, allow_excess_frames=False)
     except Exception as error:  # pydicom and its decoders raise anything

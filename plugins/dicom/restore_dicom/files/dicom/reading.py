@@ -14,12 +14,18 @@ from restore.files.task import Record
 from ...geometry import Geometry, Plane
 from ..volume import volume
 from . import frames, mosaic
+from .content import content
 from .pixels import decoded, encoding
 from .source import FRAMES, MOSAIC, SINGLE, Slice, Source
-from .stacking import ordered, stacked
+from .stacking import irregular, ordered, stacked
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "ExtendedOffsetTable",
           "ExtendedOffsetTableLengths", "DataSetTrailingPadding")  # fmt: skip
+
+LOSSY = {  # never lossless -> Lossy Image Compression Method
+    "1.2.840.10008.1.2.4.50": "ISO_10918_1", "1.2.840.10008.1.2.4.51": "ISO_10918_1",
+    "1.2.840.10008.1.2.4.81": "ISO_14495_1",
+}  # fmt: skip
 
 
 def read_dicom(path: str | Path) -> Record:
@@ -52,11 +58,26 @@ def opened(path: Path) -> Dataset:
 
 
 def without_pixels(dataset: Dataset) -> Dataset:
-    """The object, from which the pixels are deleted."""
+    """The object, from which the pixels are deleted; it goes on telling if they were lossy."""
+    _mark_lossy(dataset)
     for name in PIXELS:
         if name in dataset:
             delattr(dataset, name)
     return dataset
+
+
+def _mark_lossy(dataset: Dataset) -> None:
+    """How much was lost, and by which method, where a compression that always loses says it not."""
+    meta = getattr(dataset, "file_meta", None)
+    method = LOSSY.get(str(meta.get("TransferSyntaxUID", ""))) if meta else None
+    if method is None or "PixelData" not in dataset:
+        return
+    dataset.LossyImageCompression = "01"
+    if "LossyImageCompressionRatio" not in dataset:
+        frames_ = int(dataset.get("NumberOfFrames") or 1)
+        size = frames_ * int(dataset.Rows) * int(dataset.Columns) * int(dataset.BitsAllocated) / 8
+        dataset.LossyImageCompressionRatio = f"{size / max(len(dataset.PixelData), 1):.4g}"
+        dataset.LossyImageCompressionMethod = method
 
 
 def plane(header: Dataset) -> Plane | None:
@@ -71,9 +92,18 @@ def classic(name: str, header: Dataset, stored: np.ndarray) -> Slice:
 
 
 def geometry_of(slices: Sequence[Slice], measures: Dataset) -> Geometry | None:
-    """The geometry of slices in order; None where one does not say where it lies."""
+    """The geometry of slices in order; None where they do not tell, or fill no box of voxels."""
+    if misplaced(slices) is not None:
+        return None
+    return stacked([s.plane for s in slices], thickness(measures))
+
+
+def misplaced(slices: Sequence[Slice]) -> str | None:
+    """Why slices in order make no geometry, in words."""
     planes = [s.plane for s in slices]
-    return stacked(planes, thickness(measures)) if all(planes) else None
+    if not all(planes):
+        return "it does not tell where its slices lie"
+    return irregular(planes, [s.name for s in slices])
 
 
 def thickness(measures: Dataset) -> float:
@@ -90,6 +120,8 @@ def record(source: Source, geometry: Geometry | None, path: Path) -> Record:
     values = np.stack([s.encoding.values(s.stored).astype(np.float32) for s in source.slices])
     padded = np.stack([s.padded for s in source.slices])
     meta = {"valid": torch.from_numpy(~padded)[None]} if padded.any() else {}
+    if geometry is None:
+        meta["misplaced"] = misplaced(source.slices) or "it does not tell where its slices lie"
     return volume(
         values,
         path,
@@ -97,6 +129,7 @@ def record(source: Source, geometry: Geometry | None, path: Path) -> Record:
         geometry=geometry,
         modality=header.get("Modality") or None,
         units=_units(source.slices[0]),
+        content=next(filter(None, (content(s.header, s.frame) for s in source.slices)), None),
         dicom=source,
         **meta,
     )

@@ -18,9 +18,10 @@ from .stacking import ordered
 def read_series(folder: str | Path) -> Record:
     """The one series in a folder, whatever its files are called, sorted along the slices' normal.
 
-    Other files, and DICOM files without pixels, are passed over. ValueError in one line where it
-    holds no image or several series (all listed), or where the slices differ in size or direction,
-    share a place, miss one of them, or are sheared by a tilted gantry.
+    Other files, and DICOM files without pixels, are passed over. Slices at uneven steps, or sheared
+    by a tilted gantry, are a volume without geometry. ValueError in one line where it holds no
+    image or several series (all listed), or where slices differ in size or direction, or share a
+    place.
     """
     folder = Path(folder)
     with naming(folder):

@@ -1,4 +1,8 @@
-"""Slices in patient space become a volume: their order, their step, and what forbids one."""
+"""Slices in patient space become a volume: their order, their step, and what forbids one.
+
+Uneven steps and a tilted gantry forbid no restoration slice by slice: they leave a volume without
+a geometry, whose slices each keep their own place.
+"""
 
 from collections.abc import Sequence
 
@@ -15,7 +19,7 @@ def ordered(planes: Sequence[Plane], names: Sequence[str]) -> list[int]:
     """The slices' numbers from the first to the last along their normal.
 
     ValueError, with the names of the slices at fault, where directions or pixel spacings differ,
-    two slices lie at one place, steps are uneven (a slice is missing), or the stack is sheared.
+    or two slices lie at one place.
     """
     first = planes[0]
     for plane, name in zip(planes, names):
@@ -23,13 +27,41 @@ def ordered(planes: Sequence[Plane], names: Sequence[str]) -> list[int]:
             raise ValueError(f"{name} is turned against {names[0]}: these slices are no one volume")
         if not np.allclose(plane.spacing, first.spacing, rtol=1e-3):
             raise ValueError(f"{name} has another PixelSpacing than {names[0]}")
-    row, column = direction(first.orientation)
-    heights = [float(plane.position @ np.cross(row, column)) for plane in planes]
+    heights = _heights(planes)
     order = sorted(range(len(planes)), key=heights.__getitem__)
-    if len(order) > 1:
-        _refuse_uneven([heights[i] for i in order], [names[i] for i in order])
-        _refuse_shear([planes[i] for i in order], row, column)
+    _refuse_copies([heights[i] for i in order], [names[i] for i in order])
     return order
+
+
+def irregular(planes: Sequence[Plane], names: Sequence[str]) -> str | None:
+    """Why slices in order fill no box of equal voxels, in words; None where they do."""
+    if len(planes) < 2:
+        return None
+    steps = np.diff(_heights(planes))
+    usual = float(np.median(steps))
+    off = np.abs(steps - usual)
+    if off.max() > UNEVEN * usual:
+        at = int(off.argmax())
+        return (
+            f"from {names[at]} to {names[at + 1]} it is {steps[at]:.4g} mm, elsewhere "
+            f"{usual:.4g} mm: slices are missing, or their steps differ"
+        )
+    row, column = direction(planes[0].orientation)
+    way = planes[-1].position - planes[0].position
+    aside = np.hypot(way @ row, way @ column)
+    if aside > SHEAR * min(planes[0].spacing):
+        tilt = np.degrees(np.arctan2(aside, abs(way @ np.cross(row, column))))
+        return (
+            f"the slices are sheared, {aside:.3g} mm from first to last (a gantry tilt of "
+            f"{tilt:.3g} degrees)"
+        )
+    return None
+
+
+def _heights(planes: Sequence[Plane]) -> list[float]:
+    """Where slices lie along the normal of the first, mm."""
+    normal = np.cross(*direction(planes[0].orientation))
+    return [float(plane.position @ normal) for plane in planes]
 
 
 def stacked(planes: Sequence[Plane], thickness: float) -> Geometry:
@@ -42,31 +74,12 @@ def stacked(planes: Sequence[Plane], thickness: float) -> Geometry:
     return Geometry.from_dicom(first.position, first.orientation, first.spacing, step)
 
 
-def _refuse_uneven(heights: Sequence[float], names: Sequence[str]) -> None:
+def _refuse_copies(heights: Sequence[float], names: Sequence[str]) -> None:
     steps = np.diff(heights)
-    usual = float(np.median(steps))
-    same = steps <= max(1e-3, UNEVEN * usual)
+    same = steps <= max(1e-3, UNEVEN * float(np.median(steps))) if len(steps) else steps > 0
     if same.any():
         at = int(np.argmax(same))
         raise ValueError(
             f"{names[at]} and {names[at + 1]} lie at the same place, {int(same.sum())} such "
             "pairs in all: echoes, time points or copies; give one of them only"
-        )
-    off = np.abs(steps - usual)
-    if off.max() > UNEVEN * usual:
-        at = int(off.argmax())
-        raise ValueError(
-            f"from {names[at]} to {names[at + 1]} it is {steps[at]:.4g} mm, elsewhere "
-            f"{usual:.4g} mm: slices are missing, or their steps differ"
-        )
-
-
-def _refuse_shear(planes: Sequence[Plane], row: np.ndarray, column: np.ndarray) -> None:
-    way = planes[-1].position - planes[0].position
-    aside = np.hypot(way @ row, way @ column)
-    if aside > SHEAR * min(planes[0].spacing):
-        tilt = np.degrees(np.arctan2(aside, abs(way @ np.cross(row, column))))
-        raise ValueError(
-            f"the slices are sheared, {aside:.3g} mm from first to last (a gantry tilt of "
-            f"{tilt:.3g} degrees): straighten the series first"
         )

@@ -1,5 +1,6 @@
 """Readouts put where they belong on a grid of k-space, averaged; one grid for each frame."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -7,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restore.untrusted.bounds import refuse_sparse
+
 from ...kspace.samples import crop_field
-from .acquisitions import Acquisitions, Readout
+from .acquisitions import FRAME, Acquisitions, Readout
 from .header import Header
 
 Frame = tuple[int, ...]  # numbers of slice, contrast, phase, repetition and set
@@ -55,6 +58,9 @@ def assemble(acquired: Acquisitions, header: Header, whitener: np.ndarray | None
         raise ValueError("its ISMRMRD header states no encoded matrix")
     first = next(acquired.readouts(acquired.image[:1]))
     shape = (len(first.samples), nz, ny, nx)
+    held = len(acquired.image) * first.samples.size
+    frames = len({*acquired.heads["idx"][acquired.image][[*FRAME]].tolist()})
+    refuse_sparse(frames * math.prod(shape), held, "its header's encoded matrix")
     image = _filled(acquired.readouts(acquired.image), shape, header, whitener)
     extra = _filled(acquired.readouts(acquired.calibration), shape, header, whitener)
     frames = sorted(image)
