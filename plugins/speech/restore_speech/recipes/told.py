@@ -13,7 +13,7 @@ from ..conditional import nothing_measured, told
 from ..recordings import channelwise, each_channel
 from ..signals.model_band import Changes, ModelBand
 from ..signals.rates import RATE
-from . import show
+from . import show, spectral
 
 PRIOR, SAMPLER = "speech-enhance", "shared-noise"
 STEPS = 4  # of samples; a single chain is the mean, which takes one
@@ -34,15 +34,20 @@ def told_task(record: Record, noise: float | None, changes: Changes, *, dry: boo
     def adapt_prior(prior: Prior) -> Prior:
         return channelwise(told(prior, recording[:, None], dry=dry), len(recording))
 
-    return Task(
+    def suited(prior: Prior) -> Task:
+        return task if prior.tell is None else spectral.as_spectrograms(task, prior, record, band)
+
+    task = Task(
         nothing_measured(tuple(recording.shape)),
         PRIOR,
         SamplerChoice(SAMPLER, STEPS, steps_alone=1, chains=1),
         present,
         adapt_prior=adapt_prior,
+        suited=suited,
         comparison=show.comparison(record, _baselines(recording, dry)),
         facts=facts_of(record, band),
     )
+    return task
 
 
 def lead_in(low: Tensor) -> Tensor:
