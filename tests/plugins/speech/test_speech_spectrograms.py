@@ -16,6 +16,7 @@ from speech_standins import RATE, save, syllables
 from restore import Prior, load_prior
 from restore.cli import main
 from restore.errors import WeightsError
+from restore.files.problem import Settings, pose
 from restore.networks.paths import OrnsteinUhlenbeck, level
 from restore.networks.published import family
 from restore.samplers.integrators.predictor_corrector import predictor_corrector
@@ -193,6 +194,15 @@ def test_the_told_prior_is_of_waveforms_and_its_noise_is_shared():
     found = sample(measurement, alike, "shared-noise", integrator=as_published, **how)
     assert torch.allclose(found.samples[:, 0], found.samples[:, 1], atol=1e-6)
     assert not torch.allclose(found.samples[0], found.samples[1], atol=1e-3)
+
+
+def test_classical_answers_are_of_the_recording_as_the_prior_has_it(tmp_path):
+    signal = syllables(0.5)
+    path = save(tmp_path / "a.wav", signal, RATE, "FLOAT")
+    task = pose(path, Settings.of("enhance"), load_prior=lambda name: echo()).task
+    assert task.comparison.baselines["log-mmse"]().shape == task.measurement.operator.in_shape
+    # to the last bit of 24, and the mean in front of it
+    assert torch.allclose(task.present(task.sampler.init).signal, signal, atol=1e-6)
 
 
 def test_tiles_are_as_the_whole(monkeypatch):

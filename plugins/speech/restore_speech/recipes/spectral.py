@@ -12,34 +12,31 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from restore.files.task import Record, SamplerChoice, Task
+from restore.files.task import SamplerChoice, Task
 from restore.priors.combined.latent import latent
 from restore.priors.combined.tiled import tiled
 from restore.priors.prior import Prior
 from restore.samplers.base import Step
 from restore.samplers.integrators.predictor_corrector import predictor_corrector
 
-from ..conditional import TOLD, nothing_measured
-from ..signals.model_band import ModelBand
+from ..conditional import TOLD
 from ..signals.spectrograms import BINS, Spectrograms
 
 STEPS, SNR = 30, 0.5  # of their predictor-corrector sampler
 TILE, OVERLAP = 2048, 128  # frames that one network call sees, and that tiles share
 
 
-def as_spectrograms(task: Task, prior: Prior, record: Record, band: ModelBand) -> Task:
-    """The task for a prior that is told, and gives, compressed spectrograms.
+def as_spectrograms(task: Task, prior: Prior, recording: Tensor) -> Task:
+    """The task of a recording for a prior that is told, and gives, compressed spectrograms.
 
+    task: of signals as the recording, (channels, samples) at 16 kHz.
     TypeError for a prior that is told something else, or spectrograms of another front end.
     """
-    name, recording = prior.card.get("name", "this prior"), band.low
+    name = prior.card.get("name", "this prior")
     if TOLD not in prior.offers:
         raise TypeError(f"{name} cannot be told {TOLD}; speech-enhance can")
     if prior.shape is None or tuple(prior.shape[:2]) != (2, BINS):
         raise TypeError(f"{name} is not of {BINS} frequencies at 16 kHz, which alone are known")
-
-    def present(signal: Tensor) -> Record:
-        return record.with_signal(band.back(signal))
 
     shared = len(recording) > 1
     choice = SamplerChoice(
@@ -53,11 +50,8 @@ def as_spectrograms(task: Task, prior: Prior, record: Record, band: ModelBand) -
     )
     return replace(
         task,
-        measurement=nothing_measured(tuple(recording.shape)),
         sampler=choice,
-        present=present,
         adapt_prior=lambda prior: told_spectrograms(prior, recording),
-        suited=None,
     )
 
 

@@ -1,6 +1,7 @@
 """What `enhance` and `dereverb` share: speech given the recording, by the prior that is told it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -34,19 +35,23 @@ def told_task(record: Record, noise: float | None, changes: Changes, *, dry: boo
     def adapt_prior(prior: Prior) -> Prior:
         return channelwise(told(prior, recording[:, None], dry=dry), len(recording))
 
-    def suited(prior: Prior) -> Task:
-        return task if prior.tell is None else spectral.as_spectrograms(task, prior, record, band)
+    def posed(recording: Tensor) -> Task:
+        return Task(
+            nothing_measured(tuple(recording.shape)),
+            PRIOR,
+            SamplerChoice(SAMPLER, STEPS, steps_alone=1, chains=1),
+            present,
+            comparison=show.comparison(record, _baselines(recording, dry)),
+            facts=facts_of(record, band),
+        )
 
-    task = Task(
-        nothing_measured(tuple(recording.shape)),
-        PRIOR,
-        SamplerChoice(SAMPLER, STEPS, steps_alone=1, chains=1),
-        present,
-        adapt_prior=adapt_prior,
-        suited=suited,
-        comparison=show.comparison(record, _baselines(recording, dry)),
-        facts=facts_of(record, band),
-    )
+    def suited(prior: Prior) -> Task:
+        """With SGMSE+, without a lead: its spectra are mirrored at the ends themselves."""
+        if prior.tell is None:
+            return task
+        return spectral.as_spectrograms(posed(band.low), prior, band.low)
+
+    task = replace(posed(recording), adapt_prior=adapt_prior, suited=suited)
     return task
 
 
