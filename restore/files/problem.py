@@ -157,7 +157,9 @@ def pose_record(
     format = _format(source, task, settings)
     writer = find("writers", Path(f"restored{format}"), entry)
     prior_name = settings.sampling.prior or task.prior
-    prior = task.adapt_prior(load_prior(prior_name, **settings.sampling.conditions))
+    prior = load_prior(prior_name, **settings.sampling.conditions)
+    task = task if task.suited is None else task.suited(prior)
+    prior = task.adapt_prior(prior)
     sampler, options = _sampler(task, prior, settings.sampling)
     if sampler.reason:
         task = task.with_facts({"chosen": sampler.reason})

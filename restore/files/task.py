@@ -103,6 +103,8 @@ class Task:
     sampler: SamplerChoice
     present: Callable[[Tensor], Record]  # one signal of the prior's space -> a file's contents
     adapt_prior: Callable[[Prior], Prior] = lambda prior: prior  # to these signals: slices, volumes
+    # the task as a prior of this kind, before it is adapted, has it solved; None: as any other
+    suited: Callable[[Prior], "Task"] | None = None
     held_out_split: Callable[[], Split] | None = (
         None  # tells the spread of the samples, and options
     )

@@ -65,6 +65,10 @@ class Prior:
     limit: int | None = None  # most values that one network call sees (tiles)
     offers: frozenset[str] = frozenset()  # beyond D(x, sigma), by the names that samplers ask for
     codec: Codec | None = None  # where the prior is of latents
+    # what must be told something that only a recipe knows: its conditions -> the prior given them
+    tell: Callable[..., "Prior"] | None = None
+    # steps -> noise levels, as the authors of its network run it; None: they say nothing of it
+    schedule: Callable[[int], Tensor] | None = None
 
     def to(self, device: torch.device | str) -> "Prior":
         if self.network is not None:

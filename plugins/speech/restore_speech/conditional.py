@@ -28,6 +28,9 @@ def told(prior: Prior, noisy: Tensor, *, dry: bool = False) -> Prior:
     if TOLD not in prior.offers:
         name = prior.card.get("name", "this prior")
         raise TypeError(f"{name} cannot be told {TOLD}; speech-enhance can")
+    if prior.tell is not None:
+        name = prior.card.get("name", "this prior")
+        raise TypeError(f"{name} is told spectrograms, which enhance and dereverb alone have")
     noisy = noisy if noisy.ndim == 3 else noisy[None]
 
     def beside(pair: Tensor, sigma: float | Tensor) -> Tensor:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ...errors import UnavailableError, WeightsError
 from ...priors.combined.conditioned import conditioned
@@ -36,8 +38,12 @@ def prior(
 
     conditions: what the network's family wants to be told, such as a label; or a prompt, with a
     negative_prompt and guidance, for a prior with a text encoder. WeightsError where the
-    description lacks what the family needs.
+    description lacks what the family needs. A prior that lacks what only a recipe knows has `tell`,
+    which takes it, and a denoiser that says so.
     """
+    missing = _left_to_recipes(described, conditions)
+    if missing:
+        return _untold(folder, described, network, missing, conditions)
     try:
         bound = told(folder, described, conditions)
         denoise = _denoiser(described, network, bound.conditions)
@@ -70,6 +76,44 @@ def prior(
     if described.get("data_range") in (None, [0.0, 1.0]):
         return found
     return normalised(found, -low / (high - low), 1 / (high - low))
+
+
+def _left_to_recipes(
+    described: Mapping[str, Any], conditions: Mapping[str, Any]
+) -> dict[str, tuple[str, str]]:
+    """What was not told, and only a recipe knows: condition -> (what it is, the recipe)."""
+    if described["network"]["kind"] != "published":
+        return {}
+    known = _family(described["network"]).told_by_recipe
+    return {name: words for name, words in known.items() if name not in conditions}
+
+
+def _untold(
+    folder: Path,
+    described: Mapping[str, Any],
+    network: nn.Module,
+    missing: Mapping[str, tuple[str, str]],
+    conditions: Mapping[str, Any],
+) -> Prior:
+    """The prior before it is told what is missing: it denoises nothing, and has `tell`."""
+    owner, config = _family(described["network"]), described["network"]["configuration"]
+    what, recipe = next(iter(missing.values()))
+
+    def denoise(x: Tensor, sigma: float | Tensor) -> NoReturn:
+        raise WeightsError(f"{folder.name} must be told {what}; restore run {recipe} does that")
+
+    def levels(steps: int) -> Tensor:
+        assert owner.schedule is not None
+        return owner.schedule(config, steps)
+
+    trial = {**conditions, **dict.fromkeys(missing, torch.zeros(()))}
+    return replace(
+        prior(folder, described, network, **trial),
+        denoise=denoise,
+        offers=frozenset({what}),
+        tell=partial(prior, folder, described, network, **conditions),
+        schedule=levels if owner.schedule else None,
+    )
 
 
 def _law(described: Mapping[str, Any], std: float) -> Law:

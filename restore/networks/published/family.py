@@ -56,6 +56,10 @@ class Family:
     autoencoder: Callable[[nn.Module, Config], Autoencoder] | None = None
     data_range: Callable[[Config], Range | None] = lambda config: (-1.0, 1.0)  # None: a latent
     conditions: Callable[[Config], tuple[str, ...]] = lambda config: ()  # keywords of `denoiser`
+    # of these conditions, what only a recipe knows -> (what it is, the recipe that tells it)
+    told_by_recipe: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    # (config, steps) -> noise levels down to zero, in `data_range`, as its authors sample
+    schedule: Callable[[Config, int], Tensor] | None = None
     describes: Mapping[str, str] = field(default_factory=dict)  # keys it reads in a description
 
 

@@ -162,6 +162,13 @@ def _sigmas(network: NCSNpp, config: Config) -> tuple[float, float]:
     return tuple((level(_path(config), ends) / 2**0.5).tolist())
 
 
+def _schedule(config: Config, steps: int) -> Tensor:
+    """Levels of times evenly spread from the last to t_eps, as SGMSE+ takes them, then zero."""
+    first, last = _times(config)
+    times = torch.linspace(last, first, steps, dtype=torch.float64)
+    return torch.cat([level(_path(config), times) / 2**0.5, times.new_zeros(1)])
+
+
 def _shape(config: Config) -> tuple[int | None, ...]:
     levels = config["unet"]["attention"]
     return (2, ATTENDED << levels[0], None) if levels else (2, None, None)
@@ -178,5 +185,7 @@ SGMSE = Family(
     denoiser=_denoiser,
     data_range=lambda config: None,
     conditions=lambda config: ("noisy",),
+    told_by_recipe={"noisy": ("a noisy recording", "enhance")},
+    schedule=_schedule,
     describes=DESCRIBES,
 )

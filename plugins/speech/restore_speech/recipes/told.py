@@ -1,6 +1,7 @@
 """What `enhance` and `dereverb` share: speech given the recording, by the prior that is told it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -13,7 +14,7 @@ from ..conditional import nothing_measured, told
 from ..recordings import channelwise, each_channel
 from ..signals.model_band import Changes, ModelBand
 from ..signals.rates import RATE
-from . import show
+from . import show, spectral
 
 PRIOR, SAMPLER = "speech-enhance", "shared-noise"
 STEPS = 4  # of samples; a single chain is the mean, which takes one
@@ -34,15 +35,24 @@ def told_task(record: Record, noise: float | None, changes: Changes, *, dry: boo
     def adapt_prior(prior: Prior) -> Prior:
         return channelwise(told(prior, recording[:, None], dry=dry), len(recording))
 
-    return Task(
-        nothing_measured(tuple(recording.shape)),
-        PRIOR,
-        SamplerChoice(SAMPLER, STEPS, steps_alone=1, chains=1),
-        present,
-        adapt_prior=adapt_prior,
-        comparison=show.comparison(record, _baselines(recording, dry)),
-        facts=facts_of(record, band),
-    )
+    def posed(recording: Tensor) -> Task:
+        return Task(
+            nothing_measured(tuple(recording.shape)),
+            PRIOR,
+            SamplerChoice(SAMPLER, STEPS, steps_alone=1, chains=1),
+            present,
+            comparison=show.comparison(record, _baselines(recording, dry)),
+            facts=facts_of(record, band),
+        )
+
+    def suited(prior: Prior) -> Task:
+        """With SGMSE+, without a lead: its spectra are mirrored at the ends themselves."""
+        if prior.tell is None:
+            return task
+        return spectral.as_spectrograms(posed(band.low), prior, band.low)
+
+    task = replace(posed(recording), adapt_prior=adapt_prior, suited=suited)
+    return task
 
 
 def lead_in(low: Tensor) -> Tensor:

@@ -1,0 +1,96 @@
+"""Speech given the recording, by networks of SGMSE+: Richter et al., TASLP 2023, arXiv:2208.05830.
+
+In the variable u of `restore.networks.paths` their sampler begins at the recording with noise of
+sigma_max and is predictor-corrector sampling with r = 0.5: the corrector is theirs, u + 2 r^2
+(D - u) + 2 r sigma z, the predictor has the drift to the recording exactly where theirs is Euler's.
+States tend to theirs as the steps go to many, they are not the same number by number.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from restore.files.task import SamplerChoice, Task
+from restore.priors.combined.latent import latent
+from restore.priors.combined.tiled import tiled
+from restore.priors.prior import Prior
+from restore.samplers.base import Step
+from restore.samplers.integrators.predictor_corrector import predictor_corrector
+
+from ..conditional import TOLD
+from ..signals.spectrograms import BINS, Spectrograms
+
+STEPS, SNR = 30, 0.5  # of their predictor-corrector sampler
+TILE, OVERLAP = 2048, 128  # frames that one network call sees, and that tiles share
+
+
+def as_spectrograms(task: Task, prior: Prior, recording: Tensor) -> Task:
+    """The task of a recording for a prior that is told, and gives, compressed spectrograms.
+
+    task: of signals as the recording, (channels, samples) at 16 kHz.
+    TypeError for a prior that is told something else, or spectrograms of another front end.
+    """
+    name = prior.card.get("name", "this prior")
+    if TOLD not in prior.offers:
+        raise TypeError(f"{name} cannot be told {TOLD}; speech-enhance can")
+    if prior.shape is None or tuple(prior.shape[:2]) != (2, BINS):
+        raise TypeError(f"{name} is not of {BINS} frequencies at 16 kHz, which alone are known")
+
+    shared = len(recording) > 1
+    choice = SamplerChoice(
+        "shared-noise" if shared else "predictor-corrector",
+        STEPS,
+        chains=1,
+        options={"integrator": as_published} if shared else {"snr": SNR},
+        schedule=prior.schedule,
+        init=recording,
+        sigma_start=prior.sigma_max,
+    )
+    return replace(
+        task,
+        sampler=choice,
+        adapt_prior=lambda prior: told_spectrograms(prior, recording),
+    )
+
+
+def told_spectrograms(prior: Prior, recording: Tensor) -> Prior:
+    """The prior of (channels, samples) at 16 kHz given a recording of that shape.
+
+    Its latents are (channels, 2, 256, frames): what a spectrogram has beyond the recording's, so
+    that a chain begins at zero; all channels of all chains go through one call. Long ones go
+    through the network in tiles, cut at the same frames as the recording.
+    """
+    assert prior.tell is not None
+    tell, front = prior.tell, Spectrograms(recording.shape[1], recording.abs().max().item() or 1.0)
+    noisy = front.of(recording)
+
+    def beside(pair: Tensor, sigma: float | Tensor) -> Tensor:
+        u, y = pair.chunk(2, 1)
+        return torch.cat([tell(noisy=y).denoise(u, sigma), y], 1)
+
+    pairs = tiled(replace(prior, denoise=beside, shape=(4, BINS, None)), TILE, OVERLAP)
+
+    def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
+        level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
+        y = noisy.to(x).expand_as(x).flatten(0, 1)
+        both = torch.cat([x.flatten(0, 1) + y, y], 1)
+        clean = pairs.denoise(both, level.repeat_interleave(len(noisy)))[:, :2]
+        return (clean - y).unflatten(0, (len(x), -1))
+
+    spectral = replace(
+        prior,
+        denoise=denoise,
+        shape=tuple(noisy.shape),
+        limit=len(noisy) * 2 * BINS * TILE,
+        offers=frozenset(),
+        tell=None,
+        card={**prior.card, "told": TOLD},
+    )
+    return latent(spectral, front.of, front.waveform, shift=noisy)
+
+
+def as_published(denoise, measurement, x, sigmas, randn_like) -> Iterator[Step]:
+    """Predictor-corrector sampling with the r of SGMSE+, as an integrator."""
+    yield from predictor_corrector(denoise, measurement, x, sigmas, randn_like, snr=SNR)
