@@ -49,7 +49,8 @@ def _misfit(misfits: Sequence[float]) -> Iterator[str]:
 def _given_noise(problem: Problem, settings: Settings) -> Iterator[str]:
     """A given noise beside the recipe's estimate, where it has one, in the file's own units."""
     estimate_noise = catalog().load("recipes", settings.recipe).estimate_noise
-    if estimate_noise is None or problem.noise_source != "given" or not problem.noise:
+    given = settings.noise
+    if estimate_noise is None or not isinstance(given, float) or not given:
         return
     if "range" in settings.options:
         return
@@ -57,7 +58,6 @@ def _given_noise(problem: Problem, settings: Settings) -> Iterator[str]:
         estimate = estimate_noise(problem.record)
     except ValueError:  # too small a picture to tell
         return
-    given = problem.noise
     if max(given, estimate) > LEAST_NOISE and not 1 / AWAY <= estimate / given <= AWAY:
         yield (
             f"the noise looks like {estimate:.3g}, {given:.3g} was given: if the first is right, "

@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--unconditional", action="store_true")
     for name in ("name", "data", "licence"):
         parser.add_argument(f"--{name}", default="", help="for the prior's card")
+    parser.add_argument("--widths", default="32,64,128,192,192", help="of the network's levels")
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--every", type=int, default=1000)
@@ -114,7 +115,8 @@ def main() -> None:
     pairs = validation_pairs(given.validation, kept_back)
     given.output.mkdir(parents=True, exist_ok=True)
     plan = Plan(conditional=not given.unconditional, steps=given.steps)
-    run = Run(plan, given.output / "checkpoint.pt")
+    widths = tuple(map(int, given.widths.split(",")))
+    run = Run(plan, given.output / "checkpoint.pt", widths=widths)
     with Pool(Sources(speech, noises, rooms), plan.samples, plan.seed + run.step) as pool:
         network = train(
             run,
