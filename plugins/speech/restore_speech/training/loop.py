@@ -91,6 +91,8 @@ class Run:
         count, samples = plan.excerpts(self.step)
         dry = self.rng.random(count) < (plan.dry if plan.conditional else 0.0)
         noisy, clean = pool.draw(dry, SIGMA_DATA, samples)
+        if not plan.conditional:
+            clean = at_level(clean)
         sigma = self._levels(count)
         u = clean + sigma[:, None, None] * torch.randn(clean.shape)
         for group in self.optimiser.param_groups:
@@ -123,6 +125,12 @@ class Run:
         if plan.conditional:
             sigma[self.rng.random(count) < plan.predictive] = SIGMA_MAX
         return torch.from_numpy(sigma).float()
+
+
+def at_level(clean: Tensor) -> Tensor:
+    """Speech alone at a root mean square of about 0.05; what is mostly pause stays quieter."""
+    power = clean.square().mean((-1, -2), keepdim=True).sqrt()
+    return clean * SIGMA_DATA / power.clamp_min(0.3 * SIGMA_DATA)
 
 
 def objective(

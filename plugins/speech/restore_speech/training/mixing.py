@@ -16,6 +16,7 @@ IN_A_ROOM = 0.4  # share of speech
 NARROW = 0.1  # share of recordings through a narrow band
 CLEAN = 0.04  # share of recordings with next to no noise
 SNR_MEAN, SNR_SPREAD, SNR_LEAST, SNR_MOST = 5.0, 8.0, -8.0, 30.0  # decibels
+LOUDEST = 1.0  # peak of a recording: clicks of more would be all that a step learns from
 LEVEL_SPREAD = 2.0  # decibels, of the level at which a recording is shown
 
 
@@ -87,6 +88,7 @@ def mixed(spoken: Spoken, noise: Signal, dry: bool, level: float, rng) -> Mixed:
         band = rng.uniform(50, 350), rng.uniform(2500, 7000)
         noisy, clean = (augmenting.band_limited(x, *band) for x in (noisy, clean))
     gain = level / level_of(noisy) * 10 ** (rng.normal(0, LEVEL_SPREAD) / 20)
+    gain = min(gain, LOUDEST / max(float(np.abs(noisy).max()), 1e-6))
     return Mixed(np.float32(gain) * noisy, np.float32(gain) * clean)
 
 
