@@ -75,7 +75,10 @@ def restored(source, target, recipe, folder, **options):
 def test_a_file_goes_in_and_its_like_comes_out(tmp_path, folders, extension, mode):
     rng = np.random.default_rng(0)
     grey = Image.fromarray(rng.integers(0, 256, (17, 22)).astype(np.uint8))
+    colours = Image.fromarray(rng.integers(0, 256, (17, 22, 3)).astype(np.uint8))
     image = grey if mode == "I;16" else grey.convert(mode)
+    if mode.startswith("RGB"):  # equal channels would be one
+        image = colours.convert(mode)
     if mode == "I;16":
         image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
     elif "A" in mode:
