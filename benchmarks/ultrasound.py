@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from restore.files.coverage import covered
+from restore.files.merit.coverage import covered
 from restore_ultrasound import baselines
 from restore_ultrasound.echoes.grid import to_grid
 from restore_ultrasound.files.frames import BMODE

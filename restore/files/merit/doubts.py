@@ -66,13 +66,16 @@ def _given_noise(problem: Problem, settings: Settings) -> Iterator[str]:
 
 
 def _colour(problem: Problem, residual: Tensor) -> Iterator[str]:
-    """White noise leaves residuals without likeness between neighbours."""
+    """White noise leaves residuals without likeness, where the operator takes nothing away."""
     measurement = problem.task.measurement
     noise = measurement.noise
     if not isinstance(noise, Gaussian) or not isinstance(noise.std, float) or not noise.std:
         return
-    same = measurement.operator.out_shape == measurement.operator.in_shape
-    if not same or not measurement.measured_mask.all() or residual.is_complex():
+    if (
+        not measurement.operator.unitary
+        or not measurement.measured_mask.all()
+        or residual.is_complex()
+    ):
         return
     found = [r for axis in range(2, residual.ndim) if (r := _likeness(residual, axis)) is not None]
     if found and max(found) > ALIKE:

@@ -20,7 +20,7 @@ from .fitted import PRIOR, begun_from, fitted
 from .told import refuse_other
 
 STEPS = 15
-START = 0.2  # noise that A-SPADE's answer is given, in units of the models' level
+START = 0.05  # noise that A-SPADE's answer is given, in units of the models' level
 
 
 def solve_declip(record: Record, noise: float | None, *, level: float | None = None) -> Task:

@@ -17,7 +17,7 @@ from ..signals.rates import RATE, in_model_band, resampled
 
 PRIOR, SAMPLER = "speech", "diffpir"
 STEPS = 25
-FINEST = 0.04  # the last noise level, in units of the models' level: 28 dB below speech
+FINEST = 0.01  # the last noise level, in units of the models' level: 40 dB below speech
 
 
 def begun_from(start: Tensor, noise: float, steps: int) -> SamplerChoice:

@@ -12,6 +12,9 @@ from restore.files.naming import naming
 from ..files.sound import read_sound
 from ..signals.rates import RATE, resampled
 
+DIRECT = 0.5  # of the loudest tap: what comes first and has so much is the direct sound
+TOP = 8  # samples in which its top lies
+
 
 def intervals(path: Path) -> list[tuple[float, float]]:
     """(begin, end) in seconds of each line of a CSV file, or of a JSON list of pairs.
@@ -39,9 +42,11 @@ def response(path: Path) -> tuple[Tensor, int]:
     """
     record = read_sound(path)
     taps = resampled(record.signal[:1].double(), record.meta["rate"], RATE)[0]
-    direct = int(taps.abs().argmax())
-    if taps[direct] == 0:
+    if not taps.any():
         raise ValueError(f"{path} is silent; a response begins with the direct sound")
+    size = taps.abs()
+    first = int((size > DIRECT * size.max()).nonzero()[0])
+    direct = first + int(size[first : first + TOP].argmax())  # reflections may be louder
     return (taps / taps[direct]).float(), direct
 
 
