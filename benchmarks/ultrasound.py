@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from restore.files.merit.coverage import covered
 from restore_ultrasound import baselines
 from restore_ultrasound.echoes.grid import to_grid
 from restore_ultrasound.files.frames import BMODE
@@ -30,6 +29,7 @@ from scipy.ndimage import uniform_filter
 from torch import Tensor
 
 import restore
+from restore.files.merit.coverage import covered
 from restore.files.task import Record, Task
 from restore.priors.prior import Prior
 
