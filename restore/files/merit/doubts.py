@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ...errors import RestoreError
 from ...measurement.noise import Gaussian
+from ...measurement.operator import LinearOperator
 from ...plugins.discovery import catalog
 from ..problem import Problem, Settings
 
@@ -71,11 +72,9 @@ def _colour(problem: Problem, residual: Tensor) -> Iterator[str]:
     noise = measurement.noise
     if not isinstance(noise, Gaussian) or not isinstance(noise.std, float) or not noise.std:
         return
-    if (
-        not measurement.operator.unitary
-        or not measurement.measured_mask.all()
-        or residual.is_complex()
-    ):
+    operator = measurement.operator
+    unitary = isinstance(operator, LinearOperator) and operator.unitary
+    if not unitary or not measurement.measured_mask.all() or residual.is_complex():
         return
     found = [r for axis in range(2, residual.ndim) if (r := _likeness(residual, axis)) is not None]
     if found and max(found) > ALIKE:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from restore_operators import Identity
+from restore_operators import Blur, Identity, gaussian_kernel
 
 from restore.errors import RestoreError
 from restore.files.merit import doubts
@@ -11,6 +11,7 @@ from restore.files.problem import Settings
 from restore.files.task import Recipe, Record
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
+from restore.measurement.operator import Operator
 
 SHAPE = (1, 64, 64)
 
@@ -18,20 +19,22 @@ SHAPE = (1, 64, 64)
 class Posed:
     """As much of a problem as is looked at."""
 
-    def __init__(self, std: float = 0.1):
+    def __init__(self, operator=None):
         self.record = Record(torch.zeros(SHAPE), "image")
         self.task = self
-        self.measurement = Measurement(torch.zeros(SHAPE), Identity(SHAPE), Gaussian(std))
+        self.measurement = Measurement(
+            torch.zeros(SHAPE), operator or Identity(SHAPE), Gaussian(0.1)
+        )
 
 
 def white(seed: int = 0) -> torch.Tensor:
     return 0.1 * torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(seed))
 
 
-def told(residual, misfits, noise=0.1, estimate=0.1, monkeypatch=None):
+def told(residual, misfits, noise=0.1, estimate=0.1, monkeypatch=None, operator=None):
     recipe = Recipe(None, estimate_noise=lambda record: estimate)
     monkeypatch.setattr(doubts, "catalog", lambda: type("C", (), {"load": lambda *_: recipe})())
-    return doubts.doubts(Posed(), Settings("any", noise=noise), residual, misfits)
+    return doubts.doubts(Posed(operator), Settings("any", noise=noise), residual, misfits)
 
 
 def test_a_right_result_is_not_doubted(monkeypatch):
@@ -64,3 +67,19 @@ def test_noise_whose_neighbours_are_alike_is_told(monkeypatch):
     smooth = torch.nn.functional.avg_pool2d(white(), 3, 1, 1)  # neighbours correlate by 2/3
     (line,) = told(smooth, [1.0], monkeypatch=monkeypatch)
     assert "not white" in line and "0.6" in line
+
+
+class Squared(Operator):
+    """Not linear."""
+
+    def __init__(self):
+        super().__init__(SHAPE, SHAPE)
+
+    def _forward(self, x):
+        return x.square()
+
+
+@pytest.mark.parametrize("operator", [Blur(SHAPE, gaussian_kernel(1.0)), Squared()])
+def test_residuals_of_what_takes_something_away_may_be_alike(monkeypatch, operator):
+    smooth = torch.nn.functional.avg_pool2d(white(), 3, 1, 1)
+    assert told(smooth, [1.0], monkeypatch=monkeypatch, operator=operator) == []
