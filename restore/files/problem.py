@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..measurement.checks import sizes
 from ..measurement.noise import Gaussian
 from ..plugins.discovery import catalog
-from ..plugins.options import parsed
+from ..plugins.options import options_of, parsed
 from ..plugins.registry import Entry, unknown
 from ..priors.prior import Prior
 from ..sampling import by_name
@@ -208,9 +208,18 @@ def refuse_unwritable(problem: Problem) -> None:
 def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | None, str]:
     if settings.noise != "auto":
         return settings.noise, "recipe" if settings.noise is None else "given"
-    if recipe.estimate_noise is None:
+    estimate = estimated_noise(record, recipe, settings)
+    if estimate is None:
         raise UsageError(f"{settings.recipe} cannot estimate the noise; give it, --noise 0.05")
-    return recipe.estimate_noise(record), "estimated"
+    return estimate, "estimated"
+
+
+def estimated_noise(record: Record, recipe: Recipe, settings: Settings) -> float | None:
+    """The recipe's estimate, told what it takes of the recipe's options; None where it has none."""
+    if recipe.estimate_noise is None:
+        return None
+    taken = settings.options.keys() & options_of(recipe.estimate_noise)
+    return recipe.estimate_noise(record, **{name: settings.options[name] for name in taken})
 
 
 def _solve(recipe: Recipe, record: Record, noise: float | None, settings: Settings) -> Task:

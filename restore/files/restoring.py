@@ -15,7 +15,7 @@ from ..priors.prior import Prior
 from ..sampling import by_name
 from ..sampling.devices import usable
 from ..sampling.posterior import Posterior
-from .answers.answering import Answer, Progress, answer
+from .answers.answering import Answer, Progress, answer, posed_with_prior
 from .answers.sequence import restore_frames
 from .outputs import REPORT, refuse_inputs
 from .problem import Problem, Settings, pose, pose_record
@@ -71,8 +71,7 @@ def _restore_sequence(
     """Restore all frames of a sequence; its account and its page are of the one that is shown."""
     if settings.outputs.samples:
         raise UsageError("samples of a sequence are not kept; restore a single frame for them")
-    if problem.task.pose_with_prior is not None:
-        problem = replace(problem, task=problem.task.pose_with_prior(problem.prior))
+    problem = posed_with_prior(problem)
 
     def of_frame(frame: Problem) -> Answer:
         return answer(frame, settings, progress=progress)
@@ -138,10 +137,7 @@ def _summed(accounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _account(found: Answer, settings: Settings, target: Path) -> dict[str, Any]:
-    output = target / f"restored{found.problem.format}"
-    return account(
-        found.problem, settings, found.posterior, found.samples, found.shown, found.draws, output
-    )
+    return account(found, settings, target / f"restored{found.problem.format}")
 
 
 def _warn(source: Path, doubts: Sequence[str]) -> None:
@@ -192,9 +188,7 @@ def _write_page(folder: Path, found: Answer, facts: Mapping[str, Any]) -> None:
     shown = {**found.shown, **found.parts, **std}
     names = {"mean": "restored"}
     records = records_of(problem, {names.get(name, name): r for name, r in shown.items()})
-    measurement = problem.task.measurement
-    residual = measurement.residual(found.posterior.mean[None]) * measurement.measured_mask
-    seen = pictures(problem, records, found.samples, residual[0])
+    seen = pictures(problem, records, found.samples, found.residual[0])
     if "input" not in seen or "restored" not in seen:
         return
     write_report(

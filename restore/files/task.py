@@ -137,6 +137,8 @@ class Recipe:
     solve(record, noise, **options) -> Task: the measured file becomes a problem. noise is the
     standard deviation in units of the full range, or None where the user gave none: the recipe
     refuses it (ValueError) or has a noise of its own to use.
+    estimate_noise(record, **options) -> float: what `--noise auto` stands for; of the options of
+    solve those that it names as its own keywords.
     observe(record, **options) -> Operator: what `restore simulate` does to a clean file.
     degraded(record, operator, y) -> Mapping name -> Record: the files that simulate writes.
     simulate(record, noise, seed, **options) -> the same Mapping, in place of observe and degraded,
@@ -147,7 +149,7 @@ class Recipe:
     solve: Callable[..., Task]
     observe: Callable[..., Operator] | None = None
     degraded: Callable[[Record, Operator, Tensor], Mapping[str, Record]] | None = None
-    estimate_noise: Callable[[Record], float] | None = None  # for --noise auto
+    estimate_noise: Callable[..., float] | None = None  # for --noise auto
     simulate: Callable[..., Mapping[str, Record]] | None = None
     # (path, chains) -> a file too long to be held as a whole; None: it can be read
     pieces: Callable[[Path, int], Pieces | None] | None = None

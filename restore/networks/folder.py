@@ -11,7 +11,7 @@ from torch import nn
 
 from ..atomic import atomic_path, write_text
 from ..errors import WeightsError
-from ..priors.prior import NOISE_MAPS, Prior, tabulated
+from ..priors.prior import NOISE_MAPS, Prior, as_measured
 from .prior_schema import CONFIG, FORMAT, WEIGHTS, read_description
 from .unets.kinds import KINDS, kind_of, preconditioned
 from .weights import load_network
@@ -36,28 +36,38 @@ def save_prior(
     card: Mapping[str, Any],
 ) -> None:
     """Write a trained network; errors: sigma -> mean square error of the denoiser there."""
-    from safetensors.torch import save_file
-
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {
-        name: value.detach().to("cpu", torch.float16).contiguous()
-        for name, value in network.state_dict().items()
-    }
-    with atomic_path(folder / WEIGHTS) as partial:
-        save_file(weights, partial)
-        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+    digest = save_weights(folder / WEIGHTS, network)
     config = {
         "format": FORMAT,
         "network": {"kind": kind_of(network), **network.config},
         "preconditioning": {"kind": "edm", "mean": mean, "sigma_data": sigma_data},
         "sigma_min": sigma_min,
         "sigma_max": sigma_max,
-        "errors": {f"{sigma:.6g}": float(f"{error:.6g}") for sigma, error in errors.items()},
+        "errors": shortened(errors),
         "sha256": digest,
         "card": dict(card),
     }
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+
+
+def save_weights(path: Path, network: nn.Module) -> str:
+    """Write a network's weights as float16, safetensors; their sha256."""
+    from safetensors.torch import save_file
+
+    weights = {
+        name: value.detach().to("cpu", torch.float16).contiguous()
+        for name, value in network.state_dict().items()
+    }
+    with atomic_path(path) as partial:
+        save_file(weights, partial)
+        return hashlib.sha256(partial.read_bytes()).hexdigest()
+
+
+def shortened(errors: Mapping[float, float]) -> dict[str, float]:
+    """Errors by noise level as a description holds them: six digits each."""
+    return {f"{sigma:.6g}": float(f"{error:.6g}") for sigma, error in errors.items()}
 
 
 def load_prior_folder(folder: str | Path, device: str = "cpu", **conditions: Any) -> Prior:
@@ -95,7 +105,6 @@ def _own_prior(
     if conditions:
         raise WeightsError(f"{folder} is not conditional: it takes no {', '.join(conditions)}")
     edm, shape = described["preconditioning"], described["network"]
-    sigmas = sorted(described["errors"])
     channels, dims = shape["channels"], shape["dims"]
     return Prior(
         preconditioned(network, sigma_data=edm["sigma_data"], mean=edm["mean"]),
@@ -103,7 +112,7 @@ def _own_prior(
         sigma_min=described["sigma_min"],
         sigma_max=described["sigma_max"],
         mean=edm["mean"],
-        variance=tabulated(sigmas, [described["errors"][sigma] for sigma in sigmas]),
+        variance=as_measured(described["errors"]),
         card={**described["card"], "sha256": described["sha256"]},
         network=network,
         footprint=_footprint(shape["widths"], shape["blocks"], channels, dims),

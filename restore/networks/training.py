@@ -6,8 +6,9 @@ Loss, weighting and preconditioning: Karras et al., NeurIPS 2022, arXiv:2206.003
 import csv
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,7 @@ class Training:
         return self.batch * (self.patch // side) ** dims, side
 
     def rate(self, step: int) -> float:
-        rise = min(1.0, (step + 1) / max(1, self.warmup))
-        fall = min(1.0, (self.steps - step) / max(1, round(self.decay * self.steps)))
-        return self.learning_rate * min(rise, fall)
+        return self.learning_rate * share_of_rate(step, self.steps, self.warmup, self.decay)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -59,6 +58,13 @@ class Training:
         for name, value in asdict(self).items():
             facts |= value if name == "levels" else {name: value}
         return facts
+
+
+def share_of_rate(step: int, steps: int, warmup: int, decay: float) -> float:
+    """Of the learning rate: a rise over `warmup` steps, a fall to zero over the last share."""
+    rise = min(1.0, (step + 1) / max(1, warmup))
+    fall = min(1.0, (steps - step) / max(1, round(decay * steps)))
+    return min(rise, fall)
 
 
 @dataclass(frozen=True)
@@ -137,13 +143,66 @@ def _validate(
     sigmas = session.validation_sigmas if validation else ()
     psnrs = [denoising_psnr(run.denoiser(), validation, sigma) for sigma in sigmas]
     run.save(session.checkpoint)
-    _log(session.curve, run.step, seconds, loss, session.validation_sigmas, psnrs)
+    if session.curve is not None:
+        named = {f"psnr_at_{sigma:.4f}": "" for sigma in session.validation_sigmas}
+        named |= {f"psnr_at_{s:.4f}": f"{p:.3f}" for s, p in zip(sigmas, psnrs, strict=True)}
+        append_row(Path(session.curve), run.step, seconds, loss, named)
     told = (f"sigma {s:.3g}: {p:.2f} dB" for s, p in zip(sigmas, psnrs, strict=True))
     session.report("validation  " + "  ".join(told))
 
 
+class Descent:
+    """A network that is trained, with the moving average of its weights; AdamW, clipped gradients.
+
+    average: how much of the moving average stays at each step, once it has been going for a while.
+    """
+
+    def __init__(self, network: nn.Module, learning_rate: float, average: float):
+        self.network, self.keep = network, average
+        self.average = deepcopy(network).requires_grad_(False)
+        self.step, self.loss = 0, math.nan  # steps taken; the loss of late
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+        )
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What must be saved to go on."""
+        return {
+            "network": self.network.state_dict(), "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "step": self.step,
+        }  # fmt: skip
+
+    def go_on_from(self, state: Mapping[str, Any]) -> None:
+        """Take up what was saved."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step = state["step"]
+
+    def descend(self, loss: Tensor, rate: float) -> float:
+        """One step down a loss at this learning rate; the loss of late. FloatingPointError if it
+        is no number."""
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss left the real numbers at step {self.step}")
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        keep = min(self.keep, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                mean.lerp_(now, 1 - keep)
+        smooth = 0.99 if math.isfinite(self.loss) else 0.0
+        self.loss = smooth * (self.loss if smooth else 0.0) + (1 - smooth) * loss.item()
+        return self.loss
+
+
 class _Run:
-    """The state of a training run: network, its average, optimiser, generator, step."""
+    """The state of a training run: the descent of a network, and what the noise is drawn by."""
 
     def __init__(
         self, network: nn.Module, material: Material, training: Training, session: Session
@@ -153,29 +212,28 @@ class _Run:
         sigma_data = SIGMA_DATA if material.sigma_data is None else material.sigma_data
         layout = torch.channels_last if network.dims == 2 else torch.preserve_format
         self.network = network.to(device, memory_format=layout)
-        self.average = _copy(network).to(device, memory_format=layout)
+        self.descent = Descent(self.network, training.learning_rate, training.average)
         self.training, self.mean, self.sigma_data = training, mean, sigma_data
-        self.device, self.step, self.loss = device, 0, math.nan
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), training.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
-        )
+        self.device = device
         self.generator = torch.Generator().manual_seed(training.seed)
         if checkpoint is not None and Path(checkpoint).exists():
             state = torch.load(checkpoint, map_location=device, weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            self.optimiser.load_state_dict(state["optimiser"])
+            self.descent.go_on_from(state)
             self.generator.set_state(state["generator"].cpu())
-            self.step = state["step"]
+
+    @property
+    def step(self) -> int:
+        return self.descent.step
+
+    @property
+    def average(self) -> nn.Module:
+        return self.descent.average
 
     def save(self, path: Path | None) -> None:
         if path is None:
             return
-        state = {
-            "network": self.network.state_dict(), "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(), "generator": self.generator.get_state(),
-            "step": self.step, "training": self.training.facts,
-        }  # fmt: skip
+        generator = self.generator.get_state()
+        state = {**self.descent.state, "generator": generator, "training": self.training.facts}
         with atomic_path(Path(path)) as partial:
             torch.save(state, partial)
 
@@ -196,35 +254,13 @@ class _Run:
         sigma = self._noise_levels(clean)
         noise = torch.randn(clean.shape, generator=self.generator)
         clean, sigma, noise = (v.to(self.device) for v in (clean, sigma, noise))
-        for group in self.optimiser.param_groups:
-            group["lr"] = training.rate(self.step)
         column = noise_map(sigma, clean)
         with cast():
             denoise = preconditioned(self.network, mean=self.mean, sigma_data=self.sigma_data)
             denoised = denoise(clean + column * noise, sigma)
         weight = (column**2 + self.sigma_data**2) / (column * self.sigma_data) ** 2
         loss = (weight * (denoised.float() - clean).square()).mean()
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss left the real numbers at step {self.step}")
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.step += 1
-        keep = min(training.average, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                mean.lerp_(now, 1 - keep)
-        smooth = 0.99 if math.isfinite(self.loss) else 0.0
-        self.loss = smooth * (self.loss if smooth else 0.0) + (1 - smooth) * loss.item()
-        return self.loss
-
-
-def _copy(network: nn.Module) -> nn.Module:
-    config = dict(network.config)
-    twin = type(network)(config.pop("channels"), **config)
-    twin.load_state_dict(network.state_dict())
-    return twin.requires_grad_(False)
+        return self.descent.descend(loss, training.rate(self.step))
 
 
 def autocast(device: torch.device, bfloat16: bool | None = None):
@@ -247,12 +283,13 @@ def _cpu_flags() -> str:
     return path.read_text() if path.exists() else ""
 
 
-def _log(path, step, seconds, loss, sigmas, psnrs) -> None:
-    if path is None:
-        return
-    new = not Path(path).exists()
+def append_row(
+    path: Path, step: int, seconds: float, loss: float, figures: Mapping[str, str]
+) -> None:
+    """A validation's row in a CSV file of them, with its heading where it is the first."""
+    new = not path.exists()
     with open(path, "a", newline="") as file:
         rows = csv.writer(file)
         if new:
-            rows.writerow(["step", "seconds", "loss", *(f"psnr_at_{s:.4f}" for s in sigmas)])
-        rows.writerow([step, f"{seconds:.0f}", f"{loss:.5f}", *(f"{p:.3f}" for p in psnrs)])
+            rows.writerow(["step", "seconds", "loss", *figures])
+        rows.writerow([step, f"{seconds:.0f}", f"{loss:.5f}", *figures.values()])

@@ -49,6 +49,12 @@ def tabulated(sigmas: Sequence[float], variances: Sequence[float]) -> Law:
     return law
 
 
+def as_measured(errors: Mapping[float, float]) -> Law:
+    """The law of measured errors, sigma -> mean square; sigmas in any order."""
+    sigmas = sorted(errors)
+    return tabulated(sigmas, [errors[sigma] for sigma in sigmas])
+
+
 @dataclass(frozen=True)
 class Prior:
     """A pretrained denoiser with what must be known to use it."""

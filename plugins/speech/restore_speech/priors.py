@@ -7,7 +7,6 @@ from typing import Any
 from restore.priors.prior import Prior
 
 WEIGHTS = Path(__file__).parent / "weights"
-CONFIG, VALUES = "prior.json", "model.safetensors"
 FOOTPRINT = 400.0  # bytes per sample that one call with gradient keeps, measured
 
 
@@ -36,8 +35,10 @@ def load_folder(folder: Path) -> Prior:
 
     WeightsError where it is not whole.
     """
+    from restore.networks.prior_schema import CONFIG
+    from restore.networks.prior_schema import WEIGHTS as VALUES
     from restore.networks.weights import load_network
-    from restore.priors.prior import tabulated
+    from restore.priors.prior import as_measured
     from restore.untrusted.strict_json import read_json
 
     from .conditional import TOLD
@@ -47,14 +48,13 @@ def load_folder(folder: Path) -> Prior:
     network = load_network(
         folder / VALUES, lambda: SpectralUNet(**described["network"]), described["sha256"]
     )
-    sigmas = sorted(map(float, described["errors"]))
     errors = {float(sigma): error for sigma, error in described["errors"].items()}
     return Prior(
         network,
         (1, None),
         sigma_min=described["sigma_min"],
         sigma_max=described["sigma_max"],
-        variance=tabulated(sigmas, [errors[sigma] for sigma in sigmas]),
+        variance=as_measured(errors),
         card={**described["card"], "sha256": described["sha256"]},
         network=network,
         footprint=FOOTPRINT,

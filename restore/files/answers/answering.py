@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ class Answer:
     trace: Trace
     parts: dict[str, Record]  # of the mean, as the task names them
 
+    @cached_property
+    def residual(self) -> Tensor:
+        """y - A(mean), 0 where nothing was measured; (observations, ...)."""
+        measurement = self.problem.task.measurement
+        return measurement.residual(self.posterior.mean[None]) * measurement.measured_mask
+
 
 def answer(
     problem: Problem,
@@ -42,9 +49,7 @@ def answer(
     progress: Progress | None = None,
 ) -> Answer:
     """Sample the posterior; arguments as of `restore_file`."""
-    if problem.task.pose_with_prior is not None:
-        problem = replace(problem, task=problem.task.pose_with_prior(problem.prior))
-    problem = _begun(problem)
+    problem = _begun(posed_with_prior(problem))
     sampling = settings.sampling.on(problem.task.sampler)
     problem, factor = _calibrated(problem, sampling, progress)
     trace, watch = _watched(problem.task.measurement, progress)
@@ -59,6 +64,13 @@ def answer(
         std = replace(shown["mean"], signal=signal, kind="std")
     parts = {name: make(posterior.mean) for name, make in problem.task.parts.items()}
     return Answer(problem, posterior, samples, shown, std, draws, trace, parts)
+
+
+def posed_with_prior(problem: Problem) -> Problem:
+    """The problem after what could not be posed without its prior."""
+    if problem.task.pose_with_prior is None:
+        return problem
+    return replace(problem, task=problem.task.pose_with_prior(problem.prior))
 
 
 def _begun(problem: Problem) -> Problem:

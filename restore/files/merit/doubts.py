@@ -8,7 +8,7 @@ from ...errors import RestoreError
 from ...measurement.noise import Gaussian
 from ...measurement.operator import LinearOperator
 from ...plugins.discovery import catalog
-from ..problem import Problem, Settings
+from ..problem import Problem, Settings, estimated_noise
 
 MISFIT = 2.0  # chi-square above which the answer does not explain the data
 ABSURD = 1e6  # chi-square that no answer has
@@ -48,16 +48,16 @@ def _misfit(misfits: Sequence[float]) -> Iterator[str]:
 
 
 def _given_noise(problem: Problem, settings: Settings) -> Iterator[str]:
-    """A given noise beside the recipe's estimate, where it has one, in the file's own units."""
-    estimate_noise = catalog().load("recipes", settings.recipe).estimate_noise
+    """A given noise beside the recipe's estimate, where it has one, in the units of --noise."""
     given = settings.noise
-    if estimate_noise is None or not isinstance(given, float) or not given:
+    if not isinstance(given, float) or not given:
         return
-    if "range" in settings.options:
-        return
+    recipe = catalog().load("recipes", settings.recipe)
     try:
-        estimate = estimate_noise(problem.record)
+        estimate = estimated_noise(problem.record, recipe, settings)
     except ValueError:  # too small a picture to tell
+        return
+    if estimate is None:
         return
     if max(given, estimate) > LEAST_NOISE and not 1 / AWAY <= estimate / given <= AWAY:
         yield (

@@ -17,7 +17,7 @@ MULTIPLE = 32  # sizes that every network takes which takes more than one
 
 
 def measured_on(folder: Path) -> Callable[[Prior], tuple[str, Mapping[float, float]]]:
-    """Of a prior: the files in words, and sigma -> mean square error on their middles.
+    """What measures a prior: it gives the files in words, and sigma -> mean square error on them.
 
     The levels lie between the ends of the prior's, alike in their logarithms. Errors of a prior of
     latents are its latents'. UsageError where the files are no signals of the prior's.

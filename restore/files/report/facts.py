@@ -7,9 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ...sampling.posterior import Posterior
+from ..answers.answering import Answer
 from ..merit.coverage import covered, expected
 from ..merit.doubts import doubts
 from ..outputs import Outcome, sha256
@@ -23,26 +22,15 @@ KEYS = (
 )  # fmt: skip
 
 
-def account(
-    problem: Problem,
-    settings: Settings,
-    posterior: Posterior,
-    samples: Sequence[Record],
-    shown: Mapping[str, Record],
-    draws: Mapping[str, Sequence[Record]],
-    output: Path,
-) -> dict[str, Any]:
-    """All facts of one restoration; KEYS come first.
-
-    samples: what each would be written as; shown: "mean", "sample", "baseline" in that form. draws:
-    noisy references as they are predicted, by what from ("predicted": the samples, in their
-    order); empty where the reference is taken for the truth.
+def account(found: Answer, settings: Settings, output: Path) -> dict[str, Any]:
+    """All facts of one restoration; KEYS come first. output: the restored file.
 
     doubts: what a user should know before the answer is trusted, a line each.
 
     chi_square: the mean of the samples', about 1 where they explain the data; None where the noise
     is not Gaussian or is zero.
     """
+    problem, posterior, draws = found.problem, found.posterior, found.draws
     made = dict(posterior.provenance)
     misfits = _misfits(problem, posterior)
     numbers = {key: made.pop(key) for key in ("steps", "calls", "chains", "seed", "seconds")}
@@ -57,12 +45,12 @@ def account(
         "sampler": problem.sampler.name,
         **numbers,
         "chi_square": sum(misfits) / len(misfits) if misfits else None,
-        "metrics": _compare(problem, {**shown, **{of: expected(d) for of, d in draws.items()}}),
+        "metrics": _compare(problem, found.shown | {of: expected(d) for of, d in draws.items()}),
         "noise_source": problem.noise_source,
         "chi_square_of_samples": misfits,
-        "doubts": doubts(problem, settings, _residual(problem, posterior), misfits),
+        "doubts": doubts(problem, settings, found.residual, misfits),
         "coverage_of_90%_intervals": _coverage(
-            problem, draws["predicted"][: len(samples)] if draws else samples
+            problem, draws["predicted"][: len(found.samples)] if draws else found.samples
         ),
         "facts": dict(problem.task.facts),
         "provenance": {**provenance(problem.source, settings), **made},
@@ -108,12 +96,6 @@ def _misfits(problem: Problem, posterior: Posterior) -> list[float]:
         return []
     measurement = problem.task.measurement
     return [measurement.chi_square(x).item() for x in posterior.samples.split(1)]
-
-
-def _residual(problem: Problem, posterior: Posterior) -> Tensor:
-    """y - A(mean), 0 where nothing was measured; (observations, ...)."""
-    measurement = problem.task.measurement
-    return measurement.residual(posterior.mean[None]) * measurement.measured_mask
 
 
 def _coverage(problem: Problem, samples: Sequence[Record]) -> float | None:

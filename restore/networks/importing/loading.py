@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...errors import UnavailableError, WeightsError
 from ...priors.combined.conditioned import conditioned
 from ...priors.combined.normalised import normalised
-from ...priors.prior import Denoiser, Law, Prior, isotropic, tabulated
+from ...priors.prior import Denoiser, Law, Prior, as_measured, isotropic
 from ..published import family
 from ..published.family import Family
 from ..weights import load_network
@@ -119,10 +119,7 @@ def _untold(
 def _law(described: Mapping[str, Any], std: float) -> Law:
     """As its errors were measured; else as if signals were white, of this standard deviation."""
     errors = described.get("errors")
-    if not errors:
-        return isotropic(std)
-    sigmas = sorted(errors)
-    return tabulated(sigmas, [errors[sigma] for sigma in sigmas])
+    return as_measured(errors) if errors else isotropic(std)
 
 
 def _family(described: Mapping[str, Any]) -> Family:

@@ -42,7 +42,7 @@ def read_matconvnet(path: str | Path) -> dict[str, Tensor]:
 
 
 def of_structs(variables: Mapping[str, Any], path: str | Path) -> dict[str, Tensor]:
-    """The same of an older file's variables: `net.layers`, a list of structs, axes in their order.
+    """The state of a network in variables of MATLAB before 7.3: `net.layers`, a list of structs.
 
     WeightsError where they are no such network.
     """

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .unet import add_levels, convolution, pad_to_multiple
+from .unet import add_levels, convolution, pad_to_multiple, through_levels
 
 FOLD = 2  # side of the blocks that become channels
 
@@ -50,14 +50,7 @@ class FoldedUNet(nn.Module):
         x, noise = (pad_to_multiple(v, self.multiple) for v in (x, noise.to(x.dtype)))
         trust = torch.sigmoid(-8 * noise)  # EDM's c_skip: the share of the value that is signal
         x = self.head(fold(torch.cat([x, noise, trust], 1)))
-        skips = []
-        for blocks, down in zip(self.encoder, self.down, strict=True):
-            x = blocks(x)
-            skips.append(x)
-            x = down(x)
-        x = self.middle(x)
-        for up, blocks in zip(self.up, self.decoder, strict=True):
-            x = blocks(up(x) + skips.pop())
+        x = through_levels(self, x)
         return unfold(self.tail(x))[(..., *(slice(n) for n in size))]
 
 

@@ -94,6 +94,19 @@ def add_levels(network: nn.Module, widths: Sequence[int], blocks: int, dims: int
     network.decoder = nn.ModuleList(_level(w, blocks, dims) for w in reversed(widths[:-1]))
 
 
+def through_levels(network: nn.Module, x: Tensor) -> Tensor:
+    """x down and up the levels that `add_levels` gave, what each level saw added on the way up."""
+    skips = []
+    for blocks, down in zip(network.encoder, network.down, strict=True):
+        x = blocks(x)
+        skips.append(x)
+        x = down(x)
+    x = network.middle(x)
+    for up, blocks in zip(network.up, network.decoder, strict=True):
+        x = blocks(up(x) + skips.pop())
+    return x
+
+
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """x with its last samples repeated up to sizes that `multiple` divides."""
     pads = [side for n in reversed(x.shape[2:]) for side in (0, -n % multiple)]

@@ -164,3 +164,11 @@ def test_grey_written_as_colour_is_denoised_as_grey(tmp_path):
     grey = (GREY[0].numpy() * 255).astype(np.uint8)
     Image.fromarray(np.stack([grey] * 3, -1)).save(tmp_path / "c.jpg", quality=95)
     assert denoise(formats.read_jpeg(tmp_path / "c.jpg")).prior == "image-grey"
+
+
+def test_the_noise_is_estimated_as_a_share_of_the_range():
+    noisy = GREY + 0.1 * torch.randn(GREY.shape, generator=torch.Generator().manual_seed(0))
+    record = Record(20 * noisy, "image", meta={"dtype": "float32"})
+    estimate_noise = RECIPES["denoise"].estimate_noise
+    alone = estimate_noise(Record(noisy, "image", meta={"dtype": "float32"}))
+    assert estimate_noise(record, range="0,20") == pytest.approx(alone, rel=1e-4)  # float32

@@ -114,7 +114,7 @@ def theirs(steps: int, corrections: int) -> tuple[float, float]:
 
 
 def ours(steps: int, corrections: int) -> tuple[float, float]:
-    """The same of our sampler in u: draws are axes, so that the chain's moments are read off."""
+    """The moments of our sampler's chain in u: draws are axes, so that they are read off."""
     times = torch.linspace(1, T_EPS, steps, dtype=torch.float64)
     sigmas = torch.cat([level(PATH, times), times.new_zeros(1)])
     axes = iter(torch.eye(2 * steps + 2, dtype=torch.float64))

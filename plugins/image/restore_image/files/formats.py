@@ -37,9 +37,7 @@ def read_png(path: str | Path) -> Record:
 
 def read_jpeg(path: str | Path) -> Record:
     """Grey or colour, 8 bits. Of a file with more pictures behind the first (MPO), the first."""
-    path = Path(path)
-    with _opened(path) as image:
-        return to_record(pixels_of(image), path, **metadata(image))
+    return _by_pillow(Path(path))
 
 
 def read_webp(path: str | Path) -> Record:
@@ -52,9 +50,7 @@ def read_webp(path: str | Path) -> Record:
 
 def read_bmp(path: str | Path) -> Record:
     """Grey, colour or palette, 8 bits."""
-    path = Path(path)
-    with _opened(path) as image:
-        return to_record(pixels_of(image), path, **metadata(image))
+    return _by_pillow(Path(path))
 
 
 def read_gif(path: str | Path) -> Record:
@@ -183,6 +179,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 raise ValueError(f"it is animated, {image.n_frames} pictures; give it one by one")
             yield image
+
+
+def _by_pillow(path: Path) -> Record:
+    """A picture of which Pillow tells all that is kept."""
+    with _opened(path) as image:
+        return to_record(pixels_of(image), path, **metadata(image))
 
 
 def _save(record: Record, path: Path, name: str, **options: Any) -> None:

@@ -7,7 +7,7 @@ from restore.measurement.operator import LinearOperator
 
 from ..files.stacks import stack_of
 from .photographs import colour_shape, degraded, estimate_noise, name_of, task_of
-from .values import of_any_values
+from .values import estimated_of_any_values, of_any_values
 
 
 def solve_colorize(record: Record, noise: float | None) -> Task:
@@ -24,5 +24,9 @@ def observe_colorize(record: Record) -> LinearOperator:
 
 
 colorize = Recipe(
-    of_any_values(solve_colorize), observe_colorize, degraded, estimate_noise, pieces=stack_of
+    of_any_values(solve_colorize),
+    observe_colorize,
+    degraded,
+    estimated_of_any_values(estimate_noise),
+    pieces=stack_of,
 )

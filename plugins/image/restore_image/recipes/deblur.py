@@ -10,7 +10,7 @@ from restore.measurement.operator import LinearOperator
 from ..files.stacks import stack_of
 from . import given
 from .photographs import BLURRED, degraded, estimate_noise, task_of
-from .values import of_any_values
+from .values import estimated_of_any_values, of_any_values
 
 Boundary = Literal["reflect", "circular", "replicate", "zero"]
 
@@ -39,5 +39,9 @@ def observe_deblur(
 
 
 deblur = Recipe(
-    of_any_values(solve_deblur), observe_deblur, degraded, estimate_noise, pieces=stack_of
+    of_any_values(solve_deblur),
+    observe_deblur,
+    degraded,
+    estimated_of_any_values(estimate_noise),
+    pieces=stack_of,
 )

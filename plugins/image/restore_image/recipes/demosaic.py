@@ -11,7 +11,7 @@ from restore.measurement.operator import LinearOperator
 from ..files.stacks import stack_of
 from ..noise import least_noise, noise_std
 from .photographs import colour_shape, degraded, name_of, task_of
-from .values import of_any_values
+from .values import estimated_of_any_values, of_any_values
 
 Pattern = Literal["rggb", "bggr", "grbg", "gbrg"]
 
@@ -49,6 +49,6 @@ demosaic = Recipe(
     of_any_values(solve_demosaic),
     observe_demosaic,
     degraded,
-    estimate_noise_of_mosaic,
+    estimated_of_any_values(estimate_noise_of_mosaic),
     pieces=stack_of,
 )

@@ -7,7 +7,7 @@ from restore.measurement.operator import LinearOperator
 
 from ..files.stacks import stack_of
 from .photographs import SAMPLER, degraded, estimate_noise, opaque, task_of
-from .values import of_any_values
+from .values import estimated_of_any_values, of_any_values
 
 
 def solve_denoise(record: Record, noise: float | None) -> Task:
@@ -24,5 +24,9 @@ def observe_denoise(record: Record) -> LinearOperator:
 
 
 denoise = Recipe(
-    of_any_values(solve_denoise), observe_denoise, degraded, estimate_noise, pieces=stack_of
+    of_any_values(solve_denoise),
+    observe_denoise,
+    degraded,
+    estimated_of_any_values(estimate_noise),
+    pieces=stack_of,
 )

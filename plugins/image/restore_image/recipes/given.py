@@ -8,6 +8,7 @@ from restore_operators import disc_kernel, gaussian_kernel, motion_kernel
 from torch import Tensor
 
 from restore.files.naming import naming
+from restore.untrusted.arrays import read_array
 
 from ..files import formats
 
@@ -53,7 +54,7 @@ def _numbers(text: str, numbers: str, count: int) -> list[float]:
 def _kernel_of(path: Path) -> Tensor:
     with naming(path):
         if path.suffix.lower() == ".npy":
-            values = np.load(path, allow_pickle=False)
+            values = read_array(path)
             if values.ndim != 2 or values.dtype.kind not in "buif":
                 raise ValueError(f"a kernel is (height, width) of numbers, got {values.shape}")
             weights = torch.from_numpy(values.astype(np.float64))

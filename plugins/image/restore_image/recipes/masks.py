@@ -9,6 +9,7 @@ from torch import Tensor
 
 from restore.errors import RestoreWarning
 from restore.files.naming import naming
+from restore.untrusted.arrays import read_array
 
 from ..files import formats
 
@@ -54,8 +55,8 @@ def _plane(path: Path) -> np.ndarray:
 def _array(path: Path) -> np.ndarray:
     """The brightest channel of an array of any numbers or truth values."""
     with naming(path):
-        values = np.load(path, allow_pickle=False)
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "buif":
+        values = read_array(path)
+        if values.dtype.kind not in "buif":
             raise ValueError("a mask is one array of numbers, (height, width)")
         values = values.astype(np.float64)
         if not np.isfinite(values).all():

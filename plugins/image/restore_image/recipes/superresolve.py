@@ -11,7 +11,7 @@ from restore.measurement.operator import LinearOperator
 from ..files.pixels import enlarged
 from ..files.stacks import stack_of
 from .photographs import BLURRED, degraded, estimate_noise, task_of
-from .values import of_any_values
+from .values import estimated_of_any_values, of_any_values
 
 Antialias = Literal["bicubic", "gaussian", "box"]
 
@@ -82,6 +82,6 @@ superresolve = Recipe(
     of_any_values(solve_superresolve),
     observe_superresolve,
     degraded_superresolve,
-    estimate_noise,
+    estimated_of_any_values(estimate_noise),
     pieces=stack_of,
 )

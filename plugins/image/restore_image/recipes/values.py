@@ -59,6 +59,8 @@ def of_any_values(solve: Callable[..., Task]) -> Callable[..., Task]:
     ) -> Task:
         refuse_absurd(noise)
         values = values_of(record, range)
+        if range is None:
+            _warn_of_depth(record)
         seen = values.seen(record)
         refuse_outside(seen, noise or 0.0)
         _warn_of_clipping(seen, noise or 0.0)
@@ -79,12 +81,20 @@ def of_any_values(solve: Callable[..., Task]) -> Callable[..., Task]:
     return solved
 
 
+def estimated_of_any_values(estimate: Callable[[Record], float]) -> Callable[..., float]:
+    """A recipe's estimate_noise(record) for pictures of any range, as a share of it."""
+
+    def estimated(record: Record, *, range: str | None = None) -> float:
+        return estimate(values_of(record, range).seen(record))
+
+    return estimated
+
+
 def values_of(record: Record, text: str | None) -> Values:
     """The meaning of a picture's values; text: LOW,HIGH on file, "auto", or None for 0 to 1."""
     signal = record.signal
     copies = len(signal) if len(signal) == 3 and (signal == signal[:1]).all() else 1
     if text is None:
-        _warn_of_depth(record)
         return Values(copies=copies)
     if text.strip().lower() == "auto":
         low, high = min(signal.min().item(), 0.0), signal.max().item()

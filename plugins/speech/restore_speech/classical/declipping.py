@@ -79,6 +79,6 @@ def _largest(z: np.ndarray, k: int) -> np.ndarray:
 
 
 def _norm(z: np.ndarray) -> np.ndarray:
-    """Of whole spectra, of which only a half is kept."""
+    """The norm of each whole spectrum, from its half that is kept; (frames, bins) -> (frames,)."""
     power = z.real**2 + z.imag**2
     return np.sqrt(2 * power.sum(1) - power[:, 0] - power[:, -1])

@@ -12,11 +12,15 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from restore.networks.unets.folded_unet import fold, unfold
-from restore.networks.unets.unet import add_levels, convolution, pad_to_multiple
+from restore.networks.unets.unet import (
+    add_levels,
+    convolution,
+    pad_to_multiple,
+    through_levels,
+)
 
 SIGMA_DATA = 0.05  # root mean square of the speech that the network sees
 WINDOW, HOP = 510, 255  # samples; 256 bins, a frame every 16 ms at 16 kHz: a tight frame
-BINS = WINDOW // 2 + 1
 POSITIONS = 4  # channels that tell a bin its frequency
 TOLD = 2  # channels that tell the noise level, and whether reverberation is to go
 
@@ -78,14 +82,7 @@ class SpectralUNet(nn.Module):
         x = fold(pad_to_multiple(x, self.multiple))
         x = torch.cat([x, self._told(x, s, dry)], 1)
         x = x.contiguous(memory_format=torch.channels_last)
-        x, skips = self.head(x), []
-        for blocks, down in zip(self.encoder, self.down, strict=True):
-            x = blocks(x)
-            skips.append(x)
-            x = down(x)
-        x = self.middle(x)
-        for up, blocks in zip(self.up, self.decoder, strict=True):
-            x = blocks(up(x) + skips.pop())
+        x = through_levels(self, self.head(x))
         x = unfold(self.tail(x))[..., :bins, :frames].float()
         return torch.complex(*x.unflatten(1, (2, -1)).unbind(1))
 

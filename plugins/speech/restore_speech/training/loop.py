@@ -1,6 +1,5 @@
 """Train a speech denoiser, told a noisy recording or not; its moving average comes out."""
 
-import csv
 import math
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from restore.atomic import atomic_path
-from restore.networks.training import autocast
+from restore.networks.training import Descent, append_row, autocast, share_of_rate
 
 from ..networks.spectral_unet import HOP, SIGMA_DATA, SpectralUNet
 from .losses import log_error, spectral_error
@@ -49,42 +48,31 @@ class Plan:
         return 2 * self.batch, HOP * (self.frames // 2 - 1)
 
     def rate(self, step: int) -> float:
-        rise = min(1.0, (step + 1) / self.warmup)
-        fall = min(1.0, (self.steps - step) / max(1.0, self.decay * self.steps))
-        return self.learning_rate * min(rise, fall)
+        return self.learning_rate * share_of_rate(step, self.steps, self.warmup, self.decay)
 
 
 class Run:
-    """Network, moving average, optimiser and step of a training that can be gone on with."""
+    """The descent of a network, which can be gone on with from its checkpoint."""
 
     def __init__(self, plan: Plan, checkpoint: Path, **shape):
         torch.manual_seed(plan.seed)
-        self.plan, self.checkpoint, self.step, self.loss = plan, checkpoint, 0, math.nan
+        self.plan, self.checkpoint = plan, checkpoint
         self.network = SpectralUNet(conditional=plan.conditional, **shape)
-        self.average = SpectralUNet(conditional=plan.conditional, **shape).requires_grad_(False)
-        self.average.load_state_dict(self.network.state_dict())
-        for network in (self.network, self.average):
-            network.to(memory_format=torch.channels_last)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), plan.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
-        )
+        self.network.to(memory_format=torch.channels_last)
+        self.descent = Descent(self.network, plan.learning_rate, plan.average)
         self.cast = autocast(torch.device("cpu"))
         self.rng = np.random.default_rng(plan.seed)
         if checkpoint.exists():
-            state = torch.load(checkpoint, weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.step = state["step"]
+            self.descent.go_on_from(torch.load(checkpoint, weights_only=True))
             self.rng = np.random.default_rng([plan.seed, self.step])
 
+    @property
+    def step(self) -> int:
+        return self.descent.step
+
     def save(self) -> None:
-        state = {
-            "network": self.network.state_dict(), "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(), "step": self.step,
-        }  # fmt: skip
         with atomic_path(self.checkpoint) as partial:
-            torch.save(state, partial)
+            torch.save(self.descent.state, partial)
 
     def update(self, pool: Pool) -> float:
         plan = self.plan
@@ -95,27 +83,11 @@ class Run:
             clean = at_level(clean)
         sigma = self._levels(count)
         u = clean + sigma[:, None, None] * torch.randn(clean.shape)
-        for group in self.optimiser.param_groups:
-            group["lr"] = plan.rate(self.step)
         told = (noisy, torch.from_numpy(dry)) if plan.conditional else ()
         with self.cast():
             estimate = self.network(u, sigma, *told)
         loss = objective(self.network, estimate, clean, noisy, sigma)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss left the real numbers at step {self.step}")
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.step += 1
-        keep = min(plan.average, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
-            for mean, now in pairs:
-                mean.lerp_(now, 1 - keep)
-        value = float(loss.detach())
-        self.loss = value if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * value
-        return self.loss
+        return self.descent.descend(loss, plan.rate(self.step))
 
     def _levels(self, count: int) -> Tensor:
         """A noise level for each example: log-uniform, or the highest, where u tells nothing."""
@@ -168,20 +140,10 @@ def train(
             report(f"step {run.step}  loss {loss:.4f}  {rate:.2f} steps/s  {renewed:.1f} new/s")
         if run.step % every == 0 or ended:
             run.save()
-            figures = validate(run.average.eval())
-            _log(run.checkpoint.with_name("curve.csv"), run.step, passed, loss, figures)
+            figures = validate(run.descent.average.eval())
+            told = {name: f"{value:.4f}" for name, value in figures.items()}
+            append_row(run.checkpoint.with_name("curve.csv"), run.step, passed, loss, told)
             report("validation  " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
         if ended:
             break
-    return run.average.eval()
-
-
-def _log(path: Path, step: int, seconds: float, loss: float, figures: dict[str, float]) -> None:
-    new = not path.exists()
-    with open(path, "a", newline="") as file:
-        rows = csv.writer(file)
-        if new:
-            rows.writerow(["step", "seconds", "loss", *figures])
-        rows.writerow(
-            [step, f"{seconds:.0f}", f"{loss:.5f}", *(f"{v:.4f}" for v in figures.values())]
-        )
+    return run.descent.average.eval()

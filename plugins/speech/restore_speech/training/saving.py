@@ -1,6 +1,5 @@
 """A trained speech denoiser in a folder: weights, what they are, and how well they denoise."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -11,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restore.atomic import atomic_path, write_text
+from restore.atomic import write_text
+from restore.networks.folder import save_weights, shortened
+from restore.networks.prior_schema import CONFIG, WEIGHTS
 
 from ..networks.spectral_unet import SpectralUNet
-from ..priors import CONFIG, VALUES
 
 LEVELS = 24  # noise levels at which errors are measured
 
@@ -26,19 +26,14 @@ def save(
     card: Mapping[str, Any],
 ) -> None:
     """Write the network as float16, with its errors (sigma -> mean square) and its card."""
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {n: v.detach().half().contiguous() for n, v in network.state_dict().items()}
-    with atomic_path(folder / VALUES) as partial:
-        save_file(weights, partial)
-        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+    digest = save_weights(folder / WEIGHTS, network)
     described = {
         "format": 1,
         "network": network.config,
         "sigma_min": min(errors),
         "sigma_max": max(errors),
-        "errors": {f"{sigma:.6g}": float(f"{error:.6g}") for sigma, error in errors.items()},
+        "errors": shortened(errors),
         "sha256": digest,
         "card": {
             "made": date.today().isoformat(),

@@ -173,7 +173,7 @@ def test_a_matlab_file_gives_the_published_names(name, tmp_path):
 
 
 def _old_matlab(path, state, sub_pixels, **options):
-    """The same before version 7.3: axes in their order."""
+    """A MATLAB file before version 7.3 of FFDNet: axes in their order."""
     io = pytest.importorskip("scipy.io", reason="scipy is not installed")
     order = [0, 2, 1, 3] if sub_pixels else [0]
     numbers = sorted({int(name.split(".")[1]) for name in state})
