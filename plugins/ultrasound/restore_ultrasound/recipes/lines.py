@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from restore.files.task import Comparison, Frames, Recipe, Record, SamplerChoice, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.priors.prior import Prior
@@ -20,7 +20,7 @@ from ..echoes.echoes import Echoes, echoes
 from ..echoes.grid import SIDE
 from ..files.frames import BMODE
 from ..operators.lines import EQUISPACED, RANDOM, line_mask, next_line, taken_lines
-from .posing import TISSUE, checked_noise, checked_warm
+from .posing import TISSUE, checked_noise, checked_warm, of_frames
 
 STEPS, LOOK = 20, 10  # of the answer, and of the samples that a choice is made by
 NOISE = 0.02
@@ -101,7 +101,7 @@ def present_lines(seen: Echoes) -> Tensor:
 
 def task_of(lines: Lines, warm: float, *, compared: bool) -> Task:
     """The middle frame as a task, with all of them where there are several."""
-    seen, middle = lines.seen, lines.seen.count // 2
+    seen = lines.seen
 
     def frame(k: int) -> Task:
         task = Task(
@@ -118,10 +118,7 @@ def task_of(lines: Lines, warm: float, *, compared: bool) -> Task:
         whole = seen.record.with_signal(seen.record.signal[:, k : k + 1])
         return task.compared_with(whole) if compared and seen.count == 1 else task
 
-    if seen.count == 1:
-        return frame(0)
-    frames = Frames(seen.count, middle, seen.record, frame, warm or None)
-    return replace(frame(middle), frames=frames)
+    return of_frames(seen, frame, warm)
 
 
 def between(lines: Lines, k: int) -> Tensor:

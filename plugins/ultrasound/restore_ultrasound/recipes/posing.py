@@ -37,15 +37,8 @@ class Posed:
         baselines: of a frame on the grid, a signal of the prior. format: of what is written, where
         it is not the input's.
         """
-        seen, middle = self.seen, self.seen.count // 2
-
-        def frame(k: int) -> Task:
-            return self._frame(k, baselines, {**seen.facts, **facts}, format)
-
-        if seen.count == 1:
-            return frame(0)
-        frames = Frames(seen.count, middle, seen.record, frame, self.warm or None)
-        return replace(frame(middle), frames=frames)
+        told = {**self.seen.facts, **facts}
+        return of_frames(self.seen, lambda k: self._frame(k, baselines, told, format), self.warm)
 
     def _frame(
         self, k: int, baselines: Baselines, facts: Mapping[str, object], format: str | None
@@ -72,6 +65,19 @@ class Posed:
 
     def taken(self, k: int, signal: Tensor) -> Record:
         return self.seen.removed(k, self.removed(k, signal))
+
+
+def of_frames(seen: Echoes, frame: Callable[[int], Task], warm: float) -> Task:
+    """The middle frame as a task, with all of them where there are several.
+
+    frame: number -> its task; warm: noise for the frame before to begin from, 0 for none.
+    """
+    middle = seen.count // 2
+    if seen.count == 1:
+        return frame(middle)
+    return replace(
+        frame(middle), frames=Frames(seen.count, middle, seen.record, frame, warm or None)
+    )
 
 
 def checked_noise(noise: float | None, own: float) -> float:
