@@ -12,7 +12,9 @@ from ...sampling.devices import usable
 from ..program import say
 from ..wording import INTERRUPTED
 
-PLAN = ("steps", "batch", "patch", "early_patch", "early_steps", "learning_rate", "seed")
+PLAN = (
+    "steps", "batch", "patch", "early_patch", "early_steps", "learning_rate", "method", "seed"
+)  # fmt: skip
 NETWORKS = {"scalar": "unet", "map": "folded-unet"}  # by what the network is told of the noise
 LEVELS = ("sigma_max", "sigma_median")
 
@@ -76,6 +78,13 @@ def train() -> None:
     default=1e-3,
     show_default=True,
     help="Learning rate.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["adamw", "muon"]),
+    default="adamw",
+    show_default=True,
+    help="Of descent; muon learns more in a step of a convolutional network.",
 )
 @click.option(
     "--minutes",

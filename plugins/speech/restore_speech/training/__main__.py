@@ -10,12 +10,14 @@ import soxr
 import torch
 
 from ..networks.spectral_unet import SIGMA_DATA
+from ..priors import load_folder
 from .augmenting import RATE, Signal, random_room
 from .loop import SIGMA_MAX, SIGMA_MIN, Plan, Run, train
 from .mixing import ROOMS, Sources, level_of
 from .pool import Pool
 from .saving import denoising_errors, save
 
+SHARES = ("early", "decay", "predictive")  # of a plan that can be told
 SOUND = {".wav", ".flac", ".ogg", ".mp3", ".aiff"}
 
 
@@ -92,7 +94,11 @@ def main() -> None:
     for name in ("name", "data", "licence"):
         parser.add_argument(f"--{name}", default="", help="for the prior's card")
     parser.add_argument("--widths", default="32,64,128,192,192", help="of the network's levels")
+    parser.add_argument("--start", type=Path, help="a prior's folder to begin from")
     parser.add_argument("--steps", type=int, default=Plan.steps)
+    parser.add_argument("--method", choices=["adamw", "muon"], default=Plan.method)
+    for name in SHARES:
+        parser.add_argument(f"--{name}", type=float, default=getattr(Plan, name))
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--every", type=int, default=1000)
     given = parser.parse_args()
@@ -114,9 +120,11 @@ def main() -> None:
     )
     pairs = validation_pairs(given.validation, kept_back)
     given.output.mkdir(parents=True, exist_ok=True)
-    plan = Plan(conditional=not given.unconditional, steps=given.steps)
+    asked = {name: getattr(given, name) for name in ("steps", *SHARES, "method")}
+    plan = Plan(conditional=not given.unconditional, **asked)
     widths = tuple(map(int, given.widths.split(",")))
-    run = Run(plan, given.output / "checkpoint.pt", widths=widths)
+    start = given.start and load_folder(given.start).network
+    run = Run(plan, given.output / "checkpoint.pt", start, widths=widths)
     with Pool(Sources(speech, noises, rooms), plan.samples, plan.seed + run.step) as pool:
         network = train(
             run,

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from restore.atomic import atomic_path
-from restore.networks.training import Descent, append_row, autocast, share_of_rate
+from restore.networks.training.descent import Descent, Method, autocast, share_of_rate
+from restore.networks.training.loop import append_row
 
 from ..networks.spectral_unet import HOP, SIGMA_DATA, SpectralUNet
 from .losses import log_error, spectral_error
@@ -35,6 +36,7 @@ class Plan:
     average: float = 0.999
     predictive: float = 0.75  # share of a conditional network's examples that see noise alone in u
     dry: float = 0.25  # share of examples in which the room is to be removed
+    method: Method = "muon"
     seed: int = 0
 
     @property
@@ -52,14 +54,19 @@ class Plan:
 
 
 class Run:
-    """The descent of a network, which can be gone on with from its checkpoint."""
+    """The descent of a network, which can be gone on with from its checkpoint.
 
-    def __init__(self, plan: Plan, checkpoint: Path, **shape):
+    start: a network of this shape whose weights are begun from.
+    """
+
+    def __init__(self, plan: Plan, checkpoint: Path, start: SpectralUNet | None = None, **shape):
         torch.manual_seed(plan.seed)
         self.plan, self.checkpoint = plan, checkpoint
         self.network = SpectralUNet(conditional=plan.conditional, **shape)
+        if start is not None:
+            self.network.load_state_dict(start.state_dict())
         self.network.to(memory_format=torch.channels_last)
-        self.descent = Descent(self.network, plan.learning_rate, plan.average)
+        self.descent = Descent(self.network, plan.learning_rate, plan.average, plan.method)
         self.cast = autocast(torch.device("cpu"))
         self.rng = np.random.default_rng(plan.seed)
         if checkpoint.exists():

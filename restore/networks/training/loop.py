@@ -7,8 +7,6 @@ import csv
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..atomic import atomic_path
-from .material import Material, Patches
-from .noise_levels import NoiseLevels, draw_maps
-from .parameterisations import noise_map
-from .unets.kinds import preconditioned
+from ...atomic import atomic_path
+from ..material import Material, Patches
+from ..noise_levels import NoiseLevels, draw_maps
+from ..parameterisations import noise_map
+from ..unets.kinds import preconditioned
+from .descent import Descent, Method, autocast, share_of_rate
 
 MEAN, SIGMA_DATA = 0.5, 0.25  # of signals that are told no others: photographs from 0 to 1
 
@@ -39,6 +38,7 @@ class Training:
     levels: NoiseLevels = field(default_factory=NoiseLevels)
     early_patch: int = 32  # smaller patches at first, as many more of them: the quicker way
     early_steps: int = 0  # so many steps of them
+    method: Method = "adamw"
     seed: int = 0
 
     def patches(self, step: int, dims: int) -> tuple[int, int]:
@@ -58,13 +58,6 @@ class Training:
         for name, value in asdict(self).items():
             facts |= value if name == "levels" else {name: value}
         return facts
-
-
-def share_of_rate(step: int, steps: int, warmup: int, decay: float) -> float:
-    """Of the learning rate: a rise over `warmup` steps, a fall to zero over the last share."""
-    rise = min(1.0, (step + 1) / max(1, warmup))
-    fall = min(1.0, (steps - step) / max(1, round(decay * steps)))
-    return min(rise, fall)
 
 
 @dataclass(frozen=True)
@@ -151,56 +144,6 @@ def _validate(
     session.report("validation  " + "  ".join(told))
 
 
-class Descent:
-    """A network that is trained, with the moving average of its weights; AdamW, clipped gradients.
-
-    average: how much of the moving average stays at each step, once it has been going for a while.
-    """
-
-    def __init__(self, network: nn.Module, learning_rate: float, average: float):
-        self.network, self.keep = network, average
-        self.average = deepcopy(network).requires_grad_(False)
-        self.step, self.loss = 0, math.nan  # steps taken; the loss of late
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
-        )
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What must be saved to go on."""
-        return {
-            "network": self.network.state_dict(), "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(), "step": self.step,
-        }  # fmt: skip
-
-    def go_on_from(self, state: Mapping[str, Any]) -> None:
-        """Take up what was saved."""
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step = state["step"]
-
-    def descend(self, loss: Tensor, rate: float) -> float:
-        """One step down a loss at this learning rate; the loss of late. FloatingPointError if it
-        is no number."""
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss left the real numbers at step {self.step}")
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.step += 1
-        keep = min(self.keep, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                mean.lerp_(now, 1 - keep)
-        smooth = 0.99 if math.isfinite(self.loss) else 0.0
-        self.loss = smooth * (self.loss if smooth else 0.0) + (1 - smooth) * loss.item()
-        return self.loss
-
-
 class _Run:
     """The state of a training run: the descent of a network, and what the noise is drawn by."""
 
@@ -212,7 +155,9 @@ class _Run:
         sigma_data = SIGMA_DATA if material.sigma_data is None else material.sigma_data
         layout = torch.channels_last if network.dims == 2 else torch.preserve_format
         self.network = network.to(device, memory_format=layout)
-        self.descent = Descent(self.network, training.learning_rate, training.average)
+        self.descent = Descent(
+            self.network, training.learning_rate, training.average, training.method
+        )
         self.training, self.mean, self.sigma_data = training, mean, sigma_data
         self.device = device
         self.generator = torch.Generator().manual_seed(training.seed)
@@ -261,26 +206,6 @@ class _Run:
         weight = (column**2 + self.sigma_data**2) / (column * self.sigma_data) ** 2
         loss = (weight * (denoised.float() - clean).square()).mean()
         return self.descent.descend(loss, training.rate(self.step))
-
-
-def autocast(device: torch.device, bfloat16: bool | None = None):
-    """What makes the context of a step; None: in bfloat16 where the processor computes in it."""
-    enabled = _has_bfloat16(device) if bfloat16 is None else bfloat16
-    return (lambda: torch.autocast(device.type, torch.bfloat16)) if enabled else nullcontext
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    """Whether the processor multiplies in bfloat16 natively; emulated, it is slower."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.backends.cpu.get_cpu_capability() == "AVX512" and (
-        "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
-    )
-
-
-def _cpu_flags() -> str:
-    path = Path("/proc/cpuinfo")
-    return path.read_text() if path.exists() else ""
 
 
 def append_row(
