@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import restore_speech.recipes.spectral
@@ -9,7 +10,7 @@ import soundfile
 import torch
 from click.testing import CliRunner
 from restore_speech.conditional import nothing_measured
-from restore_speech.recipes.spectral import SNR, as_published, told_spectrograms
+from restore_speech.recipes.spectral import SNR, as_published, predicted, told_spectrograms
 from restore_speech.signals.spectrograms import BINS, Spectrograms
 from speech_standins import RATE, save, syllables
 
@@ -236,6 +237,28 @@ def test_an_imported_checkpoint_enhances_a_recording(home):
         *run[:2], "mono.wav", *run[3:], "--overwrite", "--steps", "2", "--set", "snr=0.33"
     )
     assert done.exit_code == 0 and "sampler predictor-corrector" in done.stderr, done.stderr
+
+
+def test_a_front_is_what_the_prior_is_told_and_begins_at(home):
+    recording = syllables(0.5)[:, :4000]
+    seen = predicted(recording, dry=False)
+    assert seen.shape == recording.shape
+    assert not torch.allclose(seen, recording, atol=1e-3)
+    assert torch.equal(seen, predicted(recording, dry=False))
+    imported("wsj")
+    save("noisy.wav", recording, RATE, "FLOAT")
+    asked = {"prior": "wsj", "device": "cpu"}
+    heard = pose(home / "noisy.wav", Settings.of("enhance", **asked)).task.sampler.init
+    front = Settings.of("enhance", {"front": "predict"}, **asked)
+    begun = pose(home / "noisy.wav", front).task.sampler.init
+    assert torch.allclose(begun, predicted(heard, dry=False), atol=1e-6)  # float32
+
+
+@pytest.mark.parametrize("recipe", ["enhance", "dereverb"])
+def test_a_front_is_for_spectrograms_alone(home, recipe):
+    save("a.wav", syllables(0.3), RATE)
+    done = restore("run", recipe, "a.wav", "-o", "out", "--front", "predict", "--device", "cpu")
+    assert done.exit_code in (1, 2) and "SGMSE+" in done.stderr and not Path("out/a").exists()
 
 
 def test_levels_are_those_of_sgmse(home):

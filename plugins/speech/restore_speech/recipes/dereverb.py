@@ -18,7 +18,7 @@ from ..signals.level import quietest
 from ..signals.model_band import Changes, HighBand, ModelBand, Stereo
 from ..signals.rates import RATE
 from . import given, show
-from .told import facts_of, refuse_other, told_task
+from .told import Front, facts_of, refuse_other, told_task
 
 STEPS = 25
 LEAST = 1e-4  # noise at the models' level that is assumed at least: sixteen bits
@@ -33,6 +33,7 @@ def solve_dereverb(
     max_attenuation: float | None = None,
     high_band: HighBand = "match",
     stereo: Stereo = "shared",
+    front: Front = "none",
 ) -> Task:
     """Take the room out of speech.
 
@@ -42,10 +43,13 @@ def solve_dereverb(
     max_attenuation: dB by which reverberation is lowered at most; else as far as it goes
     high_band: above 8 kHz: match what was done to the octave below, keep, or drop
     stereo: shared level and noise, the mid of all channels in each of them, or independent
+    front: predict tells SGMSE+ what speech-enhance makes of the recording, in its place
     """
     changes = Changes(strength, max_attenuation, high_band, stereo)
     if response is None:
-        return told_task(record, noise, changes, dry=True, recipe="dereverb")
+        return told_task(record, noise, changes, front, dry=True, recipe="dereverb")
+    if front != "none":
+        raise ValueError("a room whose response is known needs no front; leave --front out")
     return _known_room(record, noise, Path(response), changes)
 
 

@@ -4,7 +4,7 @@ from restore.files.task import Recipe, Record, Task
 
 from ..files.pieces import in_pieces
 from ..signals.model_band import Changes, HighBand, Stereo
-from .told import told_task
+from .told import Front, told_task
 
 
 def solve_enhance(
@@ -15,6 +15,7 @@ def solve_enhance(
     max_attenuation: float | None = None,
     high_band: HighBand = "match",
     stereo: Stereo = "shared",
+    front: Front = "none",
 ) -> Task:
     """Take noise out of speech, at the recording's own rate, depth and length.
 
@@ -25,9 +26,10 @@ def solve_enhance(
     max_attenuation: dB by which noise is lowered at most; else as far as it goes
     high_band: above 8 kHz: match what was done to the octave below, keep, or drop
     stereo: shared level and noise, the mid of all channels in each of them, or independent
+    front: predict tells SGMSE+ what speech-enhance makes of the recording, in its place
     """
     changes = Changes(strength, max_attenuation, high_band, stereo)
-    return told_task(record, noise, changes, dry=False, recipe="enhance")
+    return told_task(record, noise, changes, front, dry=False, recipe="enhance")
 
 
 enhance = Recipe(solve_enhance, pieces=in_pieces)

@@ -19,17 +19,31 @@ from restore.priors.prior import Prior
 from restore.samplers.base import Step
 from restore.samplers.integrators.predictor_corrector import predictor_corrector
 
-from ..conditional import TOLD
+from ..conditional import TOLD, told
+from ..priors import enhancer
 from ..signals.spectrograms import BINS, Spectrograms
 
 STEPS, SNR = 30, 0.5  # of their predictor-corrector sampler
 TILE, OVERLAP = 2048, 128  # frames that one network call sees, and that tiles share
 
 
+def predicted(recording: Tensor, *, dry: bool) -> Tensor:
+    """What one call of speech-enhance makes of a recording, (channels, samples) at 16 kHz.
+
+    The first stage of StoRM (Lemercier et al., TASLP 2023, arXiv:2212.11851), by our own network.
+    """
+    prior = told(enhancer(), recording[:, None], dry=dry)
+    seed = torch.Generator(recording.device).manual_seed(0)
+    noise = torch.randn(recording.shape, generator=seed, device=recording.device)
+    with torch.no_grad():
+        return prior.denoise(prior.sigma_max * noise[:, None], prior.sigma_max)[:, 0]
+
+
 def as_spectrograms(task: Task, prior: Prior, recording: Tensor) -> Task:
     """The task of a recording for a prior that is told, and gives, compressed spectrograms.
 
-    task: of signals as the recording, (channels, samples) at 16 kHz.
+    task: of signals as the recording, (channels, samples) at 16 kHz. recording: what the prior is
+    told, and where its sampler begins.
     TypeError for a prior that is told something else, or spectrograms of another front end.
     """
     name = prior.card.get("name", "this prior")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,11 +18,14 @@ from ..signals.rates import RATE
 from . import show, spectral
 
 PRIOR, SAMPLER = "speech-enhance", "shared-noise"
+Front = Literal["none", "predict"]
 STEPS = 4  # of samples; a single chain is the mean, which takes one
 LEAD = 8_000  # samples at 16 kHz of the recording, mirrored, that run in the network at both ends
 
 
-def told_task(record: Record, noise: float | None, changes: Changes, *, dry: bool, recipe: str):
+def told_task(
+    record: Record, noise: float | None, changes: Changes, front: Front, *, dry: bool, recipe: str
+):
     """The task of speech given all of a noisy recording; ValueError for what is none."""
     refuse_other(record, recipe)
     if noise is not None:
@@ -48,8 +52,11 @@ def told_task(record: Record, noise: float | None, changes: Changes, *, dry: boo
     def suited(prior: Prior) -> Task:
         """With SGMSE+, without a lead: its spectra are mirrored at the ends themselves."""
         if prior.tell is None:
+            if front == "predict":
+                raise ValueError("front=predict is for priors of spectrograms, as SGMSE+")
             return task
-        return spectral.as_spectrograms(posed(band.low), prior, band.low)
+        seen = spectral.predicted(band.low, dry=dry) if front == "predict" else band.low
+        return spectral.as_spectrograms(posed(band.low), prior, seen)
 
     task = replace(posed(recording), adapt_prior=adapt_prior, suited=suited)
     return task

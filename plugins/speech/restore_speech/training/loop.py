@@ -35,7 +35,7 @@ class Plan:
     decay: float = 0.3  # share of the steps, at the end, in which the rate falls to zero
     average: float = 0.999
     predictive: float = 0.75  # share of a conditional network's examples that see noise alone in u
-    dry: float = 0.25  # share of examples in which the room is to be removed
+    dry: float = 0.35  # share of examples in which the room is to be removed
     method: Method = "muon"
     seed: int = 0
 

@@ -12,9 +12,9 @@ from . import augmenting
 from .augmenting import RATE, Signal
 
 ROOMS = 200  # simulated responses, each used many times
-IN_A_ROOM = 0.4  # share of speech
+IN_A_ROOM = 0.55  # share of speech
 NARROW = 0.1  # share of recordings through a narrow band
-CLEAN = 0.04  # share of recordings with next to no noise
+CLEAN, DRY_CLEAN = 0.04, 0.3  # share with next to no noise, and of those that lose their room
 SNR_MEAN, SNR_SPREAD, SNR_LEAST, SNR_MOST = 5.0, 8.0, -8.0, 30.0  # decibels
 LOUDEST = 1.0  # peak of a recording: clicks of more would be all that a step learns from
 LEVEL_SPREAD = 2.0  # decibels, of the level at which a recording is shown
@@ -80,8 +80,8 @@ def mixed(spoken: Spoken, noise: Signal, dry: bool, level: float, rng) -> Mixed:
     """Speech and noise at a random ratio, shown at `level`, the speech's root mean square."""
     loudness = level_of(spoken.wet)
     ratio = min(max(rng.normal(SNR_MEAN, SNR_SPREAD), SNR_LEAST), SNR_MOST)
-    if rng.random() < CLEAN:
-        ratio = rng.uniform(40, 70)
+    if rng.random() < (DRY_CLEAN if dry else CLEAN):
+        ratio = rng.uniform(30, 70)
     noisy = spoken.wet + loudness * 10 ** (-ratio / 20) * noise
     clean = spoken.dry if dry else spoken.wet
     if rng.random() < NARROW:
