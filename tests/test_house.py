@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from restore.plugins.discovery import HOUSE
+
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE = ROOT / "restore"
 SAMPLERS = ENGINE / "samplers"
@@ -256,6 +258,17 @@ def test_no_tracked_file_names_a_path_of_some_machine():
         if b"\0" not in content[:4096] and path.search(content):
             met.append(tracked)
     assert not met, f"paths of a machine stand in {met}"
+
+
+def test_the_plugin_finder_knows_the_distributions_of_the_house():
+    """They register first, so that no other plugin takes a name of theirs."""
+    files = [
+        ROOT / "pyproject.toml",
+        *ROOT.glob("operators/*.toml"),
+        *ROOT.glob("plugins/*/*.toml"),
+    ]
+    named = {tomllib.loads(file.read_text("utf-8"))["project"]["name"] for file in files}
+    assert named == set(HOUSE)
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("**/pyproject.toml")), ids=name)

@@ -1,8 +1,10 @@
 """One run over many inputs: a bad file does not stop it, and an interrupted run is gone on with."""
 
+import sys
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -98,7 +100,9 @@ def _outcome(work: Work, source: Path, target: Path, resumed: bool, *, alone: bo
     try:
         facts = finished(target, work.settings.mark, source) if resumed else None
         if facts is None:
-            facts = work.execute(source, target, target.with_name(f".{target.name}.checkpoint"))
+            checkpoint = target.with_name(f".{target.name}.checkpoint")
+            with redirect_stdout(sys.stderr):  # what a plugin prints is no result
+                facts = work.execute(source, target, checkpoint)
     except Exception as error:
         if alone or raising() or ends_run(error):
             raise

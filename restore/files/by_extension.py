@@ -7,6 +7,7 @@ import torch
 
 from ..plugins.discovery import catalog
 from ..plugins.registry import Entry
+from .naming import naming
 from .task import Record
 
 
@@ -14,7 +15,8 @@ def read(path: Path, recipe: Entry | None = None) -> Record:
     """A file's contents, by the reader of its extension, of the recipe's own plugin if it has one.
 
     A folder is read whole where the recipe names a reader of folders. FileNotFoundError where there
-    is no file; ValueError where no reader takes it, or where its values are not finite.
+    is no file; ValueError, which names it, where no reader takes it, where it is broken, or where
+    its values are not finite.
     """
     path = Path(path)
     if not path.exists():
@@ -24,7 +26,11 @@ def read(path: Path, recipe: Entry | None = None) -> Record:
     reader = _of_folder(path, recipe) if path.is_dir() else find("readers", path, recipe)
     if reader is None:
         raise IsADirectoryError(f"{path} is a folder, not a file")
-    record = catalog().load("readers", reader.name)(path)
+    load = catalog().load("readers", reader.name)
+    with naming(path):  # a stranger's reader may raise anything
+        record = load(path)
+    if not isinstance(record, Record):
+        raise TypeError(f"the reader '{reader.name}' gave no restore.Record of {path}")
     if not torch.isfinite(record.signal).all():
         raise ValueError(f"{path} holds values that are not finite (NaN or infinity)")
     return record

@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from .checks import shown, signal_tensor
 from .codec import Decoder, ThroughDecoder
 from .noise import Gaussian, NoiseModel
 from .operator import LinearOperator, Operator
@@ -42,6 +43,8 @@ class Measurement:
     noise: NoiseModel
 
     def __post_init__(self):
+        signal_tensor(self.y, "y")
+        _refuse_other_parts(self.operator, self.noise)
         shape, out = tuple(self.y.shape), self.operator.out_shape
         if shape == out:
             object.__setattr__(self, "y", self.y[None])
@@ -211,11 +214,23 @@ def stack(measurements: Sequence[Measurement]) -> Measurement:
 
 def simulate(operator: Operator, noise: NoiseModel, x: Tensor, *, seed: int = 0) -> Measurement:
     """The measurement of a signal x (*in_shape), or of several (observations, *in_shape)."""
+    signal_tensor(x, "x")
+    _refuse_other_parts(operator, noise)
     if tuple(x.shape) == operator.in_shape:
         x = x[None]
     clean = operator(x)
     y = noise.draw(clean, ChainNoise(seed, range(len(clean))))
     return Measurement(y, operator, noise)
+
+
+def _refuse_other_parts(operator: object, noise: object) -> None:
+    """TypeError for what is no operator, and for a number in place of a law of the noise."""
+    if not isinstance(operator, Operator):
+        raise TypeError(f"the operator must be a restore.Operator, got {shown(operator)}")
+    if not isinstance(noise, NoiseModel):
+        raise TypeError(
+            f"the noise must be a law of it, such as restore.Gaussian(0.05), got {shown(noise)}"
+        )
 
 
 def _noise(measurements: Sequence[Measurement]) -> NoiseModel:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from .checks import real_number, real_numbers
 from .signal import RandnLike, dot, per_chain
 
 
@@ -61,7 +62,7 @@ class Gaussian(NoiseModel):
     """
 
     def __init__(self, std: float | Tensor):
-        tensor = torch.as_tensor(std, dtype=torch.float64)
+        tensor = real_numbers(std, "a noise std")
         if not torch.isfinite(tensor).all() or (tensor < 0).any():
             raise ValueError(f"a noise std must be finite and not negative, got {std}")
         self.std: float | Tensor = tensor if tensor.ndim else tensor.item()
@@ -122,9 +123,9 @@ class Poisson(NoiseModel):
     """
 
     def __init__(self, peak: float):
-        if not (peak > 0 and math.isfinite(peak)):
+        self.peak = real_number(peak, "the peak count")
+        if not (self.peak > 0 and math.isfinite(self.peak)):
             raise ValueError(f"the peak count must be positive, got {peak}")
-        self.peak = float(peak)
 
     def draw(self, clean: Tensor, randn_like: RandnLike) -> Tensor:
         return poisson(self.peak * clean, randn_like) / self.peak

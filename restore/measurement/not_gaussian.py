@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checks import real_number, real_numbers
 from .noise import Gaussian, NoiseModel, levels_of, levels_on, poisson, seeds_from
 from .signal import RandnLike
 
@@ -30,9 +31,9 @@ class Transmission(NoiseModel):
 
     def __init__(self, photons: float | Tensor, electronic: float = 0.0):
         self.photons = _positive("the number of photons", photons)
-        if not (electronic >= 0 and math.isfinite(electronic)):
+        self.electronic = real_number(electronic, "the electronic noise")
+        if not (self.electronic >= 0 and math.isfinite(self.electronic)):
             raise ValueError(f"the electronic noise must be finite, at least 0, got {electronic}")
-        self.electronic = float(electronic)
 
     def draw(self, clean: Tensor, randn_like: RandnLike) -> Tensor:
         photons = levels_on(self.photons, clean)
@@ -234,9 +235,9 @@ class Clipped(NoiseModel):
 
     def __init__(self, std: float | Tensor, low: float = 0.0, high: float = 1.0):
         self.std = _positive("the noise std", std)
-        if not low < high:
+        self.low, self.high = real_number(low, "low"), real_number(high, "high")
+        if not self.low < self.high:
             raise ValueError(f"clipping wants low < high, got {low} and {high}")
-        self.low, self.high = float(low), float(high)
 
     def draw(self, clean: Tensor, randn_like: RandnLike) -> Tensor:
         noisy = clean + levels_on(self.std, clean) * randn_like(clean)
@@ -262,7 +263,7 @@ class Clipped(NoiseModel):
 
 
 def _positive(what: str, value: float | Tensor) -> float | Tensor:
-    tensor = torch.as_tensor(value, dtype=torch.float64)
+    tensor = real_numbers(value, what)
     if not torch.isfinite(tensor).all() or (tensor <= 0).any():
         raise ValueError(f"{what} must be positive and finite, got {value}")
     return tensor if tensor.ndim else tensor.item()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .checks import checked_shift, is_double, shift_column, sizes
+from .checks import checked_batch, checked_shift, is_double, shift_column, sizes
 from .signal import column, conjugate_gradient, norm
 
 Shape = tuple[int, ...]
@@ -55,11 +55,7 @@ class Operator(ABC):
         return f"{type(self).__name__}({sizes(self.in_shape)} -> {sizes(self.out_shape)})"
 
     def _checked(self, value: Tensor, shape: Shape, side: str) -> Tensor:
-        if tuple(value.shape[1:]) != shape or value.ndim != len(shape) + 1:
-            raise ValueError(
-                f"{self}: the {side} must be a batch of {sizes(shape)}, got {sizes(value.shape)}"
-            )
-        return value
+        return checked_batch(value, shape, self, side)
 
     def _like(self, name: str, like: Tensor) -> Tensor:
         """The attribute `name` on the device and in the precision of `like`, moved once."""

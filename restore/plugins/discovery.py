@@ -16,10 +16,16 @@ import pluggy
 
 from ..errors import UnavailableError
 from . import hookspecs
+from .entry_points import entry_points_of, name_of
 from .registry import Entry, Registry, unknown
-from .requirement import unmet
+from .requirement import normal_name, unmet
+from .running import Interrupted, apart, said
 
 GROUP, ENGINE, OWN = "restore", "restore-toolbox", "restore"
+HOUSE = (  # whose names nobody takes: they register before all others
+    ENGINE, "restore-operators", "restore-image", "restore-dicom", "restore-mri", "restore-ct",
+    "restore-speech", "restore-ultrasound",
+)  # fmt: skip
 HOOKS = tuple(f"register_{kind}" for kind in hookspecs.KINDS)
 
 
@@ -83,14 +89,15 @@ class Catalog:
         """The object itself. UnavailableError where its module cannot be imported."""
         entry = self.entry(kind, name)
         try:
-            return entry.load()
-        except KeyboardInterrupt:
+            with apart():
+                return entry.load()
+        except Interrupted:
             raise
         except BaseException as error:
             if self._strict:
                 raise
             what = f"the {entry.kind} '{name}' of plugin '{entry.plugin}' cannot be loaded"
-            raise UnavailableError(f"{what}: {_said(error)}") from error
+            raise UnavailableError(f"{what}: {said(error)}") from error
 
     def plugins(self) -> list[Plugin]:
         """Every plugin with its state, after all that it registers was gathered."""
@@ -106,27 +113,30 @@ class Catalog:
         """Every plugin as far as it was needed so far."""
         if self._plugins is None:
             self._plugins = []
-            points = self._entry_points
+            points, unreadable = self._entry_points, {}
             if points is None:
-                points = importlib.metadata.entry_points(group=GROUP)
-            for point in sorted(points, key=lambda point: (point.name != OWN, point.name)):
+                points, unreadable = entry_points_of(GROUP)
+            for point in sorted(points, key=_rank):
                 self._plugins.append(self._admitted(point))
+            for name, why in unreadable.items():
+                self._plugins.append(Plugin(name, name, "", "broken", error=why))
         return self._plugins
 
     def _admitted(self, point: importlib.metadata.EntryPoint) -> Plugin:
-        facts = point.dist.metadata if point.dist else {}  # asked once: each time it is parsed anew
-        plugin = Plugin(point.name, facts.get("Name", ""), facts.get("Version", ""))
+        plugin = Plugin(point.name, name_of(point.dist), "")
         plugin.error = self._blocked(point.name)
         if plugin.error:
             plugin.state = "blocked"
             return plugin
         with self._guard(plugin):
+            facts = point.dist.metadata if point.dist else {}  # asked once: it is parsed each time
+            plugin.version = str(facts["Version"] or "") if facts else ""
             plugin.error = _incompatible(facts.get_all("Requires-Dist", ()) if facts else ())
             if plugin.error:
                 plugin.state = "incompatible"
             else:
                 self._refuse_second(plugin)
-                plugin.hooks = _hooks(point.load(), point.name)
+                plugin.hooks = _hooks(_loaded(point), point.name)
         return plugin
 
     def _blocked(self, name: str) -> str:
@@ -143,22 +153,28 @@ class Catalog:
                 raise ValueError(f"{other.distribution} has a plugin of this name already")
 
     def _gather(self, plugin: Plugin, kind: str, registry: Registry) -> None:
+        asked = True
+
         def register(name: str, target: str, *, summary: str, **facts: Any) -> None:
+            if not asked:
+                raise RuntimeError(f"register of {kind} is called when its hook is done")
             registry.add(plugin.name, name, target, summary=summary, **facts)
 
         with self._guard(plugin):
             getattr(plugin.hooks.hook, f"register_{kind}")(register=register)
+        asked = False
 
     @contextmanager
     def _guard(self, plugin: Plugin) -> Iterator[None]:
         """Time what the plugin does; where it fails, take back all that it registered."""
         started = time.perf_counter()
         try:
-            yield
-        except KeyboardInterrupt:
+            with apart():
+                yield
+        except Interrupted:
             raise
         except BaseException as error:  # a plugin's sys.exit() must not end us either
-            plugin.state, plugin.error, plugin.hooks = "broken", _said(error), None
+            plugin.state, plugin.error, plugin.hooks = "broken", said(error), None
             for registry in self._registries.values():
                 registry.drop(plugin.name)
             if self._strict:
@@ -171,6 +187,18 @@ class Catalog:
 def catalog() -> Catalog:
     """The one of this process, filled when first asked."""
     return Catalog()
+
+
+def _rank(point: importlib.metadata.EntryPoint) -> tuple[bool, bool, str]:
+    """restore's own first, then the house's, then all others; by name."""
+    of = normal_name(name_of(point.dist))
+    return of != ENGINE, of not in HOUSE, point.name
+
+
+def _loaded(point: importlib.metadata.EntryPoint) -> Any:
+    if point.pattern.match(point.value) is None:
+        raise ValueError(f"its entry point '{point.value:.80}' is no 'package.module'")
+    return point.load()
 
 
 def _hooks(module: Any, name: str) -> pluggy.PluginManager:
@@ -187,6 +215,8 @@ def _hooks(module: Any, name: str) -> pluggy.PluginManager:
     for hook in HOOKS:
         if hasattr(module, hook) and hook not in answered:
             raise ValueError(f"{hook} lacks its marker, @hook of restore.plugins.hookspecs")
+    if not answered:
+        raise ValueError("it answers no hook of restore's")
     return manager
 
 
@@ -204,14 +234,6 @@ def _engine_version() -> str:
 
 def _reason(plugin: Plugin) -> str:
     return f"{plugin.state}: {plugin.error}"
-
-
-def _said(error: BaseException) -> str:
-    """One line: what an exception says, with its kind where its words alone do not tell."""
-    words = " ".join(str(error.args[0] if len(error.args) == 1 else error).split())
-    if isinstance(error, ValueError) and words:
-        return words
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def _plural(kind: str) -> str:

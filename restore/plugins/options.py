@@ -27,6 +27,21 @@ class Option:
     required: bool = False
     choices: tuple[Any, ...] = ()
     help: str = ""
+    kinds: tuple[type, ...] = ()  # that Python's value may be of; none: not looked at
+
+    def check(self, value: Any, where: str) -> None:
+        """TypeError or ValueError unless Python's value is one that this option may have.
+
+        A number is what can become one, of whatever library; text, truths and None cannot.
+        """
+        if value is None and self.default is None:
+            return
+        if self.kinds and not any(_is_of(value, kind) for kind in self.kinds):
+            got = type(value).__name__ + ("" if value is None else f" {value!r}")
+            raise TypeError(f"{where} must be {_WORDS[self.type]}, got {got[:80]}")
+        if self.choices and value not in self.choices:
+            listed = ", ".join(str(choice) for choice in self.choices)
+            raise ValueError(f"{where} must be one of {listed}, got {value!r}")
 
     def parse(self, text: str) -> Any:
         """The value that a text stands for; UsageError where it stands for none."""
@@ -59,8 +74,9 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
             default = None if required else keyword.default
             default = getattr(default, "__name__", default)  # ancestral: by its name
             options[keyword.name] = Option(
-                keyword.name, kind, default, required, choices, helps.get(keyword.name, "")
-            )
+                keyword.name, kind, default, required, choices, helps.get(keyword.name, ""),
+                _kinds(keyword),
+            )  # fmt: skip
     return options
 
 
@@ -125,6 +141,26 @@ def _widest(kinds: list[Any]) -> Any:
         if kind in kinds:
             return kind
     return kinds[0] if kinds else None
+
+
+def _kinds(keyword: inspect.Parameter) -> tuple[type, ...]:
+    """The plain types of an annotation, NoneType among them; none where one of them is not plain.
+
+    A Literal's choices are looked at for themselves.
+    """
+    kind = keyword.annotation
+    union = typing.get_origin(kind) in (typing.Union, types.UnionType)
+    kinds = typing.get_args(kind) if union else (kind,)
+    plain = all(one in (*PLAIN, type(None)) for one in kinds)
+    return kinds if plain and keyword.name not in NAMED else ()
+
+
+def _is_of(value: Any, kind: type) -> bool:
+    if kind not in (int, float):
+        return isinstance(value, (str, Path) if kind is Path else kind)
+    if value is None or isinstance(value, (bool, str, bytes, complex)):
+        return False
+    return hasattr(value, "__index__" if kind is int else "__float__")
 
 
 def _truth(text: str) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .facts import checked
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -32,14 +34,12 @@ class Registry:
         self._entries: dict[str, Entry] = {}
 
     def add(self, plugin: str, name: str, target: str, *, summary: str, **facts: Any) -> None:
-        """Raises ValueError for a name that is taken or a target that is no "module:attribute"."""
-        if name in self._entries:
-            taken = self._entries[name].plugin
-            raise ValueError(f"the {self.kind} '{name}' is registered already, by {taken}")
-        module, colon, attribute = target.partition(":")
-        if not (module and colon and attribute):
+        """Raises ValueError for a name that is taken, and for what `facts` refuses."""
+        checked(self.kind, name, target, summary, facts)
+        same = (entry for entry in self if entry.name.casefold() == name.casefold())
+        if (taken := next(same, None)) is not None:
             raise ValueError(
-                f"the {self.kind} '{name}' must be 'package.module:attribute', got '{target}'"
+                f"the {self.kind} '{taken.name}' is registered already, by {taken.plugin}"
             )
         self._entries[name] = Entry(self.kind, name, target, summary, plugin, facts)
 

@@ -15,7 +15,11 @@ def unmet(requires: Iterable[str], distribution: str, version: str) -> str:
     """
     for line in requires:
         name = _NAME.match(line)
-        if name is None or _normal(name[1]) != _normal(distribution) or _within(line, version):
+        if (
+            name is None
+            or normal_name(name[1]) != normal_name(distribution)
+            or _within(line, version)
+        ):
             continue
         from packaging.requirements import InvalidRequirement, Requirement
 
@@ -48,5 +52,5 @@ def _numbers(version: str) -> list[int]:
     return [int(part) for part in re.sub(r"(\.0*)*$", "", version).split(".")]
 
 
-def _normal(name: str) -> str:
+def normal_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..measurement.checks import real_number, shown, sizes
 from ..measurement.codec import Codec
 
 # D(x, sigma) = E[x0 | x0 + sigma n = x]; x (batch, *shape), sigma a number, () or (batch,);
@@ -55,9 +56,35 @@ def as_measured(errors: Mapping[float, float]) -> Law:
     return tabulated(sigmas, [errors[sigma] for sigma in sigmas])
 
 
+class Guarded:
+    """A denoiser that is given its own copy of x, and answers with a signal of x's shape.
+
+    One that works in place, as networks with in-place activations do, leaves the chains as they
+    are; another shape or batch, which would broadcast in silence, is a ValueError.
+    """
+
+    def __init__(self, denoise: Denoiser):
+        self.denoise = denoise
+
+    def __call__(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        denoised = self.denoise(x.clone(), sigma)
+        if not isinstance(denoised, Tensor):
+            raise TypeError(f"a denoiser must give a tensor, got {shown(denoised)}")
+        if denoised.shape != x.shape:
+            raise ValueError(
+                f"the denoiser gave {sizes(denoised.shape)} for a batch of {sizes(x.shape)}; "
+                "D(x, sigma) must have the shape of x"
+            )
+        return denoised
+
+
 @dataclass(frozen=True)
 class Prior:
-    """A pretrained denoiser with what must be known to use it."""
+    """A pretrained denoiser with what must be known to use it.
+
+    TypeError for a denoiser that is no function, or levels that are no numbers. What its denoiser
+    answers is looked at by every call (Guarded).
+    """
 
     denoise: Denoiser
     shape: tuple[int | None, ...] | None = None  # of one signal; None: any
@@ -75,6 +102,14 @@ class Prior:
     tell: Callable[..., "Prior"] | None = None
     # steps -> noise levels, as the authors of its network run it; None: they say nothing of it
     schedule: Callable[[int], Tensor] | None = None
+
+    def __post_init__(self):
+        if not callable(self.denoise):
+            raise TypeError(f"denoise must be a function D(x, sigma), got {shown(self.denoise)}")
+        if not isinstance(self.denoise, Guarded):
+            object.__setattr__(self, "denoise", Guarded(self.denoise))
+        for name in ("sigma_min", "sigma_max"):
+            real_number(getattr(self, name), f"a prior's {name}")
 
     def to(self, device: torch.device | str) -> "Prior":
         if self.network is not None:

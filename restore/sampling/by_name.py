@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from ..errors import WeightsError
+from ..measurement.checks import shown
 from ..measurement.measurement import Measurement
 from ..measurement.operator import Operator
 from ..plugins import store
@@ -21,6 +22,7 @@ from . import loop
 from .auto import choose_sampler
 from .devices import usable
 from .posterior import Posterior
+from .refusals import refuse_other_parts
 
 
 class Chosen(NamedTuple):
@@ -33,6 +35,8 @@ class Chosen(NamedTuple):
 
 def load_sampler(name: str | Sampler) -> Sampler:
     """A registered sampler; a function is itself. KeyError for an unknown name."""
+    if not isinstance(name, str) and not callable(name):
+        raise TypeError(f"the sampler must be a name or a function, got {shown(name)}")
     return catalog().load("samplers", name) if isinstance(name, str) else name
 
 
@@ -56,6 +60,8 @@ def load_prior(name: str | Path, device: str = "cpu", **conditions: Any) -> Prio
     A registered name goes before an imported one, and that before a folder of this name here:
     write ./NAME for the folder. WeightsError, with the next command, for what is none.
     """
+    if not isinstance(name, (str, Path)):
+        raise TypeError(f"a prior is named by text or a path, got {shown(name)}")
     plain = isinstance(name, str) and not _with_separator(name)
     if plain and name in catalog().registry("priors"):
         make = catalog().load("priors", str(name))
@@ -128,6 +134,7 @@ def sample(
 
     "auto" picks one by the problem's class; the posterior's provenance says why, as "chosen".
     """
+    refuse_other_parts(measurement, prior)
     device = usable(device)
     chosen = sampler_for(sampler, measurement, prior, device)
     posterior = loop.sample(
@@ -147,6 +154,7 @@ def iterate(
     **arguments: Any,
 ) -> Iterator[Step]:
     """The bare loop over Steps; arguments as in restore.sampling.loop.iterate."""
+    refuse_other_parts(measurement, prior)
     device = usable(device)
     chosen = sampler_for(sampler, measurement, prior, device)
     return loop.iterate(

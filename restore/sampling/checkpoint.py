@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..atomic import atomic_path
 from ..measurement.signal import ChainNoise
+from ..untrusted.saved_states import saved_state
 
 EVERY = 20.0  # seconds between two saves of the chunk under way
 
@@ -30,7 +31,7 @@ class Checkpoint:
         }  # fmt: skip
         self.saved = time.monotonic()
         if self.path is not None and self.path.exists():
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            state = saved_state(self.path, *self.state)
             if state["mark"] != mark:
                 raise ValueError(
                     f"{self.path} is the state of another run; remove it or repeat that run"
@@ -86,7 +87,7 @@ def precision_of(path: str | Path | None) -> str | None:
     """The precision that a saved run was begun in: what "auto" chose then, it keeps."""
     if path is None or not Path(path).exists():
         return None
-    return torch.load(path, map_location="cpu", weights_only=True)["precision"]
+    return saved_state(path, "precision")["precision"]
 
 
 def fingerprint(measurement, name, sigmas, seed, chains, options, init) -> str:

@@ -11,17 +11,18 @@ import torch
 from torch import Tensor
 
 from ..errors import RestoreWarning
-from ..measurement.checks import sizes
+from ..measurement.checks import real_number, signal_tensor, sizes, whole_number
 from ..measurement.measurement import Measurement
 from ..measurement.signal import ChainNoise
 from ..priors.prior import Prior
 from ..priors.schedules import checked, karras, starting_at
-from ..samplers.base import Contract, Sampler, Step, contract_of, states_per_chain
+from ..samplers.base import Sampler, Step, contract_of, states_per_chain
 from .checkpoint import Checkpoint, fingerprint, precision_of
 from .decoding import Decoding
 from .devices import free_memory, usable
 from .posterior import Posterior
 from .precision import Counted, choose_precision
+from .refusals import checked_counts, refuse_other_parts, refuse_unfit_options, refuse_unoffered
 from .watchers import Watcher
 
 DEFAULT_STEPS = 50
@@ -59,8 +60,7 @@ def sample(
     With a prior of latents the samples are decoded, and `init` is a signal, too; sigmas are levels
     of the latents. Watchers see a step's estimate decoded, its x as it is.
     """
-    if chains < 1:
-        raise ValueError(f"need at least 1 chain, got {chains}")
+    chains, seed, batch_size = checked_counts(chains, seed, batch_size)
     device = usable(device)
     begun = precision_of(checkpoint) if precision == "auto" else None
     chosen = begun or precision
@@ -108,6 +108,7 @@ def iterate(
 
     With a prior of latents a step's x is a latent, its estimate is decoded.
     """
+    chains, seed, _ = checked_counts(chains, seed)
     run = _Run(measurement, prior, sampler, device, precision, options, init, sigma_start)
     run.schedule(steps, sigmas)
     noise = ChainNoise(seed, list(range(chains)) * measurement.observations)
@@ -118,9 +119,11 @@ class _Run:
     """One call of `sample`: everything in place on its device."""
 
     def __init__(self, measurement, prior, sampler, device, precision, options, init, sigma_start):
+        refuse_other_parts(measurement, prior)
         self.name = getattr(sampler, "__name__", type(sampler).__name__)
+        refuse_unfit_options(self.name, sampler, options)
         contract = contract_of(sampler, options)
-        _refuse_unoffered(self.name, contract, prior)
+        refuse_unoffered(self.name, contract, prior)
         self.decoding = Decoding(prior, measurement)
         self.shape = self.decoding.shape
         if not prior.accepts(self.shape):
@@ -140,6 +143,9 @@ class _Run:
         self.init, self.sigma_start = init, sigma_start
         if (init is None) != (sigma_start is None):
             raise ValueError("a warm start needs both init and sigma_start")
+        if init is not None:
+            signal_tensor(init, "init")
+            real_number(sigma_start, "sigma_start")
 
     def schedule(self, steps: int | None, sigmas: Tensor | None) -> None:
         if sigmas is None:
@@ -152,9 +158,8 @@ class _Run:
                     RestoreWarning,
                     stacklevel=4,
                 )
-            sigmas = karras(
-                prior.sigma_max, prior.sigma_min, DEFAULT_STEPS if steps is None else steps
-            )
+            steps = DEFAULT_STEPS if steps is None else whole_number(steps, "steps", 1)
+            sigmas = karras(prior.sigma_max, prior.sigma_min, steps)
         elif steps is not None:
             raise ValueError("give steps or sigmas, not both")
         self.sigmas = checked(sigmas)
@@ -250,8 +255,6 @@ class _Run:
 
 def _chunks(observations: int, chains: int, batch: int) -> Iterator[tuple[slice, slice]]:
     """(observations, chains) of each network batch: whole observations where they fit."""
-    if batch < 1:
-        raise ValueError(f"need a batch_size of at least 1, got {batch}")
     together = max(1, batch // chains)
     size = min(chains, batch)
     for first in range(0, observations, together):
@@ -265,15 +268,6 @@ def _chunks(observations: int, chains: int, batch: int) -> Iterator[tuple[slice,
 def _stalls(device: torch.device) -> bool:
     """Whether a look at values waits for all work on the device: on a GPU, only the end is seen."""
     return device.type != "cpu"
-
-
-def _refuse_unoffered(name: str, contract: Contract, prior: Prior) -> None:
-    """TypeError where the sampler asks something of the prior that it does not offer."""
-    missing = [asked for asked in contract.asks if asked not in prior.offers]
-    if missing:
-        which = prior.card.get("name", "this prior")
-        offered = ", ".join(sorted(prior.offers)) or "nothing beyond its denoiser"
-        raise TypeError(f"{name} needs {', '.join(missing)}; {which} offers {offered}")
 
 
 def _plain(value: Any) -> Any:

@@ -31,7 +31,8 @@ def check_plugin(module: str) -> None:
     """Assert that the module of a plugin's entry point ("restore_image.plugin") keeps the contract.
 
     Importing it costs nothing but the hook marker; every hook is a known one and runs; whatever is
-    registered can be imported and is of its kind. Raises AssertionError, or the hook's own error.
+    registered can be imported and is of its kind. Raises AssertionError, or the hook's own error,
+    as for names, extensions and facts that are refused when they are registered.
     """
     _assert_light(module)
     point = EntryPoint("checked", module, "restore")
@@ -121,20 +122,7 @@ def _prior(entry: Entry, thing: Any) -> None:
     assert not needed, f"{_what(entry)} cannot be loaded without {needed}"
 
 
-def _file_kind(entry: Entry, thing: Any) -> None:
-    extensions = entry.facts.get("extensions", ())
-    assert isinstance(extensions, tuple), f"{_what(entry)}: extensions must be a tuple"
-    assert extensions or entry.facts.get("folder"), f"{_what(entry)} has no extensions"
-    for extension in extensions:
-        right = extension.startswith(".") and extension == extension.lower()
-        right |= extension == "" and bool(entry.facts.get("folder"))  # of what lies in the folder
-        assert right, f"{_what(entry)}: the extension {extension!r} must be like '.png'"
-
-
-_CHECKS = {
-    "recipe": _recipe, "sampler": _sampler, "prior": _prior,
-    "reader": _file_kind, "writer": _file_kind,
-}  # fmt: skip
+_CHECKS = {"recipe": _recipe, "sampler": _sampler, "prior": _prior}
 
 
 def _keyword_only(function: Any) -> list[str]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .muon import Muon
 
 Method = Literal["adamw", "muon"]
+SAVED = ("network", "average", "optimisers", "step")  # of a descent
 
 
 class Descent:

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from ...atomic import atomic_path
+from ...untrusted.saved_states import saved_state
 from ..material import Material, Patches
 from ..noise_levels import NoiseLevels, draw_maps
 from ..parameterisations import noise_map
 from ..unets.kinds import preconditioned
-from .descent import Descent, Method, autocast, share_of_rate
+from .descent import SAVED, Descent, Method, autocast, share_of_rate
 
 MEAN, SIGMA_DATA = 0.5, 0.25  # of signals that are told no others: photographs from 0 to 1
 
@@ -162,7 +163,7 @@ class _Run:
         self.device = device
         self.generator = torch.Generator().manual_seed(training.seed)
         if checkpoint is not None and Path(checkpoint).exists():
-            state = torch.load(checkpoint, map_location=device, weights_only=True)
+            state = saved_state(checkpoint, *SAVED, "generator", device=device)
             self.descent.go_on_from(state)
             self.generator.set_state(state["generator"].cpu())
 

@@ -177,9 +177,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
 def test_what_is_wrong_with_a_call_is_said():
     with pytest.raises(ValueError, match="prior is for signals of 16"):
         sample(copying(), WHITE, ancestral)
-    with pytest.raises(ValueError, match="at least 1 chain"):
+    with pytest.raises(ValueError, match="chains must be at least 1"):
         sample(copying(), PRIOR, ancestral, chains=0)
-    with pytest.raises(ValueError, match="at least 1 step"):
+    with pytest.raises(ValueError, match="steps must be at least 1"):
         sample(copying(), PRIOR, ancestral, steps=0)
     with pytest.raises(ValueError, match="not both"):
         sample(copying(), PRIOR, ancestral, steps=5, sigmas=karras(10, 0.1, 5))

@@ -12,7 +12,11 @@ HOOK = (
 )
 BAD = {
     "heavy": ("import numpy\n", "imports numpy"),
-    "empty": ("", "registers nothing"),
+    "empty": ("", "answers no hook"),
+    "idle": (
+        "from restore.plugins.hookspecs import hook\n@hook\ndef register_priors(register): pass",
+        "registers nothing",
+    ),
     "absent": ("import surely_not_there", "cannot be imported"),
     "silent": (HOOK.format(kind="metrics") + "'x', 'math:sqrt', summary=' ')", "no summary"),
     "value": (HOOK.format(kind="metrics") + "'x', 'math:pi', summary='x')", "cannot be called"),
@@ -54,7 +58,7 @@ def test_plugins_that_keep_the_contract_pass(module):
 def test_what_breaks_the_contract_is_said(tmp_path, monkeypatch, name, code, said):
     (tmp_path / f"checked_{name}.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(AssertionError, match=said):
+    with pytest.raises((AssertionError, ValueError), match=said):
         check_plugin(f"checked_{name}")
     sys.modules.pop(f"checked_{name}", None)
 

@@ -11,8 +11,15 @@ import torch
 from torch import Tensor
 
 from restore.atomic import atomic_path
-from restore.networks.training.descent import Descent, Method, autocast, share_of_rate
+from restore.networks.training.descent import (
+    SAVED,
+    Descent,
+    Method,
+    autocast,
+    share_of_rate,
+)
 from restore.networks.training.loop import append_row
+from restore.untrusted.saved_states import saved_state
 
 from ..networks.spectral_unet import HOP, SIGMA_DATA, SpectralUNet
 from .losses import log_error, spectral_error
@@ -70,7 +77,7 @@ class Run:
         self.cast = autocast(torch.device("cpu"))
         self.rng = np.random.default_rng(plan.seed)
         if checkpoint.exists():
-            self.descent.go_on_from(torch.load(checkpoint, weights_only=True))
+            self.descent.go_on_from(saved_state(checkpoint, *SAVED))
             self.rng = np.random.default_rng([plan.seed, self.step])
 
     @property

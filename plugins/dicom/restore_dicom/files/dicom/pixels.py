@@ -13,10 +13,13 @@ from pydicom.uid import UID
 
 from restore.untrusted.bounds import refuse_bomb
 
-LIBJPEG = ("libjpeg", "pylibjpeg pylibjpeg-libjpeg")
-OPENJPEG = ("openjpeg", "pylibjpeg pylibjpeg-openjpeg")
+CODECS = {  # a family of transfer syntaxes: a module that decodes it, and the package to install
+    "JPEG 2000": ("openjpeg", "pylibjpeg pylibjpeg-openjpeg"),
+    "High-Throughput": ("openjpeg", "pylibjpeg pylibjpeg-openjpeg"),
+    "JPEG": ("gdcm", "python-gdcm"),
+}
+ADVICE = ("plugin", "pip ", "install", "libjpeg", "requires", "force=True")  # of pydicom's own
 HOUNSFIELD, FARTHEST = 1e6, 1e15  # the greatest value of CT, and of anything else
-CODECS = {"JPEG 2000": OPENJPEG, "High-Throughput": OPENJPEG, "JPEG": LIBJPEG}
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,10 @@ def _refuse_what_is_not_grey(dataset: Dataset) -> None:
 
 
 def decoding_error(dataset: Dataset, error: Exception) -> str:
-    """Why pixels did not decode, in one line; for a missing decoder the packages to install."""
+    """Why pixels did not decode, in one line; for a missing decoder the packages to install.
+
+    What pydicom advises is not passed on: the decoders that it names are not all free to use.
+    """
     meta = getattr(dataset, "file_meta", None)
     syntax = UID(str(meta.get("TransferSyntaxUID", ""))) if meta else UID("")
     for family, (module, packages) in CODECS.items():
@@ -155,4 +161,9 @@ def decoding_error(dataset: Dataset, error: Exception) -> str:
     reason = " ".join(str(error).split()).split(" - ")[0]
     if "less than expected" in reason:
         return f"it is cut off: {reason}"
+    if any(word in reason for word in ADVICE):
+        return (
+            f"no decoder here takes its pixel data ({syntax.name or 'no transfer syntax'}): it is "
+            "broken, or is to be saved uncompressed first, by dcmdjpeg or gdcmconv --raw, say"
+        )
     return f"its pixel data does not decode: {reason}"
