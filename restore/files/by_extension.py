@@ -7,6 +7,7 @@ import torch
 
 from ..plugins.discovery import catalog
 from ..plugins.registry import Entry
+from .answers.on_disk import parts
 from .naming import naming
 from .task import Record
 
@@ -31,7 +32,7 @@ def read(path: Path, recipe: Entry | None = None) -> Record:
         record = load(path)
     if not isinstance(record, Record):
         raise TypeError(f"the reader '{reader.name}' gave no restore.Record of {path}")
-    if not torch.isfinite(record.signal).all():
+    if not all(bool(torch.isfinite(part).all()) for part in parts(record.signal)):
         raise ValueError(f"{path} holds values that are not finite (NaN or infinity)")
     return record
 

@@ -234,7 +234,8 @@ def _solve(recipe: Recipe, record: Record, noise: float | None, settings: Settin
 def _compared(problem: Problem, reference: Record, recipe: Entry) -> Problem:
     """The problem with its reference and the metrics of the recipe's plugin."""
     task = problem.task
-    size = task.present(torch.zeros(task.measurement.operator.in_shape)).signal.shape
+    frame = task.present(torch.zeros(task.measurement.operator.in_shape))
+    size = (frame if task.frames is None else task.frames.whole).signal.shape
     if size != reference.signal.shape:
         raise ValueError(
             f"the reference {reference.source} is {sizes(reference.signal.shape)}, "

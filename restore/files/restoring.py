@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic import atomic_folder
-from ..errors import RestoreWarning, UsageError
+from ..errors import RestoreWarning
 from ..plugins.discovery import catalog
 from ..priors.prior import Prior
 from ..sampling import by_name
@@ -20,7 +20,7 @@ from .answers.sequence import restore_frames
 from .outputs import REPORT, refuse_inputs
 from .problem import Problem, Settings, pose, pose_record
 from .report import display, png
-from .report.facts import account, derivation, write_json
+from .report.facts import account, derivation, mean_merit, merit, write_json
 from .report.page import write_report
 from .report.pictures import pictures, records_of
 from .task import Pieces, Recipe, Record, Sound
@@ -68,27 +68,35 @@ def restore_file(
 def _restore_sequence(
     problem: Problem, target: Path, settings: Settings, progress: Progress | None
 ) -> dict[str, Any]:
-    """Restore all frames of a sequence; its account and its page are of the one that is shown."""
-    if settings.outputs.samples:
-        raise UsageError("samples of a sequence are not kept; restore a single frame for them")
-    problem = posed_with_prior(problem)
+    """Restore all frames of a sequence; its account and its page are of the one that is shown.
+
+    Figures of merit are the means over the frames.
+    """
+    problem, merits = posed_with_prior(problem), []
 
     def of_frame(frame: Problem) -> Answer:
-        return answer(frame, settings, progress=progress)
+        found = answer(frame, settings, progress=progress)
+        merits.append(merit(found))
+        return found
 
     with atomic_folder(target) as folder:
-        done = restore_frames(problem, of_frame, folder)
+        done = restore_frames(problem, of_frame, folder, samples=settings.outputs.samples)
         found = done.answer
-        facts = _account(found, settings, target)
+        facts = {**_account(found, settings, target), **mean_merit(merits)}
         _warn(problem.source, facts["doubts"])
         write, made = catalog().load("writers", problem.writer.name), derivation(facts)
         for name, record in done.records.items():
-            if name != "std" or problem.writer.facts.get("std"):
+            if _plain(name) or problem.writer.facts.get("std"):
                 record = replace(record, meta={**record.meta, "derivation": made})
                 write(record, folder / f"{name}{problem.format}")
         write_json(folder / REPORT, {**facts, "trace": found.trace.rows})
         _write_page(folder, replace(found, parts={**found.parts, "cine": done.strip}), facts)
     return facts
+
+
+def _plain(name: str) -> bool:
+    """Whether every writer can hold it: a deviation and samples need one of floats."""
+    return name != "std" and not name.startswith("sample-")
 
 
 def _restore_pieces(

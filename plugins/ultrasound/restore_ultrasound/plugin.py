@@ -21,7 +21,8 @@ def register_readers(register):
 def register_writers(register):
     for name, (module, extensions, summary) in FILES.items():
         target = f"restore_ultrasound.files.{module}:write_{name}"
-        register(f"us-{name}", target, summary=summary, extensions=extensions)
+        holds = {"std": True} if name == "dicom" else {}
+        register(f"us-{name}", target, summary=summary, extensions=extensions, **holds)
 
 
 @hook

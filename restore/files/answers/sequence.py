@@ -2,10 +2,9 @@
 
 Stevens et al. 2024 (SeqDiff), arXiv:2409.05399: the frame before, noised to a middle level, is so
 near to the next one that the larger noise levels need not be passed again. One frame is sampled at
-a time; what is to be written waits on disk.
+a time, and held; what is to be written waits on disk.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from ...sampling.posterior import Posterior
 from ..problem import Problem
 from ..task import Frames, Record
 from .answering import Answer
+from .on_disk import as_kind, let_go, on_disk
 
 SHOWN = 6  # frames of the strip in the report
 WIDTH = 200  # pixels of each, about
@@ -33,19 +33,23 @@ class Restored:
     strip: Record  # some frames before, above the same after; (channels, rows, columns)
 
 
-def restore_frames(problem: Problem, answer: Callable[[Problem], Answer], folder: Path) -> Restored:
-    """Answer every frame; mean.npy and std.npy, (frames, *in_shape), are written into `folder`."""
+def restore_frames(
+    problem: Problem, answer: Callable[[Problem], Answer], folder: Path, *, samples: bool = False
+) -> Restored:
+    """Answer every frame; mean.npy and std.npy, (frames, *in_shape), are written into `folder`.
+
+    samples: write samples.npy, (frames, chains, *in_shape), too. A reference is the frames' own.
+    """
     frames = problem.task.frames
     signals: dict[str, Tensor] = {}
-    kept, shown, seconds = _Arrays(folder, frames.count), None, []
+    shown, seconds = None, []
     for k, found, took in _answers(problem, answer):
         seconds.append(took)
-        kept.put(k, found.posterior)
-        of_frame = {"restored": found.shown["mean"], **found.parts}
-        of_frame |= {} if found.std is None else {"std": found.std}
-        for name, record in of_frame.items():
-            signals.setdefault(name, on_disk(frames.whole.signal))[:, k] = record.signal[:, 0]
+        _append(folder, frames.count, _arrays(found.posterior, samples=samples))
+        for name, record in _of_frame(found, samples=samples).items():
+            signals.setdefault(name, _like(frames.whole.signal))[:, k] = record.signal[:, 0]
         shown = found if k == frames.shown else shown
+        let_go()
     records = {name: frames.whole.with_signal(signal) for name, signal in signals.items()}
     if "std" in records:
         records["std"] = replace(records["std"], kind="std")
@@ -55,27 +59,46 @@ def restore_frames(problem: Problem, answer: Callable[[Problem], Answer], folder
     return Restored(shown, records, frames.whole.with_signal(strip))
 
 
-def on_disk(like: Tensor) -> Tensor:
-    """Zeros of a tensor's shape and type, in a file that is gone when they are."""
-    kind = np.complex64 if like.is_complex() else np.float32
-    with tempfile.TemporaryFile() as file:
-        return torch.from_numpy(np.memmap(file, kind, "w+", shape=tuple(like.shape)))
-
-
 def _answers(
     problem: Problem, answer: Callable[[Problem], Answer]
 ) -> Iterator[tuple[int, Answer, float]]:
     """The answer to each frame, and the seconds it took."""
     frames: Frames = problem.task.frames
-    before = None
+    before, whole = None, problem.reference
     for k in range(frames.count):
         started, task = time.perf_counter(), frames.task(k)
         if before is not None and frames.sigma_start is not None:
             warm = replace(task.sampler, init=before, sigma_start=frames.sigma_start)
             task = replace(task, sampler=warm)
-        found = answer(replace(problem, task=task))
+        truth = None if whole is None else whole.with_signal(whole.signal[:, k : k + 1])
+        found = answer(replace(problem, task=task, reference=truth))
         before = found.posterior.mean
         yield k, found, time.perf_counter() - started
+
+
+def _of_frame(found: Answer, *, samples: bool) -> dict[str, Record]:
+    """What is to be written of one frame, by name."""
+    made = {"restored": found.shown["mean"], **found.parts}
+    if "baseline" in found.shown:
+        made["baseline"] = found.shown["baseline"]
+    if found.std is not None:
+        made["std"] = found.std
+    if samples:
+        made |= {f"sample-{i + 1}": record for i, record in enumerate(found.samples)}
+    return made
+
+
+def _arrays(posterior: Posterior, *, samples: bool) -> dict[str, Tensor]:
+    """What is kept of one frame as NumPy's files, by name."""
+    made = {"mean": posterior.mean}
+    if posterior.chains > 1:
+        made["std"] = posterior.std
+    return made | ({"samples": posterior.samples} if samples else {})
+
+
+def _like(signal: Tensor) -> Tensor:
+    """Zeros on disk of a signal's shape and type."""
+    return torch.from_numpy(on_disk(signal.shape, as_kind(signal)))
 
 
 def _facts(seconds: list[float]) -> dict[str, float]:
@@ -88,23 +111,15 @@ def _facts(seconds: list[float]) -> dict[str, float]:
     }
 
 
-class _Arrays:
-    """mean.npy and std.npy, frame by frame."""
-
-    def __init__(self, folder: Path, count: int):
-        self.folder, self.count = folder, count
-        self.open: dict[str, np.ndarray] = {}
-
-    def put(self, k: int, posterior: Posterior) -> None:
-        values = {"mean": posterior.mean}
-        if posterior.chains > 1:
-            values["std"] = posterior.std
-        for name, value in values.items():
-            if name not in self.open:
-                self.open[name] = np.lib.format.open_memmap(
-                    self.folder / f"{name}.npy", "w+", np.float32, (self.count, *value.shape)
-                )
-            self.open[name][k] = value.numpy()
+def _append(folder: Path, count: int, values: Mapping[str, Tensor]) -> None:
+    """Add the arrays of one frame to NAME.npy, (count, *shape), which the first frame begins."""
+    for name, value in values.items():
+        array = np.ascontiguousarray(value.numpy(), np.float32)
+        with open(folder / f"{name}.npy", "ab") as file:
+            if not file.tell():
+                head = np.lib.format.header_data_from_array_1_0(array)
+                np.lib.format.write_array_header_1_0(file, {**head, "shape": (count, *array.shape)})
+            file.write(array.tobytes())
 
 
 def _strip(before: Tensor, after: Tensor) -> Tensor:
@@ -112,7 +127,7 @@ def _strip(before: Tensor, after: Tensor) -> Tensor:
     which = torch.linspace(0, before.shape[1] - 1, min(SHOWN, before.shape[1])).round().long()
     step = max(1, before.shape[-1] // WIDTH)
     rows = [
-        torch.cat([signal[:, int(k), ::step, ::step] for k in which], -1)
+        torch.cat([signal[:, int(k), ::step, ::step].clone() for k in which], -1)
         for signal in (before, after)
     ]
     return torch.cat(rows, -2)

@@ -30,7 +30,7 @@ def account(found: Answer, settings: Settings, output: Path) -> dict[str, Any]:
     chi_square: the mean of the samples', about 1 where they explain the data; None where the noise
     is not Gaussian or is zero.
     """
-    problem, posterior, draws = found.problem, found.posterior, found.draws
+    problem, posterior = found.problem, found.posterior
     made = dict(posterior.provenance)
     misfits = _misfits(problem, posterior)
     numbers = {key: made.pop(key) for key in ("steps", "calls", "chains", "seed", "seconds")}
@@ -45,15 +45,39 @@ def account(found: Answer, settings: Settings, output: Path) -> dict[str, Any]:
         "sampler": problem.sampler.name,
         **numbers,
         "chi_square": sum(misfits) / len(misfits) if misfits else None,
-        "metrics": _compare(problem, found.shown | {of: expected(d) for of, d in draws.items()}),
+        "metrics": {},  # stands here, among the KEYS
         "noise_source": problem.noise_source,
         "chi_square_of_samples": misfits,
         "doubts": doubts(problem, settings, found.residual, misfits),
-        "coverage_of_90%_intervals": _coverage(
-            problem, draws["predicted"][: len(found.samples)] if draws else found.samples
-        ),
+        **merit(found),
         "facts": dict(problem.task.facts),
         "provenance": {**provenance(problem.source, settings), **made},
+    }
+
+
+def merit(found: Answer) -> dict[str, Any]:
+    """What the reference tells of an answer: metrics of each record, and coverage."""
+    problem, draws = found.problem, found.draws
+    predicted = draws["predicted"][: len(found.samples)] if draws else found.samples
+    return {
+        "metrics": _compare(problem, found.shown | {of: expected(d) for of, d in draws.items()}),
+        "coverage_of_90%_intervals": _coverage(problem, predicted),
+    }
+
+
+def mean_merit(merits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The means over the frames of a sequence; None where a figure is not known of all."""
+
+    def mean(values: Sequence[float | None]) -> float | None:
+        return None if None in values else sum(values) / len(values)
+
+    metrics = [each["metrics"] for each in merits]
+    return {
+        "metrics": {
+            of: {name: mean([each[of][name] for each in metrics]) for name in named}
+            for of, named in metrics[0].items()
+        },
+        "coverage_of_90%_intervals": mean([m["coverage_of_90%_intervals"] for m in merits]),
     }
 
 

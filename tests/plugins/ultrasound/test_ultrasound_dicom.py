@@ -6,6 +6,7 @@ import torch
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.uid import RLELossless
 from restore_ultrasound.echoes.sector import boxes
 from restore_ultrasound.files.dicom import read_dicom, write_dicom
 
@@ -113,6 +114,22 @@ def _many(dataset):
     dataset.NumberOfFrames = 7
 
 
+def _fewer(dataset):
+    dataset.set_pixel_data(np.zeros((3, 24, 30), np.uint8), "MONOCHROME2", 8)
+    dataset.NumberOfFrames = 2
+
+
+def _fewer_packed(dataset):
+    _fewer(dataset)
+    dataset.NumberOfFrames = 3
+    dataset.compress(RLELossless)
+    dataset.NumberOfFrames = 2
+
+
+def _huge(dataset):
+    dataset.Rows = dataset.Columns = 60000
+
+
 def _none(dataset):
     del dataset.PixelData
 
@@ -123,7 +140,15 @@ def _odd(dataset):
 
 @pytest.mark.parametrize(
     "spoil, words",
-    [(_cut, "cut off"), (_many, "cut off"), (_none, "no pixel data"), (_odd, "CMYK")],
+    [
+        (_cut, "cut off"),
+        (_many, "cut off: it tells of 7 frames and holds 1"),
+        (_fewer, "it tells of 2 frames and holds 3"),
+        (_fewer_packed, "it tells of 2 frames and holds 3"),
+        (_huge, "declares 3600000000 values"),
+        (_none, "no pixel data"),
+        (_odd, "CMYK"),
+    ],
 )
 def test_a_broken_file_gets_one_line_that_names_it(tmp_path, spoil, words):
     dataset = dcmread(sample("examples_rgb_color.dcm"))

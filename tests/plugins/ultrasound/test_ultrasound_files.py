@@ -46,6 +46,17 @@ def test_both_layouts_of_iq_make_the_same_samples(tmp_path, kind, stored, sample
     assert torch.equal(read_mha(tmp_path / "b.mha").signal, record.signal)
 
 
+@pytest.mark.parametrize("kind", [">i2", "<f4", ">i4"])
+def test_rf_keeps_the_type_and_the_order_of_its_bytes(tmp_path, kind):
+    stored, big = shorts(2, 5, 9).astype(kind), kind[0] == ">"
+    source = plus(tmp_path / "a.mha", stored, "RF_REAL", "FM", BinaryDataByteOrderMSB=big)
+    record = read_mha(source)
+    wanted = stored.astype(np.float32).swapaxes(1, 2) / 32768
+    assert np.array_equal(record.signal[0].numpy(), wanted)
+    write_mha(record, tmp_path / "b.mha")
+    assert (tmp_path / "b.mha").read_bytes() == source.read_bytes()
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("ending", [".mha", ".mhd"])
 def test_a_sequence_comes_back_byte_for_byte(tmp_path, packed, ending):
@@ -132,9 +143,12 @@ def test_brightness_moves_grey_pixels_and_leaves_coloured_ones(tmp_path):
         (lambda p: plus(p, bytes_of(1, 4, 6), "RF_IQ_LINE", "FM"), "which RF_IQ_LINE is not"),
         (lambda p: plus(p, shorts(1, 4, 7), "RF_IQ_LINE", "FM"), "pairs"),
         (lambda p: plus(p, bytes_of(2, 4, 6), "BRIGHTNESS", "MF", DimSize="6 4 9"), "cut off"),
+        (lambda p: plus(p, bytes_of(2, 4, 6), "BRIGHTNESS", "MF", packed=True, DimSize="6 4 9"),
+         "cut off"),
         (lambda p: plus(p, bytes_of(2, 4, 6), "BRIGHTNESS", "FF"), "UltrasoundImageOrientation"),
+        (lambda p: plus(p, bytes_of(2, 4, 6), "BRIGHTNESS", "MF", DimSize="6 4 0"), "two axes"),
     ],
-)
+)  # fmt: skip
 def test_a_broken_sequence_gets_one_line_that_names_it(tmp_path, write, words):
     path = tmp_path / "broken.mha"
     write(path)

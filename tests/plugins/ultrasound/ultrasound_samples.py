@@ -10,7 +10,7 @@ def plus(path, stored, kind, orientation, *, packed=False, **fields):
     """A Plus sequence; stored: (frames, y, x) as it stands in the file."""
     import zlib
 
-    types = {"u1": "MET_UCHAR", "i2": "MET_SHORT"}
+    types = {"u1": "MET_UCHAR", "i2": "MET_SHORT", "i4": "MET_INT", "f4": "MET_FLOAT"}
     data = np.ascontiguousarray(stored).tobytes()
     head = {
         "ObjectType": "Image",

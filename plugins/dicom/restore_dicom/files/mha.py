@@ -83,12 +83,11 @@ def write_mha(record: Record, path: str | Path) -> None:
     with naming(path):
         fields = _kept(fields, values, geometry) if fields else _new(values, geometry)
         data = values.astype(">f4" if _msb(fields) else "<f4").tobytes()
-        packed = fields.get("CompressedData", "False").lower() == "true"
-        if packed:
+        if packed(fields):
             data = zlib.compress(data, 1)
             fields["CompressedDataSize"] = str(len(data))
         local = path.suffix.lower() != ".mhd"
-        beside = path.with_suffix(".zraw" if packed else ".raw")
+        beside = path.with_suffix(".zraw" if packed(fields) else ".raw")
         fields["ElementDataFile"] = "LOCAL" if local else beside.name
         head = "".join(f"{key} = {value}\n" for key, value in fields.items()).encode()
         if not local:
@@ -123,46 +122,61 @@ def needed(fields: Mapping[str, str], name: str) -> str:
 
 def data_of(path: Path, fields: Mapping[str, str], rest: bytes, count: int) -> bytes:
     """The bytes of so many elements, unpacked."""
-    name = fields["ElementDataFile"]
-    if name.upper() == "LOCAL":
-        data = rest
-    elif name.upper().startswith("LIST") or "%" in name:
-        raise ValueError("its elements are in a list of files: write it as one .mha first")
-    else:
-        named = PurePosixPath(name.replace("\\", "/"))
-        if named.is_absolute() or ".." in named.parts or ":" in name:
-            raise ValueError(f"its elements are in {name}, outside of its own folder")
-        beside = path.parent / named
-        if not beside.is_file():
-            raise ValueError(f"its elements are in {name}, which is not there")
-        data = beside.read_bytes()
-    if fields.get("CompressedData", "False").lower() == "true":
+    holder = holder_of(path, fields)
+    data = rest if holder == path else holder.read_bytes()
+    if packed(fields):
         refuse_bomb(count, len(data))
         return inflated(data, 8 * count + max(int(fields.get("HeaderSize", 0)), 0))
     return data
 
 
+def holder_of(path: Path, fields: Mapping[str, str]) -> Path:
+    """The file that the elements are in: `path` itself, or one beside it."""
+    name = fields["ElementDataFile"]
+    if name.upper() == "LOCAL":
+        return path
+    if name.upper().startswith("LIST") or "%" in name:
+        raise ValueError("its elements are in a list of files: write it as one .mha first")
+    named = PurePosixPath(name.replace("\\", "/"))
+    if named.is_absolute() or ".." in named.parts or ":" in name:
+        raise ValueError(f"its elements are in {name}, outside of its own folder")
+    beside = path.parent / named
+    if not beside.is_file():
+        raise ValueError(f"its elements are in {name}, which is not there")
+    return beside
+
+
+def packed(fields: Mapping[str, str]) -> bool:
+    """Whether zlib packed the elements."""
+    return fields.get("CompressedData", "False").lower() == "true"
+
+
 def elements(data: bytes, fields: Mapping[str, str], size: list[int]) -> np.ndarray:
     """The numbers, x fastest, (prod(size),); ValueError where the data are cut off."""
-    kind, count = needed(fields, "ElementType"), math.prod(size)
-    if kind not in TYPES:
-        raise ValueError(f"its ElementType is {kind}; one of {', '.join(TYPES)} is read here")
+    dtype, count = element_type(fields), math.prod(size)
     if fields.get("BinaryData", "True").lower() == "false":
         values = np.array(data.split(), np.float64)
-        _enough(len(values), count, "numbers")
+        enough(len(values), count, "numbers")
         return values[:count]
-    dtype = np.dtype(TYPES[kind])
     header = int(fields.get("HeaderSize", 0))
-    if kind in LONGS and len(data) - max(header, 0) >= 8 * count:
-        dtype = np.dtype(LONGS[kind])
-    dtype = dtype.newbyteorder(">" if _msb(fields) else "<")
+    if fields["ElementType"] in LONGS and len(data) - max(header, 0) >= 8 * count:
+        dtype = np.dtype(LONGS[fields["ElementType"]]).newbyteorder(dtype.byteorder)
     if header == -1:  # the elements are the file's last bytes
         header = max(len(data) - count * dtype.itemsize, 0)
-    _enough(len(data) - header, count * dtype.itemsize, "bytes")
+    enough(len(data) - header, count * dtype.itemsize, "bytes")
     return np.frombuffer(data, dtype, count, header)
 
 
-def _enough(found: int, wanted: int, what: str) -> None:
+def element_type(fields: Mapping[str, str]) -> np.dtype:
+    """The numpy type of an element, in its byte order; ValueError for one that is not known."""
+    kind = needed(fields, "ElementType")
+    if kind not in TYPES:
+        raise ValueError(f"its ElementType is {kind}; one of {', '.join(TYPES)} is read here")
+    return np.dtype(TYPES[kind]).newbyteorder(">" if _msb(fields) else "<")
+
+
+def enough(found: int, wanted: int, what: str) -> None:
+    """ValueError where less is there than was told."""
     if found < wanted:
         raise ValueError(f"it is cut off: {found} of {wanted} {what}")
 

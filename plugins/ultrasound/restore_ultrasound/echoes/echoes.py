@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restore.files.answers.on_disk import each
 from restore.files.task import Record
 
 from ..files.frames import BMODE, CHANNELS, IQ, RF
@@ -122,8 +123,8 @@ class Echoes:
         """Where echoes may be, bool, of the box's size."""
         if self.record.kind != BMODE or self.whole:
             return torch.ones(self.size, dtype=torch.bool)
-        brightest = self.record.signal[0, 0]
-        for frame in self.record.signal[0, 1:]:
+        brightest = self.record.signal[0, 0].clone()
+        for frame in each(self.record.signal[0, 1:]):
             brightest = torch.maximum(brightest, frame)
         return sector(brightest[self.box.slices])
 
@@ -131,7 +132,7 @@ class Echoes:
     def white(self) -> float:
         """The envelope of RF or IQ that is taken for white."""
         values = torch.cat(
-            [self._envelope(k).flatten()[:: self._sparse] for k in range(self.count)]
+            [self._envelope(k).flatten()[:: self._sparse].clone() for k in each(range(self.count))]
         )
         return max(float(np.quantile(values.numpy(), WHITE)), 1e-12)
 

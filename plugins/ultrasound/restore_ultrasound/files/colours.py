@@ -4,7 +4,7 @@ Only brightness is ever changed, and only that of grey pixels: a coloured one (f
 another meaning than an echo. What is not changed keeps its stored numbers, bit for bit.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -47,29 +47,24 @@ class Raster:
             return (np.abs(values[..., 1:] - (self.top + 1) / 2 / self.top) <= NEUTRAL).all(-1)
         return values.max(-1) - values.min(-1) <= NEUTRAL
 
-    def with_brightness(self, brightness: np.ndarray) -> "Raster":
-        """The raster at another brightness, (frames, rows, columns), 0 to 1, where it is grey.
+    def frame_at(self, k: int, wanted: np.ndarray) -> np.ndarray:
+        """Stored frame k at another brightness, (rows, columns), 0 to 1, where it is grey.
 
         Brightness is rounded to the stored numbers; where that is no change nothing is. Of RGB all
         samples move by as much, of YBR only Y does, of a palette the nearest grey entry is taken.
         """
-        made = self.stored.copy()
-        for i, wanted in enumerate(brightness):
-            here = slice(i, i + 1)
-            before = self.brightness(here)[0]
-            moved = np.rint((wanted - before) * self.top).astype(np.int64)
-            where = (moved != 0) & self.neutral(here)[0]
-            if self.space == PALETTE:
-                made[i][where] = self._nearest(wanted[where], made.dtype)
-                continue
-            moved = -moved if self.inverted else moved
-            channels = {GREY: ..., RGB: np.s_[..., :3], YBR: np.s_[..., 0]}[self.space]
-            part = made[i][channels].astype(np.int64)
-            move = np.where(where, moved, 0)
-            made[i][channels] = np.clip(
-                part + (move[..., None] if part.ndim == 3 else move), 0, self.top
-            )
-        return replace(self, stored=made)
+        here, made = slice(k, k + 1), self.stored[k].copy()
+        moved = np.rint((wanted - self.brightness(here)[0]) * self.top).astype(np.int64)
+        where = (moved != 0) & self.neutral(here)[0]
+        if self.space == PALETTE:
+            made[where] = self._nearest(wanted[where], made.dtype)
+            return made
+        moved = np.where(where, -moved if self.inverted else moved, 0)
+        channels = {GREY: ..., RGB: np.s_[..., :3], YBR: np.s_[..., 0]}[self.space]
+        part = made[channels].astype(np.int64)
+        move = moved[..., None] if part.ndim == 3 else moved
+        made[channels] = np.clip(part + move, 0, self.top)
+        return made
 
     def _entries(self, stored: np.ndarray) -> np.ndarray:
         return np.clip(stored.astype(np.int64) - self.first, 0, len(self.palette) - 1)

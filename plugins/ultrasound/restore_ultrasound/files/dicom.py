@@ -3,24 +3,33 @@
 PS3.3 C.7.6.3 (image pixel), C.8.5.5 (ultrasound regions), C.7.6.5 (cine).
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 import numpy as np
-from pydicom import Dataset, dcmwrite
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.config import disable_value_validation
-from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.pixels import apply_color_lut, iter_pixels
 from restore_dicom.files.derived.derivation import derivation, derive
-from restore_dicom.files.dicom.pixels import decoding_error
-from restore_dicom.files.dicom.reading import opened, without_pixels
+from restore_dicom.files.derived.parametric import map_without_pixels
+from restore_dicom.files.dicom.pixels import Encoding, decoding_error
+from restore_dicom.files.dicom.reading import mark_lossy, opened, without_pixels
+from restore_dicom.files.dicom.source import FRAMES, SINGLE, Slice, Source
 
 from restore.atomic import atomic_file
+from restore.files.answers.on_disk import each, filled
 from restore.files.naming import naming
 from restore.files.task import Record
+from restore.untrusted.bounds import refuse_bomb
 
 from .colours import GREY, PALETTE, RGB, YBR, Raster
-from .frames import bmode, raster_of, refuse_source
+from .frames import bmode, raster_of, refuse_source, stored_frames
 
+LONGER = 1 << 10  # bytes of pixels that are not read to know how many they are
 SPACES = {
     "MONOCHROME1": GREY, "MONOCHROME2": GREY, "PALETTE COLOR": PALETTE, "RGB": RGB,
     "YBR_RCT": RGB, "YBR_ICT": RGB, "YBR_FULL": YBR, "YBR_FULL_422": YBR,
@@ -53,9 +62,10 @@ def read_dicom(path: str | Path) -> Record:
     """
     path = Path(path)
     with naming(path):
-        dataset = opened(path)
-        raster = _raster(dataset)
-        header = without_pixels(dataset)
+        header = opened(path, pixels=False)
+        raster = _raster(path, header)
+        mark_lossy(header, path.stat().st_size)
+        header = without_pixels(header)
         return bmode(
             raster,
             path,
@@ -70,60 +80,104 @@ def write_dicom(record: Record, path: str | Path) -> None:
     """A derived object in the source's colour space, uncompressed; other pixels bit for bit.
 
     YBR_FULL_422 becomes YBR_FULL, YBR_RCT and YBR_ICT RGB, as their decoders give them; regions,
-    palette, frame times, patient and study stay. ValueError where the record is not from DICOM.
+    palette, frame times, patient and study stay. A record of kind "std" becomes a Parametric Map
+    of brightness. ValueError where the record is not from DICOM.
     """
     path = Path(path)
     refuse_source(record, path)
-    raster, header = raster_of(record, path), record.meta.get("header")
+    header = record.meta.get("header")
     if not isinstance(header, Dataset):
         raise ValueError(f"{path}: the record is not from DICOM, so there is no patient to keep")
-    with naming(path), disable_value_validation():  # the source's own values may break rules
-        made = derive(header, derivation(record.meta.get("derivation")), sources=[header])
-        photometric = str(made.PhotometricInterpretation)
-        made.PhotometricInterpretation = {RGB: "RGB", YBR: "YBR_FULL"}.get(
-            raster.space, photometric
-        )
-        if raster.stored.ndim == 4:
-            made.PlanarConfiguration = 0
-        made.HighBit = int(made.BitsStored) - 1
-        if len(raster.stored) > 1 or "NumberOfFrames" in made:
-            made.NumberOfFrames = len(raster.stored)
-        data = raster.stored.tobytes()
-        made.PixelData = data + b"\0" * (len(data) % 2)
-        made["PixelData"].VR = "OB" if int(made.BitsAllocated) == 8 else "OW"
+    with naming(path), disable_value_validation(), TemporaryFile() as pixels:
+        # no validation: the source's own values may break rules
+        if record.kind == "std":
+            made = _map(record, header, pixels)
+        else:
+            made = _frames(record, header, path, pixels)
         with atomic_file(path) as file:
             dcmwrite(file, made, enforce_file_format=True)
 
 
-def _raster(dataset: Dataset) -> Raster:
-    name = str(dataset.get("PhotometricInterpretation", ""))
-    if "PixelData" not in dataset:
+def _frames(record: Record, header: Dataset, path: Path, pixels: BinaryIO) -> Dataset:
+    """The derived object; its pixels are written to a file of their own, and read from there."""
+    made = derive(header, derivation(record.meta.get("derivation")), sources=[header])
+    raster = raster_of(record, path)
+    photometric = str(made.PhotometricInterpretation)
+    made.PhotometricInterpretation = {RGB: "RGB", YBR: "YBR_FULL"}.get(raster.space, photometric)
+    if raster.stored.ndim == 4:
+        made.PlanarConfiguration = 0
+    made.HighBit = int(made.BitsStored) - 1
+    if len(raster.stored) > 1 or "NumberOfFrames" in made:
+        made.NumberOfFrames = len(raster.stored)
+    for frame in stored_frames(record, path):
+        pixels.write(frame.tobytes())
+    pixels.write(b"\0" * (pixels.tell() % 2))
+    pixels.seek(0)
+    made.add_new("PixelData", "OB" if int(made.BitsAllocated) == 8 else "OW", pixels)
+    return made
+
+
+def _map(record: Record, header: Dataset, pixels: BinaryIO) -> Dataset:
+    """The Parametric Map of a deviation, (1, frames, rows, columns); its pixels go to a file."""
+    shape, low, high = record.signal.shape[1:], math.inf, -math.inf
+    for frame in each(record.signal[0]):
+        low, high = min(low, float(frame.min())), max(high, float(frame.max()))
+        pixels.write(frame.numpy().astype("<f4").tobytes())
+    pixels.seek(0)
+    blank, encoding = np.empty(shape[1:], np.uint8), Encoding(1.0, 0.0, 8, signed=False)
+    slices = [Slice(f"frame {k + 1}", header, blank, encoding, None, k) for k in range(shape[0])]
+    layout = FRAMES if shape[0] > 1 else SINGLE
+    how = derivation(record.meta.get("derivation"))
+    made = map_without_pixels(record, shape, (low, high), Source(layout, tuple(slices)), how)
+    made.add_new("FloatPixelData", "OF", pixels)
+    return made
+
+
+def _raster(path: Path, header: Dataset) -> Raster:
+    name = str(header.get("PhotometricInterpretation", ""))
+    stored = dcmread(path, specific_tags=["PixelData"], defer_size=LONGER).get_item("PixelData")
+    if stored is None:
         raise ValueError("it holds no pixel data")
     if name not in SPACES:
         raise ValueError(f"its pixels are {name or 'of no photometric interpretation'}")
-    space, bits = SPACES[name], int(dataset.BitsStored)
-    allocated = int(dataset.BitsAllocated)
+    space, bits = SPACES[name], int(header.BitsStored)
+    allocated = int(header.BitsAllocated)
     if allocated not in (8, 16) or not 1 <= bits <= allocated:
         raise ValueError(f"its pixels are {bits} of {allocated} bits; 8 and 16 are read")
-    if int(dataset.get("PixelRepresentation", 0)) == 1:
+    if int(header.get("PixelRepresentation", 0)) == 1:
         raise ValueError("its pixels are signed, which brightness is not")
-    try:
-        pixels = pixel_array(dataset, raw=space != RGB, allow_excess_frames=False)
-    except Exception as error:  # pydicom and its decoders raise anything
-        raise ValueError(decoding_error(dataset, error)) from error
-    shape = (-1, int(dataset.Rows), int(dataset.Columns))
-    stored = pixels.reshape(*shape, *(3,) * (space in (RGB, YBR))).astype(f"<u{allocated // 8}")
-    _refuse_lying_count(dataset, len(stored))
+    told, size = int(header.get("NumberOfFrames") or 1), (int(header.Rows), int(header.Columns))
+    refuse_bomb(told * math.prod(size), path.stat().st_size)
+    if not header.file_meta.TransferSyntaxUID.is_encapsulated:
+        samples = {"YBR_FULL_422": 2}.get(name, int(header.get("SamplesPerPixel", 1)))
+        length = stored.length if stored.is_raw else len(stored.value)
+        _refuse_lying_count(told, length // (math.prod(size) * samples * allocated // 8))
+    shape = (told, *size, *(3,) * (space in (RGB, YBR)))
+    found = _decoded(path, header, told, raw=space != RGB)
+    pixels = filled(found, shape, f"<u{allocated // 8}")
     if space != PALETTE:
-        return Raster(stored, space, (1 << bits) - 1, inverted=name == "MONOCHROME1")
-    colours, first = _palette(dataset)
-    return Raster(stored, space, palette=colours, first=first)
+        return Raster(pixels, space, (1 << bits) - 1, inverted=name == "MONOCHROME1")
+    colours, first = _palette(header)
+    return Raster(pixels, space, palette=colours, first=first)
 
 
-def _refuse_lying_count(dataset: Dataset, found: int) -> None:
-    told = int(dataset.get("NumberOfFrames") or 1)
+def _decoded(path: Path, header: Dataset, told: int, *, raw: bool) -> Iterator[np.ndarray]:
+    """The frames' pixels, one after the other; ValueError where they are not as many as told."""
+    found = 0
+    try:
+        for frame in iter_pixels(path, raw=raw):
+            found += 1
+            if found <= told:
+                yield frame
+    except Exception as error:  # pydicom and its decoders raise anything
+        raise ValueError(decoding_error(header, error)) from error
+    _refuse_lying_count(told, found)
+
+
+def _refuse_lying_count(told: int, found: int) -> None:
     if told != found:
-        raise ValueError(f"it tells of {told} frames and holds {found}")
+        cut = "is cut off: it " if found < told else ""
+        raise ValueError(f"it {cut}tells of {told} frames and holds {found}")
 
 
 def _palette(dataset: Dataset) -> tuple[np.ndarray, int]:

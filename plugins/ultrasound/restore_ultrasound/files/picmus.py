@@ -8,10 +8,11 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from restore_dicom.files.bounded import loaded
 
 from restore.files.task import Record
 
-from .frames import CHANNELS, scaled
+from .frames import CHANNELS, signal_of
 
 GROUP = "US/US_DATASET0000"
 CARRIER = 5.208e6  # Hz of the probe of the challenge; the experiments' own file gives 0
@@ -33,8 +34,8 @@ def read(file: h5py.File, path: Path) -> Record:
     missing = [name for name in ("data/real", *NEEDED) if name not in group]
     if missing:
         raise ValueError(f"its {GROUP} misses {', '.join(missing)}")
-    values = group["data/real"][()].astype(np.float32)
-    imaginary = group["data/imag"][()] if "data/imag" in group else np.zeros(1)
+    values = loaded(group["data/real"]).astype(np.float32)
+    imaginary = loaded(group["data/imag"]) if "data/imag" in group else np.zeros(1)
     values = np.atleast_3d(values) if values.ndim == 3 else values[None]
     is_iq = bool(np.abs(imaginary).max() > 0)
     if is_iq:
@@ -60,4 +61,5 @@ def read(file: h5py.File, path: Path) -> Record:
         "demodulation_frequency": carrier if is_iq else 0.0,
     }
     meta = {"format": "picmus", "scan": scan, "regions": None, "seconds": None}
-    return Record(scaled(values, path), CHANNELS, path, meta)
+    kind = np.complex64 if is_iq else np.float32
+    return Record(signal_of(values, values.shape, kind)[0], CHANNELS, path, meta)

@@ -10,7 +10,7 @@ from restore.files.naming import naming
 from restore.files.task import Record
 
 from .colours import GREY, PALETTE, RGB, Raster
-from .frames import bmode, raster_of, refuse_source
+from .frames import bmode, refuse_source, stored_frames
 
 WIDE = ("I;16", "I;16B", "I;16L", "I")  # Pillow's modes of 16 bits
 
@@ -51,10 +51,10 @@ def write_png(record: Record, path: str | Path) -> None:
     """
     path = Path(path)
     refuse_source(record, path)
-    raster, kept = raster_of(record, path), record.meta.get("picture")
+    frames, kept = stored_frames(record, path), record.meta.get("picture")
     if kept is None:
         raise ValueError(f"{path}: the record is not from a PNG file")
-    stored = raster.stored[0]
+    stored = next(frames)
     if kept["alpha"] is not None:
         stored = np.concatenate([np.atleast_3d(stored), kept["alpha"][..., None]], -1)
     image = Image.fromarray(stored, kept["mode"] if kept["mode"] == "P" else None)

@@ -6,22 +6,27 @@ far from the probe, N near. Lasso et al., IEEE TBME 2014; the toolkit's manual, 
 orientation".
 """
 
-import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 import numpy as np
-from restore_dicom.files.mha import data_of, elements, needed, parsed
+from restore_dicom.files.mha import element_type, needed, packed
 
 from restore.atomic import atomic_file
+from restore.files.answers.on_disk import each, filled
 from restore.files.naming import naming
 from restore.files.task import Record
 
 from .colours import Raster
-from .frames import BMODE, IQ, RF, bmode, raster_of, refuse_source, scaled
+from .frames import BMODE, IQ, RF, bmode, refuse_source, signal_of, stored_frames
+from .metaimage import frames, header
 
 TYPES = ("BRIGHTNESS", "RF_REAL", "RF_IQ_LINE", "RF_I_LINE_Q_LINE")
+PAIRED = {"RF_IQ_LINE": 0, "RF_I_LINE_Q_LINE": 1}  # the axis along which I and Q alternate
 FULL = 32768.0  # stored number that counts as 1 of rf and iq
 STATUS = "ImageStatus"
 
@@ -35,21 +40,23 @@ def read_mha(path: str | Path) -> Record:
     """
     path = Path(path)
     with naming(path):
-        fields, rest = parsed(path.read_bytes())
+        fields, place = header(path)
         size = [int(n) for n in needed(fields, "DimSize").split()]
         if len(size) != int(needed(fields, "NDims")) or len(size) not in (2, 3) or min(size) < 1:
             raise ValueError(f"its DimSize is {fields['DimSize']}: frames have two axes")
         if int(fields.get("ElementNumberOfChannels", 1)) != 1:
             raise ValueError(f"it has {fields['ElementNumberOfChannels']} channels, not one")
-        values = elements(data_of(path, fields, rest, math.prod(size)), fields, size)
-        kind = _type(fields, values)
-        stored = _turned(values.reshape([*size, 1][:3][::-1]), _letters(fields))
-        meta = {"format": "mha", "fields": fields, "seconds": _seconds(fields, len(stored))}
-        meta["polar"] = _letters(fields)[0] in "FN"  # lines of the probe, not yet scan-converted
+        kind, letters, shape = _type(fields), _letters(fields), tuple([*size, 1][:3][::-1])
+        stored = (_turned(frame, letters) for frame in frames(path, fields, place, shape))
+        meta = {"format": "mha", "fields": fields, "seconds": _seconds(fields, shape[0])}
+        meta["polar"] = letters[0] in "FN"  # lines of the probe, not yet scan-converted
+        turned = (shape[0], *(shape[:0:-1] if meta["polar"] else shape[1:]))
         if kind == "BRIGHTNESS":
-            return bmode(Raster(stored), path, **meta)
-        made = _complex(stored, kind) / FULL
-        return Record(scaled(made, path)[None], RF if kind == "RF_REAL" else IQ, path, meta)
+            return bmode(Raster(filled(stored, turned, np.uint8)), path, **meta)
+        made = (_samples(frame, kind) / FULL for frame in stored)
+        if kind == "RF_REAL":
+            return Record(signal_of(made, turned, np.float32), RF, path, meta)
+        return Record(signal_of(made, _paired(turned, kind), np.complex64), IQ, path, meta)
 
 
 def write_mha(record: Record, path: str | Path) -> None:
@@ -62,31 +69,46 @@ def write_mha(record: Record, path: str | Path) -> None:
     fields = record.meta.get("fields")
     if not isinstance(fields, Mapping):
         raise ValueError(f"{path}: the record is not from a MetaImage sequence")
-    with naming(path):
-        data = _turned_back(_stored(record, path), _letters(fields)).tobytes()
+    with naming(path), TemporaryFile() as data:
         fields = {k: v for k, v in fields.items() if k not in ("CompressedDataSize", "HeaderSize")}
-        if fields.get("CompressedData", "False").lower() == "true":
-            data = zlib.compress(data, 6)
-            fields["CompressedDataSize"] = str(len(data))
+        letters = _letters(fields)
+        _write_elements(
+            (_turned_back(frame, letters).tobytes() for frame in _stored(record, path)),
+            data,
+            pack=packed(fields),
+        )
+        if packed(fields):
+            fields["CompressedDataSize"] = str(data.tell())
+        fields |= {"BinaryData": "True"} if "BinaryData" in fields else {}
         local = path.suffix.lower() != ".mhd"
         beside = path.with_suffix(".raw")
+        fields.pop("ElementDataFile")
         fields["ElementDataFile"] = "LOCAL" if local else beside.name
-        last = {"ElementDataFile": fields.pop("ElementDataFile")}
-        head = "".join(f"{key} = {value}\n" for key, value in {**fields, **last}.items()).encode()
+        head = "".join(f"{key} = {value}\n" for key, value in fields.items()).encode()
+        data.seek(0)
         if not local:
             with atomic_file(beside) as file:
-                file.write(data)
+                copyfileobj(data, file)
         with atomic_file(path) as file:
-            file.write(head + data if local else head)
+            file.write(head)
+            copyfileobj(data, file)
 
 
-def _type(fields: Mapping[str, str], values: np.ndarray) -> str:
-    kind = fields.get("UltrasoundImageType")
-    if kind is None and values.dtype == np.uint8:
+def _write_elements(frames: Iterable[bytes], file: BinaryIO, *, pack: bool) -> None:
+    stream = zlib.compressobj(6)
+    for frame in frames:
+        file.write(stream.compress(frame) if pack else frame)
+    if pack:
+        file.write(stream.flush())
+
+
+def _type(fields: Mapping[str, str]) -> str:
+    kind, bytewise = fields.get("UltrasoundImageType"), element_type(fields) == np.uint8
+    if kind is None and bytewise:
         return "BRIGHTNESS"
     if kind not in TYPES:
         raise ValueError(f"its UltrasoundImageType is {kind}; one of {', '.join(TYPES)} is read")
-    if (values.dtype == np.uint8) != (kind == "BRIGHTNESS"):
+    if bytewise != (kind == "BRIGHTNESS"):
         raise ValueError(f"its elements are {fields['ElementType']}, which {kind} is not")
     return kind
 
@@ -99,43 +121,53 @@ def _letters(fields: Mapping[str, str]) -> str:
     return letters
 
 
-def _turned(stored: np.ndarray, letters: str) -> np.ndarray:
-    """(frames, y, x) -> (frames, depth, lines), a view."""
-    stored = stored.swapaxes(1, 2) if letters[0] in "FN" else stored
-    stored = stored[:, ::-1] if "N" in letters else stored
-    return stored[:, :, ::-1] if "U" in letters else stored
+def _turned(frame: np.ndarray, letters: str) -> np.ndarray:
+    """(y, x) -> (depth, lines), a view."""
+    frame = frame.T if letters[0] in "FN" else frame
+    frame = frame[::-1] if "N" in letters else frame
+    return frame[:, ::-1] if "U" in letters else frame
 
 
-def _turned_back(stored: np.ndarray, letters: str) -> np.ndarray:
-    stored = stored[:, :, ::-1] if "U" in letters else stored
-    stored = stored[:, ::-1] if "N" in letters else stored
-    return np.ascontiguousarray(stored.swapaxes(1, 2) if letters[0] in "FN" else stored)
+def _turned_back(frame: np.ndarray, letters: str) -> np.ndarray:
+    frame = frame[:, ::-1] if "U" in letters else frame
+    frame = frame[::-1] if "N" in letters else frame
+    return frame.T if letters[0] in "FN" else frame
 
 
-def _complex(stored: np.ndarray, kind: str) -> np.ndarray:
-    """(frames, depth, lines) of numbers -> of samples; complex where there are I and Q."""
+def _samples(frame: np.ndarray, kind: str) -> np.ndarray:
+    """(depth, lines) of numbers -> of samples; complex where there are I and Q."""
     if kind == "RF_REAL":
-        return stored.astype(np.float32)
-    axis = 1 if kind == "RF_IQ_LINE" else 2
-    if stored.shape[axis] % 2:
-        raise ValueError(f"it holds {stored.shape[axis]} numbers where I and Q make pairs")
-    first, second = np.moveaxis(stored, axis, 0)[0::2], np.moveaxis(stored, axis, 0)[1::2]
-    return np.moveaxis(first.astype(np.float32) + 1j * second.astype(np.float32), 0, axis)
+        return frame.astype(np.float32)
+    pairs = np.moveaxis(frame.astype(np.float32), PAIRED[kind], 0)
+    return np.moveaxis(pairs[0::2] + 1j * pairs[1::2], 0, PAIRED[kind])
 
 
-def _stored(record: Record, path: Path) -> np.ndarray:
-    """The numbers of a record, (frames, depth, lines), I and Q where they were."""
+def _paired(shape: Sequence[int], kind: str) -> tuple[int, ...]:
+    """The shape of samples, (frames, depth, lines), of that of the numbers that make them."""
+    made, axis = list(shape), 1 + PAIRED[kind]
+    if made[axis] % 2:
+        raise ValueError(f"it holds {made[axis]} numbers where I and Q make pairs")
+    made[axis] //= 2
+    return tuple(made)
+
+
+def _stored(record: Record, path: Path) -> Iterator[np.ndarray]:
+    """The numbers of a record's frames, (depth, lines), I and Q where they were."""
     if record.kind == BMODE:
-        return raster_of(record, path).stored
-    kind = record.meta["fields"]["UltrasoundImageType"]
-    samples = record.signal[0].numpy() * FULL
-    if kind == "RF_REAL":
-        return np.clip(np.rint(samples), -FULL, FULL - 1).astype("<i2")
-    axis = 1 if kind == "RF_IQ_LINE" else 2
-    pairs = np.stack([samples.real, samples.imag], axis + 1)
-    shape = list(samples.shape)
-    shape[axis] *= 2
-    return np.clip(np.rint(pairs.reshape(shape)), -FULL, FULL - 1).astype("<i2")
+        yield from stored_frames(record, path)
+        return
+    fields = record.meta["fields"]
+    kind, dtype = fields["UltrasoundImageType"], element_type(fields)
+    for frame in each(record.signal[0]):
+        samples = frame.numpy() * FULL
+        if kind != "RF_REAL":
+            axis, shape = PAIRED[kind], list(samples.shape)
+            shape[axis] *= 2
+            samples = np.stack([samples.real, samples.imag], axis + 1).reshape(shape)
+        if dtype.kind != "f":
+            bounds = np.iinfo(dtype)
+            samples = np.clip(np.rint(samples), bounds.min, bounds.max)
+        yield samples.astype(dtype)
 
 
 def _seconds(fields: Mapping[str, str], frames: int) -> list[float] | None:

@@ -4,17 +4,23 @@ Both layouts as zea documents them (data_format.py; OpenH-RF for the newer): a p
 or a group with `values` and coordinates; events stand in event_<k>/, tracks in tracks/<name>/.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
+from torch import Tensor
 
 from restore.atomic import atomic_path
+from restore.files.answers.on_disk import each
 from restore.files.task import Record
+from restore.untrusted.bounds import refuse_bomb
 
-from .frames import BMODE, CHANNELS, IQ, RF, scaled
+from ..operators.companding import companded, expanded, mu_of
+from .frames import BMODE, CHANNELS, IQ, RF, signal_of
+
+Frame = Callable[[np.ndarray], np.ndarray]
 
 PRODUCTS = ("beamformed_data", "envelope_data", "image", "image_sc", "raw_data")  # as preferred
 SCAN = (
@@ -52,10 +58,17 @@ def read(file: h5py.File, path: Path) -> Record:
 
 def write(record: Record, path: Path) -> None:
     """The record as the product in meta["product"], else as image; scan and probe of a zea file."""
-    name = record.meta.get("product", "image")
+    name, count = record.meta.get("product", "image"), record.signal.shape[1]
     values, unit = _values(record, name)
     with atomic_path(path) as partial, h5py.File(partial, "w") as made:
-        dataset = made.create_dataset(f"data/{name}", data=values, compression="gzip")
+        for k in each(range(count)):
+            frame = values(record.signal[0, k])
+            if k == 0:
+                dataset = made.create_dataset(
+                    f"data/{name}", (count, *frame.shape), frame.dtype,
+                    chunks=(1, *frame.shape), compression="gzip",
+                )  # fmt: skip
+            dataset[k] = frame
         dataset.attrs["unit"] = unit
         dataset.attrs["description"] = f"{name.replace('_', ' ')}, restored: research use only"
         for key, value in (record.meta.get("derivation") or {}).items():
@@ -89,21 +102,36 @@ def _products(root: h5py.Group) -> dict[str, h5py.Dataset]:
 
 
 def _record(name: str, dataset: h5py.Dataset, path: Path, meta: dict) -> Record:
-    values = dataset[:1] if name == "raw_data" else dataset[()]
+    refuse_bomb(dataset.size, dataset.id.get_storage_size(), f"its {name}")
     if name == "raw_data":
-        return Record(scaled(_channels(values), path), CHANNELS, path, meta)
+        channels = _channels(dataset[:1])
+        return Record(signal_of(channels, channels.shape, channels.dtype)[0], CHANNELS, path, meta)
+    shape = dataset.shape
     if name == "beamformed_data":
-        if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[-1] not in (1, 2)):
-            raise ValueError(f"its beamformed_data is {'x'.join(map(str, values.shape))}")
-        pairs = values.ndim == 4 and values.shape[-1] == 2
-        values = values[..., 0] + 1j * values[..., 1] if pairs else values.reshape(values.shape[:3])
-        return Record(scaled(values, path)[None], IQ if pairs else RF, path, meta)
-    values = values if values.ndim == 3 else values[None] if values.ndim == 2 else None
-    if values is None:
-        raise ValueError(f"its {name} is {'x'.join(map(str, dataset.shape))}, not frames")
-    signal, dynamic_range, top = _brightness(name, scaled(values, path))
+        if len(shape) not in (3, 4) or (len(shape) == 4 and shape[-1] not in (1, 2)):
+            raise ValueError(f"its beamformed_data is {'x'.join(map(str, shape))}")
+        if len(shape) == 4 and shape[-1] == 2:
+            pairs = (dataset[k].astype(np.float32).view(np.complex64)[..., 0] for k in _each(shape))
+            return Record(signal_of(pairs, shape[:3], np.complex64), IQ, path, meta)
+        frames = (dataset[k].reshape(shape[1:3]) for k in _each(shape))
+        return Record(signal_of(frames, shape[:3], np.float32), RF, path, meta)
+    if len(shape) not in (2, 3):
+        raise ValueError(f"its {name} is {'x'.join(map(str, shape))}, not frames")
+    frames = dataset if len(shape) == 3 else [dataset[()]]
+    shown, dynamic_range, top = _brightness(name, *_extent(frames))
     meta |= {"dynamic_range": dynamic_range, "top": top}
-    return Record(signal[None], BMODE, path, meta)
+    shape = (1, *shape)[-3:]
+    return Record(signal_of(map(shown, frames), shape, np.float32), BMODE, path, meta)
+
+
+def _each(shape: Sequence[int]) -> range:
+    return range(shape[0])
+
+
+def _extent(frames: Iterable[np.ndarray]) -> tuple[float, float]:
+    """The least and the greatest value."""
+    ends = [(float(frame.min()), float(frame.max())) for frame in frames]
+    return float(np.min([low for low, _ in ends])), float(np.max([high for _, high in ends]))
 
 
 def _channels(values: np.ndarray) -> np.ndarray:
@@ -115,42 +143,39 @@ def _channels(values: np.ndarray) -> np.ndarray:
     return samples.swapaxes(1, 2)
 
 
-def _brightness(name: str, values: torch.Tensor) -> tuple[torch.Tensor, float, float]:
-    """Brightness 0 to 1, the dynamic range in dB, and what stood for white."""
-    from ..operators.companding import companded, mu_of
+def _brightness(name: str, low: float, high: float) -> tuple[Frame, float, float]:
+    """Values -> brightness 0 to 1; the dynamic range in dB, and what stood for white.
 
+    low, high: the least and the greatest value of all frames.
+    """
     if name == "envelope_data":
-        if values.min() < 0:
+        if low < 0:
             raise ValueError("its envelope_data is negative in places: it is no envelope")
-        top = float(values.max()) or 1.0
-        return companded(values / top, mu_of(RANGE)), RANGE, top
-    if values.min() >= 0:  # some files hold pictures of 0 to 255, or 0 to 1
-        top = 255.0 if values.max() > 1 else 1.0
-        return (values / top).clamp(0, 1), RANGE, top
-    top = float(values.max())
-    if top > 0:
-        raise ValueError(f"its {name} goes from {values.min():g} to {top:g}: neither dB nor grey")
-    dynamic_range = -float(values.min())
-    return 1 + values / dynamic_range, dynamic_range, 0.0
+        top, mu = high or 1.0, mu_of(RANGE)
+        return lambda v: companded(torch.from_numpy(v / top), mu).numpy(), RANGE, top
+    if low >= 0:  # some files hold pictures of 0 to 255, or 0 to 1
+        top = 255.0 if high > 1 else 1.0
+        return lambda v: (v / top).clip(0, 1), RANGE, top
+    if high > 0:
+        raise ValueError(f"its {name} goes from {low:g} to {high:g}: neither dB nor grey")
+    return lambda v: 1 - v / low, -low, 0.0
 
 
-def _values(record: Record, name: str) -> tuple[np.ndarray, str]:
-    """What `read` took for the record's signal, and its unit."""
-    from ..operators.companding import expanded, mu_of
-
-    signal = record.signal[0]
+def _values(record: Record, name: str) -> tuple[Callable[[Tensor], np.ndarray], str]:
+    """A frame of the record -> what `read` took for it; and its unit."""
     if record.kind == IQ:
-        return np.stack([signal.real.numpy(), signal.imag.numpy()], -1), "-"
+        return lambda frame: np.stack([frame.real.numpy(), frame.imag.numpy()], -1), "-"
     if record.kind == RF:
-        return signal.numpy()[..., None], "-"
+        return lambda frame: frame.numpy()[..., None], "-"
     if record.kind != BMODE:
         raise ValueError(f"zea's products are images or beamformed data, not {record.kind}")
     top, dynamic_range = record.meta.get("top", 0.0), record.meta.get("dynamic_range", RANGE)
     if name == "envelope_data":
-        return (expanded(signal, mu_of(dynamic_range)) * top).numpy(), "-"
+        mu = mu_of(dynamic_range)
+        return lambda frame: (expanded(frame, mu) * top).numpy(), "-"
     if top:
-        return (signal * top).numpy(), "-"
-    return ((signal - 1) * dynamic_range).numpy(), "dB"
+        return lambda frame: (frame * top).numpy(), "-"
+    return lambda frame: ((frame - 1) * dynamic_range).numpy(), "dB"
 
 
 def _scan(root: h5py.Group, file: h5py.File) -> dict[str, np.ndarray]:

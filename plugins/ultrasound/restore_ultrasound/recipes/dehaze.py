@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from restore.files.answers.on_disk import filled
 from restore.files.task import Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
@@ -105,12 +107,16 @@ def simulate_dehaze(
     seen = echoes(record, region, SIDE)
     generator = torch.Generator().manual_seed(seed)
     fields = simulated_haze(seen.size, generator, level)
-    signal, mu = record.signal.clone(), mu_of(RANGE)
-    for k in range(seen.count):
-        clean = seen.brightness(k)
+    mu = mu_of(RANGE)
+
+    def spoiled(k: int) -> np.ndarray:
+        clean, frame = seen.brightness(k), record.signal[0, k].clone()
         y = companded(hazy(expanded(clean, mu), fields, generator).clamp(max=1), mu)
-        signal[(0, k, *seen.box.slices)] = torch.where(seen.inside, y, clean)
-    return {"measurement": record.with_signal(signal), "reference": record}
+        frame[seen.box.slices] = torch.where(seen.inside, y, clean)
+        return frame.numpy()
+
+    frames = filled(map(spoiled, range(seen.count)), record.signal.shape[1:], np.float32)
+    return {"measurement": record.with_signal(torch.from_numpy(frames)[None]), "reference": record}
 
 
 dehaze = Recipe(solve_dehaze, simulate=simulate_dehaze)

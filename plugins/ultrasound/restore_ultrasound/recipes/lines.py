@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from restore.files.answers.on_disk import each
 from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
@@ -91,7 +92,8 @@ def solve_lines(
 
 def present_lines(seen: Echoes) -> Tensor:
     """1 where a line is not black from top to bottom in every frame; ValueError where none is."""
-    lit = torch.stack([seen.brightness(k).amax(0) for k in range(seen.count)]).amax(0) > 0
+    lit = torch.stack([seen.brightness(k).amax(0) for k in each(range(seen.count))])
+    lit = lit.amax(0) > 0
     if bool(lit.all()):
         raise ValueError(
             f"{seen.record.source}: no line is missing; --taken 32 leaves out all but so many"

@@ -37,14 +37,26 @@ KNOWN_EMPTY = (
 
 def parametric_map(record: Record, values: np.ndarray, source: Source, how: Derivation) -> Dataset:
     """One multi-frame object; values: (z, y, x) float32, in the units of the record's signal."""
+    made = map_without_pixels(record, values.shape, (values.min(), values.max()), source, how)
+    made.FloatPixelData = values.astype("<f4").tobytes()
+    made["FloatPixelData"].VR = "OF"
+    return made
+
+
+def map_without_pixels(
+    record: Record,
+    shape: Sequence[int],
+    extent: tuple[float, float],
+    source: Source,
+    how: Derivation,
+) -> Dataset:
+    """The object without its FloatPixelData; extent: the least and the greatest value."""
     made = _identity(source.slices[0].header, how)
     _tell_what_pixels_went_through(made, source.slices)
     units = str(record.meta.get("units") or "1")
-    made.NumberOfFrames, made.Rows, made.Columns = values.shape
-    made.FloatPixelData = values.astype("<f4").tobytes()
-    made["FloatPixelData"].VR = "OF"
-    made.SharedFunctionalGroupsSequence = [_shared(record, values, units, source)]
-    frames = [_frame(source, z, how) for z in range(len(values))]
+    made.NumberOfFrames, made.Rows, made.Columns = shape
+    made.SharedFunctionalGroupsSequence = [_shared(record, extent, units, source)]
+    frames = [_frame(source, z, how) for z in range(shape[0])]
     made.PerFrameFunctionalGroupsSequence = frames
     dimension = generate_uid()
     made.DimensionOrganizationSequence = [item(DimensionOrganizationUID=dimension)]
@@ -113,7 +125,7 @@ def _tell_what_pixels_went_through(made: Dataset, slices: Sequence[Slice]) -> No
             made[name] = lossy[0][name]
 
 
-def _shared(record: Record, values: np.ndarray, units: str, source: Source) -> Dataset:
+def _shared(record: Record, extent: tuple[float, float], units: str, source: Source) -> Dataset:
     geometry = record.meta.get("geometry")
     group = item(
         PixelMeasuresSequence=[_measures(geometry, source.slices[0])],
@@ -127,8 +139,8 @@ def _shared(record: Record, values: np.ndarray, units: str, source: Source) -> D
             item(
                 LUTExplanation="Posterior standard deviation",
                 LUTLabel="STD",
-                DoubleFloatRealWorldValueFirstValueMapped=float(values.min()),
-                DoubleFloatRealWorldValueLastValueMapped=float(values.max()),
+                DoubleFloatRealWorldValueFirstValueMapped=float(extent[0]),
+                DoubleFloatRealWorldValueLastValueMapped=float(extent[1]),
                 RealWorldValueIntercept=0.0,
                 RealWorldValueSlope=1.0,
                 MeasurementUnitsCodeSequence=[unit(units)],

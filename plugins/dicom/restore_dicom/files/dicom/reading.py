@@ -50,33 +50,38 @@ def read_dicom(path: str | Path) -> Record:
         return record(Source(layout, tuple(slices)), geometry, path)
 
 
-def opened(path: Path) -> Dataset:
+def opened(path: Path, *, pixels: bool = True) -> Dataset:
+    """The object of a file; without `pixels` what stands before them. ValueError for none."""
     try:
-        return dcmread(path)
+        return dcmread(path, stop_before_pixels=not pixels)
     except InvalidDicomError:
         raise ValueError("it is no DICOM file (byte 128 does not begin with DICM)") from None
 
 
 def without_pixels(dataset: Dataset) -> Dataset:
     """The object, from which the pixels are deleted; it goes on telling if they were lossy."""
-    _mark_lossy(dataset)
+    if "PixelData" in dataset:
+        mark_lossy(dataset, len(dataset.PixelData))
     for name in PIXELS:
         if name in dataset:
             delattr(dataset, name)
     return dataset
 
 
-def _mark_lossy(dataset: Dataset) -> None:
-    """How much was lost, and by which method, where a compression that always loses says it not."""
+def mark_lossy(dataset: Dataset, stored: int) -> None:
+    """How much was lost, and by which method, where a compression that always loses says it not.
+
+    stored: bytes of the compressed pixels.
+    """
     meta = getattr(dataset, "file_meta", None)
     method = LOSSY.get(str(meta.get("TransferSyntaxUID", ""))) if meta else None
-    if method is None or "PixelData" not in dataset:
+    if method is None:
         return
     dataset.LossyImageCompression = "01"
     if "LossyImageCompressionRatio" not in dataset:
         frames_ = int(dataset.get("NumberOfFrames") or 1)
         size = frames_ * int(dataset.Rows) * int(dataset.Columns) * int(dataset.BitsAllocated) / 8
-        dataset.LossyImageCompressionRatio = f"{size / max(len(dataset.PixelData), 1):.4g}"
+        dataset.LossyImageCompressionRatio = f"{size / max(stored, 1):.4g}"
         dataset.LossyImageCompressionMethod = method
 
 

@@ -1,0 +1,97 @@
+"""Cines: memory does not grow with their length; truths, samples and deviations go with them."""
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+from restore_ultrasound.files.dicom import read_dicom, write_dicom
+from restore_ultrasound.files.hdf5 import read_hdf5, write_hdf5
+from restore_ultrasound.files.plus import read_mha, write_mha
+from ultrasound_samples import bytes_of, plus, zea
+
+from restore.cli import main
+from restore.files.answers import on_disk
+
+SIZE = (256, 256)
+FRAME = 256 * 256 * 4  # bytes of a frame as a signal
+
+
+def dicom(path, stored):
+    dataset = dcmread(get_testdata_file("examples_ybr_color.dcm", download=False))
+    dataset.set_pixel_data(stored, "MONOCHROME2", 8)
+    dataset.SequenceOfUltrasoundRegions = []
+    dataset.save_as(path)
+    return path
+
+
+FORMATS = {
+    ".dcm": (dicom, read_dicom, write_dicom),
+    ".mha": (lambda p, v: plus(p, v, "BRIGHTNESS", "MF", packed=True), read_mha, write_mha),
+    ".h5": (
+        lambda p, v: zea(p, {"image": v.astype(np.float32) / 255 * 60 - 60}), read_hdf5, write_hdf5
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_reading_and_writing_holds_no_more_of_a_longer_cine(tmp_path, monkeypatch, ending):
+    monkeypatch.setattr(on_disk, "HELD", 0)
+    make, read, write = FORMATS[ending]
+    peaks = []
+    for count in (2, 3, 10):  # the first run pays for imports
+        source = make(tmp_path / f"{count}{ending}", bytes_of(count, *SIZE))
+        tracemalloc.start()
+        write(read(source), tmp_path / f"made{count}{ending}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < peaks[1] + FRAME  # 7 frames more
+    before, after = read(source).signal, read(tmp_path / f"made10{ending}").signal
+    torch.testing.assert_close(after, before, rtol=0, atol=1e-6)
+
+
+def run(*words):
+    result = CliRunner().invoke(main, [*map(str, words), "--quiet"])
+    assert result.exit_code == 0, result.output
+
+
+def test_a_cine_keeps_its_samples_and_is_measured_frame_by_frame(tmp_path, untrained):
+    stored = np.clip(bytes_of(3, 48, 64) // 2 + 40, 3, 255).astype(np.uint8)
+    source = plus(tmp_path / "a.mha", stored, "BRIGHTNESS", "MF")
+    truth = plus(tmp_path / "truth.mha", stored // 2, "BRIGHTNESS", "MF")
+    flags = ("--prior", untrained[0], "--haze", untrained[1], "--chains", 3, "--steps", 2)
+    more = ("--reference", truth, "--samples", "--baseline", "nlm")
+    run("run", "dehaze", source, "-o", tmp_path / "out", *flags, *more)
+    folder = tmp_path / "out" / "a"
+    samples, mean = np.load(folder / "samples.npy"), np.load(folder / "mean.npy")
+    assert samples.shape == (3, 3, 2, 48, 64)
+    np.testing.assert_allclose(samples.mean(1), mean, atol=1e-6)
+    metrics = json.loads((folder / "report.json").read_text())["metrics"]
+    for of, name in (("mean", "restored"), ("baseline", "baseline")):
+        made, wanted = (read_mha(p).signal for p in (folder / f"{name}.mha", truth))
+        error = (made - wanted).double().square().mean((0, 2, 3))
+        found = float((-10 * torch.log10(error)).mean())
+        assert abs(metrics[of]["psnr[display]"] - found) < 0.05  # written as bytes
+
+
+def test_the_deviation_of_a_dicom_cine_is_a_parametric_map_of_it(tmp_path, untrained):
+    source = dicom(tmp_path / "a.dcm", np.clip(bytes_of(3, 48, 64), 3, 255))
+    flags = ("--prior", untrained[0], "--haze", untrained[1], "--chains", 2, "--steps", 2)
+    run("run", "dehaze", source, "-o", tmp_path / "out", "--region", "all", "--samples", *flags)
+    made, header = dcmread(tmp_path / "out" / "a" / "std.dcm"), dcmread(source)
+    assert made.SOPClassUID.name == "Parametric Map Storage" and made.NumberOfFrames == 3
+    assert made.StudyInstanceUID == header.StudyInstanceUID
+    origins = [group.DerivationImageSequence[0] for group in made.PerFrameFunctionalGroupsSequence]
+    assert [o.SourceImageSequence[0].ReferencedFrameNumber for o in origins] == [1, 2, 3]
+    one, two = (
+        dcmread(tmp_path / "out" / "a" / f"sample-{i}.dcm").pixel_array / 255 for i in (1, 2)
+    )
+    written = made.pixel_array
+    # of two samples; each is rounded to bytes
+    np.testing.assert_allclose(written, np.abs(one - two) / 2**0.5, atol=1 / 255)
+    mapped = made.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    assert mapped.DoubleFloatRealWorldValueLastValueMapped == written.max() > 0.01
