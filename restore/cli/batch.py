@@ -75,8 +75,9 @@ def run_each(work: Work, flags: RunFlags) -> int:
             outcomes.append(outcome)
             _report_one(work, outcome, flags)
         _finish(work, flags.out, outcomes)
-    except KeyboardInterrupt:
-        say("interrupted; run the same command again to go on")
+    except KeyboardInterrupt as interrupt:
+        notes = getattr(interrupt, "__notes__", [])  # what does not go on where it was
+        say("; ".join(("interrupted; run the same command again to go on", *notes)))
         return INTERRUPTED
     finally:
         bad = [outcome.source for outcome in outcomes if outcome.error is not None]

@@ -15,7 +15,7 @@ from ..priors.prior import Prior
 from ..sampling import by_name
 from ..sampling.devices import usable
 from ..sampling.posterior import Posterior
-from .answers.answering import Answer, Progress, answer, posed_with_prior
+from .answers.answering import Answer, Progress, answer, forget, part_of, posed_with_prior
 from .answers.sequence import restore_frames
 from .outputs import REPORT, refuse_inputs
 from .problem import Problem, Settings, pose, pose_record
@@ -39,21 +39,37 @@ def restore_file(
     """Restore one file into the folder `target`, whole or not at all; gives its account.
 
     load_prior: a name or folder, and conditions -> Prior; one that caches serves many files.
-    checkpoint: where an interrupted run is saved and taken up. say: told of the problem before the
-    long part.
+    checkpoint: where an interrupted run is saved and taken up; what else has to be kept lies
+    beside it, under longer names. say: told of the problem before the long part.
     """
+    facts = _restored(source, target, settings, load_prior, checkpoint, say, progress)
+    forget(checkpoint)
+    return facts
+
+
+def _restored(
+    source: Path,
+    target: Path,
+    settings: Settings,
+    load_prior: Callable[..., Prior],
+    checkpoint: Path | None,
+    say: Callable[[Problem], None] | None,
+    progress: Progress | None,
+) -> dict[str, Any]:
     refuse_inputs(target, [source])
     settings = settings.on(usable(settings.sampling.device))
     recipe: Recipe = catalog().load("recipes", settings.recipe)
     chains = settings.sampling.chains or 1
     pieces = None if recipe.pieces is None else recipe.pieces(source, chains)
     if pieces is not None:
-        return _restore_pieces(pieces, source, target, settings, load_prior, say, progress)
+        return _restore_pieces(
+            pieces, source, target, settings, load_prior, checkpoint, say, progress
+        )
     problem = pose(source, settings, load_prior)
     if say is not None:
         say(problem)
     if problem.task.frames is not None:
-        return _restore_sequence(problem, target, settings, progress)
+        return _restore_sequence(problem, target, settings, checkpoint, progress)
     found = answer(problem, settings, checkpoint, progress)
     facts = _account(found, settings, target)
     _warn(source, facts["doubts"])
@@ -66,7 +82,11 @@ def restore_file(
 
 
 def _restore_sequence(
-    problem: Problem, target: Path, settings: Settings, progress: Progress | None
+    problem: Problem,
+    target: Path,
+    settings: Settings,
+    checkpoint: Path | None,
+    progress: Progress | None,
 ) -> dict[str, Any]:
     """Restore all frames of a sequence; its account and its page are of the one that is shown.
 
@@ -74,8 +94,8 @@ def _restore_sequence(
     """
     problem, merits = posed_with_prior(problem), []
 
-    def of_frame(frame: Problem) -> Answer:
-        found = answer(frame, settings, progress=progress)
+    def of_frame(frame: Problem, number: int) -> Answer:
+        found = answer(frame, settings, part_of(checkpoint, f"frame-{number}"), progress)
         merits.append(merit(found))
         return found
 
@@ -105,6 +125,7 @@ def _restore_pieces(
     target: Path,
     settings: Settings,
     load_prior: Callable[..., Prior],
+    checkpoint: Path | None,
     say: Callable[[Problem], None] | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
@@ -116,11 +137,11 @@ def _restore_pieces(
         raise ValueError(f"{source} is restored in pieces; compare it with a reference afterwards")
     accounts: list[dict[str, Any]] = []
     with atomic_folder(target) as folder, pieces.joined(folder) as join:
-        for record in pieces:
+        for number, record in enumerate(pieces):
             problem = pose_record(source, record, settings, load_prior)
             if say is not None and not accounts:
                 say(problem)
-            found = answer(problem, settings, progress=progress)
+            found = answer(problem, settings, part_of(checkpoint, f"piece-{number}"), progress)
             accounts.append(_account(found, settings, target))
             if len(accounts) == 1:
                 _warn(source, accounts[0]["doubts"])
@@ -150,7 +171,7 @@ def _account(found: Answer, settings: Settings, target: Path) -> dict[str, Any]:
 
 def _warn(source: Path, doubts: Sequence[str]) -> None:
     for doubt in doubts:
-        warnings.warn(f"{source}: {doubt}", RestoreWarning, stacklevel=3)
+        warnings.warn(f"{source}: {doubt}", RestoreWarning, stacklevel=4)
 
 
 def _write_arrays(folder: Path, posterior: Posterior, settings: Settings) -> None:

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
@@ -20,6 +20,17 @@ class Step(NamedTuple):
     denoised: Tensor  # the estimate of x0 that led there
     sigma: float  # the level it was made at
     ess: Tensor | None = None  # (batch,) effective sample size, where a chain holds particles
+    carried: tuple = ()  # what the loop takes to the next level besides x: tensors and numbers
+
+
+class Resumed(NamedTuple):
+    """Where a loop goes on that was cut off: by default nowhere, it begins."""
+
+    passed: int = 0  # Steps that are behind
+    carried: tuple = ()  # of the last of them
+
+
+AFRESH = Resumed()
 
 
 class Sampler(Protocol):
@@ -52,6 +63,12 @@ class Contract:
     particles: str | None = None  # its option that says how many states a chain holds; None: one
     integrator: bool = False  # its option `integrator` is the sampler it runs on
     asks: tuple[str, ...] = ()  # what the prior must offer beyond D(x, sigma): its `offers`
+    resumes: bool = False  # its keyword `resumed` is given where a run that was cut off stands
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a run that was cut off goes on where it was, not from its first level."""
+        return self.memoryless or self.resumes
 
     def __post_init__(self):
         if isinstance(self.asks, str):
@@ -65,18 +82,21 @@ def sampler(
     particles: str | None = None,
     integrator: bool = False,
     asks: tuple[str, ...] = (),
+    resumes: bool = False,
 ) -> Callable[[Sampler], Sampler]:
     """The decorator by which a sampler declares its Contract, whose fields are the arguments.
 
     With law=True the function has a keyword `variance: Law` without a default: the driver fills it
-    in, and a direct call that leaves it out has the law of a prior of unit variance. TypeError for
-    a function that lacks a keyword it declares.
+    in, and a direct call that leaves it out has the law of a prior of unit variance. With
+    resumes=True it has a keyword `resumed: Resumed`, in the same way: x is then that of the last
+    Step, sigmas the whole schedule, and randn_like stands where it stood. TypeError for a function
+    that lacks a keyword it declares.
     """
-    contract = Contract(law, memoryless, particles, integrator, asks)
+    contract = Contract(law, memoryless, particles, integrator, asks, resumes)
+    given = {**({"variance": UNIT} if law else {}), **({"resumed": AFRESH} if resumes else {})}
 
     def declared(function: Sampler) -> Sampler:
-        if law:
-            function.__kwdefaults__ = {**(function.__kwdefaults__ or {}), "variance": UNIT}
+        function.__kwdefaults__ = {**(function.__kwdefaults__ or {}), **given}
         _refuse_missing_keywords(function, contract)
         return declare(function, lambda options: contract)
 
@@ -103,13 +123,20 @@ def states_per_chain(sampler: Sampler, options: Mapping[str, Any]) -> int:
     return options.get(name, inspect.signature(sampler).parameters[name].default)
 
 
-def levels(sigmas: Tensor) -> Iterator[tuple[float, float]]:
-    """(sigma, sigma_next) as plain numbers: coefficients are computed once, on the host."""
-    return pairwise(sigmas.tolist())
+def levels(sigmas: Tensor, passed: int = 0) -> Iterator[tuple[float, float]]:
+    """(sigma, sigma_next) as plain numbers: coefficients are computed once, on the host.
+
+    passed: how many of them are left out, at the beginning.
+    """
+    return islice(pairwise(sigmas.tolist()), passed, None)
 
 
 def _refuse_missing_keywords(function: Sampler, contract: Contract) -> None:
-    named = {"variance": contract.law, "integrator": contract.integrator}
+    named = {
+        "variance": contract.law,
+        "integrator": contract.integrator,
+        "resumed": contract.resumes,
+    }
     declared = [name for name, wanted in named.items() if wanted]
     declared += [contract.particles] if contract.particles else []
     keywords = [

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 
 from ..priors.prior import UNIT, Denoiser, Law
-from .base import Contract, Sampler, contract_of, declare
+from .base import AFRESH, Contract, Resumed, Sampler, contract_of, declare
 from .integrators.integrators import Integrator, ancestral
 
 Guidance = Callable[..., Denoiser]
@@ -39,19 +39,28 @@ def guided(
         *,
         integrator: Integrator = ancestral,
         variance: Law = UNIT,
+        resumed: Resumed = AFRESH,
         **options,
     ):
         if law:
             options["variance"] = variance
         drawn = (randn_like,) if draws else ()
         conditional = guidance(denoise, measurement, *drawn, **options)
-        given = {"variance": variance} if contract_of(integrator).law else {}
+        beneath = contract_of(integrator)
+        given = {"variance": variance} if beneath.law else {}
+        given |= {"resumed": resumed} if beneath.resumes else {}
         return integrator(conditional, measurement, x, sigmas, randn_like, **given)
 
     def contract(options):
         beneath = contract_of(options.get("integrator", ancestral))
         needed = dict.fromkeys((*asks, *beneath.asks))
-        return Contract(True, beneath.memoryless, integrator=True, asks=tuple(needed))
+        return Contract(
+            True,
+            beneath.memoryless,
+            integrator=True,
+            asks=tuple(needed),
+            resumes=beneath.resumes,
+        )
 
     fixed = list(inspect.signature(run).parameters.values())[:-1]
     options = [

@@ -53,6 +53,16 @@ class Decoding:
             states = self.decoder.encoder(signals.reshape(-1, *self.decoder.out_shape))
         return states.reshape(*signals.shape[:-axes], *self.shape)
 
+    @property
+    def rows(self) -> dict[str, int]:
+        """That encoder and decoder were given."""
+        return {name: tally.rows for name, tally in self.tallies.items()}
+
+    def recount(self, rows: dict[str, int]) -> None:
+        """Go on counting from there."""
+        for name, tally in self.tallies.items():
+            tally.rows = rows[name]
+
     def counts(self, chains: int) -> dict[str, int]:
         """Passes through encoder and decoder, a chain."""
         return {name: tally.rows // chains for name, tally in self.tallies.items()}

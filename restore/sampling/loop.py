@@ -16,10 +16,11 @@ from ..measurement.measurement import Measurement
 from ..measurement.signal import ChainNoise
 from ..priors.prior import Prior
 from ..priors.schedules import checked, karras, starting_at
-from ..samplers.base import Sampler, Step, contract_of, states_per_chain
-from .checkpoint import Checkpoint, fingerprint, precision_of
+from ..samplers.base import AFRESH, Resumed, Sampler, Step, contract_of, states_per_chain
 from .decoding import Decoding
 from .devices import free_memory, usable
+from .keeping.checkpoint import Checkpoint, Tally, fingerprint, precision_of
+from .keeping.chunks import Chunk, chunks, out_of_memory
 from .posterior import Posterior
 from .precision import Counted, choose_precision
 from .refusals import checked_counts, refuse_other_parts, refuse_unfit_options, refuse_unoffered
@@ -44,17 +45,21 @@ def sample(
     sigma_start: float | None = None,
     watch: Sequence[Watcher] = (),
     checkpoint: str | Path | None = None,
+    keep_checkpoint: bool = False,
     **options: Any,
 ) -> Posterior:
     """`chains` samples of p(x | y), each the same whatever the batch, the chunks or the device.
 
     steps: noise levels of the default schedule (50), or give `sigmas` themselves.
-    batch_size: chains in one network call; None chooses it from the free memory.
+    batch_size: chains in one network call; None chooses it from the free memory. It is halved, with
+    a RestoreWarning, where memory runs out.
     device: "cpu", "cuda", ... or "auto". precision: None (float32), "float64", "bfloat16" (of the
     network), or "auto", bfloat16 where it is faster and stays within a stated tolerance.
     init, sigma_start: a warm start, from `init` (*shape) with noise of sigma_start.
     watch: called with (step, index, total) after every step; one that returns True ends the chunk.
-    checkpoint: a file; an interrupted run called again goes on from there.
+    checkpoint: a file; an interrupted run called again goes on from there, at the very step where
+    the sampler's contract lets it. It is removed at the end, or kept: a run called again then has
+    its samples from it.
     options: the sampler's own. Raises FloatingPointError when chains stop being finite.
 
     With a prior of latents the samples are decoded, and `init` is a signal, too; sigmas are levels
@@ -70,21 +75,18 @@ def sample(
     mark = fingerprint(
         measurement, run.name, run.sigmas, seed, chains, {**options, "precision": asked}, init
     )
-    state = Checkpoint(checkpoint, mark, batch_size or run.fitting(chains), run.precision)
-    chunks = list(_chunks(measurement.observations, chains, state.batch_size))
+    plan = chunks(measurement.observations, chains, batch_size or run.fitting(chains))
+    state = Checkpoint(checkpoint, mark, plan, run.precision)
     started = time.perf_counter()
+    run.sample(seed, watch, state)
     states = torch.empty(measurement.observations, chains, *run.shape, dtype=run.dtype)
-    for number, (observations, some) in enumerate(chunks):
-        done = state.chunk(number)
-        if done is None:
-            done = run.chunk(observations, some, seed, watch, state)
-            state.keep(number, done)
-        here = len(range(*some.indices(chains)))
-        states[observations, some] = done.reshape(-1, here, *run.shape)
-    state.close()
+    for chunk, done in state.done.items():
+        states[chunk.observations, chunk.chains] = done.unflatten(0, (chunk.last - chunk.first, -1))
+    if not keep_checkpoint:
+        state.close()
     states = states if measurement.observations > 1 else states[0]
     samples = run.decoding.signals(states, run.device)
-    provenance = run.provenance(chains, seed, time.perf_counter() - started, len(chunks))
+    provenance = run.provenance(chains, seed, time.perf_counter() - started, len(state.done))
     latents = states if prior.codec else None
     return Posterior(samples, measurement.operator.in_shape, provenance, latents)
 
@@ -112,7 +114,7 @@ def iterate(
     run = _Run(measurement, prior, sampler, device, precision, options, init, sigma_start)
     run.schedule(steps, sigmas)
     noise = ChainNoise(seed, list(range(chains)) * measurement.observations)
-    yield from map(run.decoding.shown, run.steps(run.measurement, noise, run.sigmas, None))
+    yield from map(run.decoding.shown, run.steps(run.measurement, noise))
 
 
 class _Run:
@@ -137,7 +139,7 @@ class _Run:
         self.denoise = Counted(prior, self.precision, self.device)
         self.measurement = self.decoding.measurement.to(self.device, self.dtype)
         self.sampler, self.options = sampler, dict(options)
-        self.memoryless = contract.memoryless
+        self.contract = contract
         if contract.law:
             self.options.setdefault("variance", prior.variance)
         self.init, self.sigma_start = init, sigma_start
@@ -176,41 +178,69 @@ class _Run:
         fit = int(0.5 * free_memory(self.device) / each)
         return max(1, min(fit, chains * self.measurement.observations))
 
-    def chunk(self, observations: slice, chains: slice, seed: int, watch, state) -> Tensor:
+    def sample(self, seed: int, watch: Sequence[Watcher], state: Checkpoint) -> None:
+        """Sample all chunks that the state has left, in halves where memory runs out."""
+        tally = Tally(self.denoise, self.decoding, watch)
+        tally.put_back(state.tally)
+        while state.left:
+            chunk, before = state.left[0], tally.now()
+            try:
+                samples = self.chunk(chunk, seed, watch, state, tally)
+            except RuntimeError as error:
+                if chunk.rows == 1 or not out_of_memory(error):
+                    raise
+                samples = None
+            if samples is not None:
+                state.keep(chunk, samples, tally.now())
+                continue
+            tally.put_back(before)  # outside the handler, whose error holds on to memory
+            state.halve()
+            rows = max(half.rows for half in chunk.halves)
+            words = f"out of memory with {chunk.rows} chains at once: they go on {rows} at a time"
+            warnings.warn(words, RestoreWarning, stacklevel=4)
+
+    def chunk(self, chunk: Chunk, seed: int, watch, state: Checkpoint, tally: Tally) -> Tensor:
         """The samples of some chains of some observations; (rows, *shape), on the CPU."""
         part = self.measurement
         if part.observations > 1:
-            part = part.select(observations.start, observations.stop)
-        noise = ChainNoise(seed, list(range(chains.start, chains.stop)) * part.observations)
-        going = state.going(noise)
-        passed, x = going if going is not None else (0, None)
-        total, step = len(self.sigmas) - 1, None
+            part = part.select(chunk.first, chunk.last)
+        noise = ChainNoise(seed, list(range(chunk.start, chunk.stop)) * part.observations)
+        x, stands = state.going(chunk, noise, self.device)
+        passed, total, step = stands.passed, len(self.sigmas) - 1, None
         try:
-            for step in self.steps(part, noise, self.sigmas[passed:], x, observations):
+            for step in self.steps(part, noise, x, stands, chunk.observations):
                 passed += 1
                 if not _stalls(self.device):
                     self._refuse_nonfinite(step)
-                if self.memoryless:
-                    state.pause(passed, step.x, noise)
                 seen = self.decoding.shown(step) if watch else step
                 stops = [watcher(seen, min(passed, total) - 1, total) for watcher in watch]
                 if any(stops):
                     break
-        except KeyboardInterrupt:
+                if self.contract.goes_on:
+                    state.pause(chunk, passed, step, noise, tally.now())
+        except KeyboardInterrupt as interrupt:
             state.flush()
+            if not self.contract.goes_on:
+                interrupt.add_note(f"{self.name} does not go on in mid-run: its chains begin again")
             raise
         if step is None:  # resumed after its last step
             return x.cpu()
         self._refuse_nonfinite(step)
         return step.x.cpu()
 
-    def steps(self, part, noise, sigmas, x, observations: slice = slice(None)) -> Iterator[Step]:
-        rows = len(noise.generators)
+    def steps(
+        self, part, noise, x=None, stands: Resumed = AFRESH, observations: slice = slice(None)
+    ) -> Iterator[Step]:
+        rows, options, sigmas = len(noise.generators), self.options, self.sigmas
         if x is None:
             start = self._start(rows, part.observations, observations)
             x = start + self.sigmas[0].item() * noise(start)
+        elif self.contract.resumes:
+            options = {**options, "resumed": stands}
+        else:
+            sigmas = sigmas[stands.passed :]
         with torch.no_grad():
-            walk = self.sampler(self.denoise, part, x, sigmas, noise, **self.options)
+            walk = self.sampler(self.denoise, part, x, sigmas, noise, **options)
         while True:
             with torch.no_grad():
                 step = next(walk, None)
@@ -251,18 +281,6 @@ class _Run:
             "prior": dict(self.prior.card),
             "versions": {"restore": version("restore-toolbox"), "torch": torch.__version__},
         }
-
-
-def _chunks(observations: int, chains: int, batch: int) -> Iterator[tuple[slice, slice]]:
-    """(observations, chains) of each network batch: whole observations where they fit."""
-    together = max(1, batch // chains)
-    size = min(chains, batch)
-    for first in range(0, observations, together):
-        for start in range(0, chains, size):
-            yield (
-                slice(first, min(first + together, observations)),
-                slice(start, min(start + size, chains)),
-            )
 
 
 def _stalls(device: torch.device) -> bool:

@@ -102,8 +102,12 @@ def _sampler(entry: Entry, thing: Any) -> None:
 def _sampler_contract(entry: Entry, thing: Any, names: list[str]) -> None:
     """What the sampler declares is what it takes, and what it asks of a prior is registered."""
     contract = contract_of(thing)
-    for name, declared in (("variance", contract.law), ("integrator", contract.integrator)):
-        field = "law" if name == "variance" else name
+    taken = {
+        "law": ("variance", contract.law),
+        "integrator": ("integrator", contract.integrator),
+        "resumes": ("resumed", contract.goes_on),
+    }
+    for field, (name, declared) in taken.items():
         assert declared or name not in names, (
             f"{_what(entry)} takes '{name}' without @sampler({field}=True): nobody gives it"
         )

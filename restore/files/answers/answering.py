@@ -1,5 +1,7 @@
 """A problem's answer: sampled, and as a file would hold it."""
 
+import glob
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -48,10 +50,13 @@ def answer(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Answer:
-    """Sample the posterior; arguments as of `restore_file`."""
+    """Sample the posterior; arguments as of `restore_file`.
+
+    The checkpoint is left where it is, and beside it those of runs on held-out data: `forget`.
+    """
     problem = _begun(posed_with_prior(problem))
     sampling = settings.sampling.on(problem.task.sampler)
-    problem, factor = _calibrated(problem, sampling, progress)
+    problem, factor = _calibrated(problem, sampling, progress, checkpoint)
     trace, watch = _watched(problem.task.measurement, progress)
     posterior = _sampled(problem, sampling, watch, checkpoint)
     if factor is not None:
@@ -64,6 +69,21 @@ def answer(
         std = replace(shown["mean"], signal=signal, kind="std")
     parts = {name: make(posterior.mean) for name, make in problem.task.parts.items()}
     return Answer(problem, posterior, samples, shown, std, draws, trace, parts)
+
+
+def part_of(checkpoint: Path | None, part: str) -> Path | None:
+    """The file that keeps one of the runs that an answer takes; it lies beside that of the whole.
+
+    None where nothing is kept.
+    """
+    return None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}-{part}")
+
+
+def forget(checkpoint: Path | None) -> None:
+    """Remove a checkpoint and those of its parts: what they kept is whole elsewhere."""
+    if checkpoint is not None:
+        for kept in checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}*"):
+            kept.unlink()
 
 
 def posed_with_prior(problem: Problem) -> Problem:
@@ -144,12 +164,13 @@ def _sampled(
         sigma_start=choice.sigma_start,
         watch=watch,
         checkpoint=checkpoint,
+        keep_checkpoint=True,
         **problem.options,
     )
 
 
 def _calibrated(
-    problem: Problem, asked: Sampling, progress: Progress | None
+    problem: Problem, asked: Sampling, progress: Progress | None, checkpoint: Path | None
 ) -> tuple[Problem, float | None]:
     """The problem with the options that predict held-out data best, and the width that they tell.
 
@@ -160,12 +181,14 @@ def _calibrated(
     if not asked.held_out or asked.chains < 2 or task.held_out_split is None:
         return problem, None
     split = task.held_out_split()
+    runs = itertools.count()
     few = replace(asked, chains=min(CHAINS, asked.chains), seed=asked.seed + 1)
 
     def samples(options: Mapping[str, Any]) -> Tensor:
         part = replace(problem.task, measurement=split.kept)
         tried = replace(problem, task=part, options={**problem.options, **options})
-        return _sampled(tried, few, _watched(split.kept, progress)[1], None).samples
+        kept = part_of(checkpoint, f"held-out-{next(runs)}")
+        return _sampled(tried, few, _watched(split.kept, progress)[1], kept).samples
 
     choice = task.sampler
     own = choice.candidate_options if problem.sampler.name == choice.name else ()

@@ -34,11 +34,16 @@ class Restored:
 
 
 def restore_frames(
-    problem: Problem, answer: Callable[[Problem], Answer], folder: Path, *, samples: bool = False
+    problem: Problem,
+    answer: Callable[[Problem, int], Answer],
+    folder: Path,
+    *,
+    samples: bool = False,
 ) -> Restored:
     """Answer every frame; mean.npy and std.npy, (frames, *in_shape), are written into `folder`.
 
-    samples: write samples.npy, (frames, chains, *in_shape), too. A reference is the frames' own.
+    answer: called with a frame and its number. samples: write samples.npy, (frames, chains,
+    *in_shape), too. A reference is the frames' own.
     """
     frames = problem.task.frames
     signals: dict[str, Tensor] = {}
@@ -60,7 +65,7 @@ def restore_frames(
 
 
 def _answers(
-    problem: Problem, answer: Callable[[Problem], Answer]
+    problem: Problem, answer: Callable[[Problem, int], Answer]
 ) -> Iterator[tuple[int, Answer, float]]:
     """The answer to each frame, and the seconds it took."""
     frames: Frames = problem.task.frames
@@ -71,7 +76,7 @@ def _answers(
             warm = replace(task.sampler, init=before, sigma_start=frames.sigma_start)
             task = replace(task, sampler=warm)
         truth = None if whole is None else whole.with_signal(whole.signal[:, k : k + 1])
-        found = answer(replace(problem, task=task, reference=truth))
+        found = answer(replace(problem, task=task, reference=truth), k)
         before = found.posterior.mean
         yield k, found, time.perf_counter() - started
 

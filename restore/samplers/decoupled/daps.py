@@ -2,7 +2,7 @@
 
 from ...priors.prior import Law
 from ...priors.schedules import karras
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.covariance import Covariance
 from ..parts.inner_samples import draw, draw_shaped, hmc, metropolis
 from ..parts.kernels import ddim_step
@@ -12,7 +12,7 @@ ODE_END = 0.01  # the last level of the paper's ODE; a tenth of sigma where that
 DECAY = 0.01  # delta, what is left of the step size at the last level
 
 
-@sampler()
+@sampler(resumes=True)
 def daps_paper(
     denoise,
     measurement,
@@ -23,6 +23,7 @@ def daps_paper(
     inner_steps: int = 100,
     ode_steps: int = 5,
     step_size: float = 1e-4,
+    resumed: Resumed,
 ):
     """With step=paper, Algorithm 1 itself: x0 of the probability-flow ODE, r = sigma, Langevin
     steps of a stated length.
@@ -39,7 +40,8 @@ def daps_paper(
     ode_steps: Euler steps of the ODE, a network call each; with step=paper.
     step_size: eta_0 of the Langevin steps; with step=paper.
     """
-    for index, (sigma, sigma_next) in enumerate(levels(sigmas)):
+    passed = resumed.passed
+    for index, (sigma, sigma_next) in enumerate(levels(sigmas, passed), passed):
         centre = _flow(denoise, x, sigma, ode_steps)
         length = step_size * (1 - (1 - DECAY) * index / (len(sigmas) - 1))
         estimate = centre

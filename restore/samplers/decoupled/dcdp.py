@@ -4,15 +4,25 @@ import torch
 
 from ...measurement.signal import column
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.descent import fits
 from ..parts.safe_steps import steepest_step
 
 CAUTION = 0.5  # of the way to the minimum along the gradient, so as not to overshoot the noise
 
 
-@sampler(law=True)
-def dcdp(denoise, measurement, x, sigmas, randn_like, *, fit_steps: int = 20, variance: Law):
+@sampler(law=True, resumes=True)
+def dcdp(
+    denoise,
+    measurement,
+    x,
+    sigmas,
+    randn_like,
+    *,
+    fit_steps: int = 20,
+    variance: Law,
+    resumed: Resumed,
+):
     """Algorithm 1: fit the data from where the last purification left off, noise, denoise again.
 
     Fitting is descent on the misfit, with next to no prior (one as wide as the signal); it begins
@@ -24,7 +34,7 @@ def dcdp(denoise, measurement, x, sigmas, randn_like, *, fit_steps: int = 20, va
     level is the signal's variance; the prior's law.
     """
     wide = variance(sigmas[0].item())
-    for sigma, sigma_next in levels(sigmas):
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         estimate = denoise(x, sigma)
         for _ in range(fit_steps):
             done = fits(measurement, estimate)

@@ -6,11 +6,12 @@ import torch
 
 from ...measurement.signal import column
 from ...priors.prior import linearize
-from ..base import Step, levels
+from ..base import Resumed, Step, levels, sampler
 from ..parts.descent import Adam, fits, uphill
 from ..parts.kernels import ddim_step
 
 
+@sampler(resumes=True)
 def dmplug(
     denoise,
     measurement,
@@ -20,6 +21,7 @@ def dmplug(
     *,
     generator_steps: int = 3,
     travel: float = 20.0,
+    resumed: Resumed,
 ):
     """Equation 6: the first noise z, so that a few deterministic steps R lead it to the data.
 
@@ -42,10 +44,11 @@ def dmplug(
             z = ddim_step(z, denoised, sigma, sigma_next, randn_like).x
         return z
 
-    adam = Adam()
-    for index, (sigma, _) in enumerate(levels(sigmas)):
+    x, *moments = resumed.carried or (x,)
+    adam, passed = Adam(0.9, 0.999, *moments), resumed.passed
+    for index, (sigma, _) in enumerate(levels(sigmas, passed), passed):
         generated, pullback = linearize(generate, x, table[0])
         length = 2 * travel / count * table[0] * (1 - index / count)
         further = adam(x, pullback(uphill(measurement, generated)), length)
         x = torch.where(column(fits(measurement, generated), x), x, further)
-        yield Step(generated, generated, sigma)
+        yield Step(generated, generated, sigma, carried=(x, *adam.moments))

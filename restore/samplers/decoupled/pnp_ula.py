@@ -2,12 +2,12 @@
 
 from ...measurement.signal import column
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.kernels import ancestral_step
 from ..parts.safe_steps import curvature
 
 
-@sampler(law=True)
+@sampler(law=True, resumes=True)
 def pnp_ula(
     denoise,
     measurement,
@@ -19,6 +19,7 @@ def pnp_ula(
     step_size: float = 0.25,
     iterations: int = 300,
     variance: Law,
+    resumed: Resumed,
 ):
     """Algorithm 1: a Langevin chain on p(y | x) p_epsilon(x), at one noise level of the prior.
 
@@ -39,14 +40,13 @@ def pnp_ula(
     if not measurement.noise.has_density:
         raise ValueError("noise of std 0 leaves a Langevin chain no step: pnp_ula needs some")
     fixed = level * variance(sigmas[0].item()) ** 0.5
-    for sigma, sigma_next in levels(sigmas):
-        if sigma_next < fixed:
-            break
+    way_there = [pair for pair in levels(sigmas) if pair[1] >= fixed]
+    for sigma, sigma_next in way_there[resumed.passed :]:
         denoised = measurement.proximal(denoise(x, sigma), variance(sigma))
         x = ancestral_step(x, denoised, sigma, sigma_next, randn_like).x
         yield Step(x, denoised, sigma)
     length = column((step_size / (1 / fixed**2 + power / least)).to(x.real.dtype), x)
-    for _ in range(iterations):
+    for _ in range(max(0, resumed.passed - len(way_there)), iterations):
         denoised = denoise(x, fixed)
         drift = measurement.score(x) + (denoised - x) / fixed**2
         x = x + length * drift + (2 * length).sqrt() * randn_like(x)

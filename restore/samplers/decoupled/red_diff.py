@@ -1,11 +1,11 @@
 """Regularisation by denoising diffusion: Mardani et al., ICLR 2024, arXiv:2305.04391."""
 
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.descent import Adam, uphill
 
 
-@sampler(law=True)
+@sampler(law=True, resumes=True)
 def red_diff(
     denoise,
     measurement,
@@ -16,6 +16,7 @@ def red_diff(
     strength: float = 1.0,
     step_size: float = 0.1,
     variance: Law,
+    resumed: Resumed,
 ):
     """Algorithm 1: the mean mu of a narrow Gaussian q(x0 | y) by stochastic gradients.
 
@@ -30,13 +31,14 @@ def red_diff(
     of sigma_data, the signal's standard deviation; it falls to zero over the levels.
     variance: r^2(sigma), whose value at the first level is sigma_data^2; the prior's law.
     """
-    adam, sigma_data2 = Adam(0.9, 0.99), variance(sigmas[0].item())
-    denoised = denoise(x, sigmas[0].item())
-    mu = measurement.proximal(denoised, sigma_data2)  # the paper's A^+ y
-    yield Step(mu, denoised, sigmas[0].item())
-    steps = len(sigmas) - 1
-    for index, (sigma, _) in enumerate(levels(sigmas[1:])):
+    mu, adam, sigma_data2 = x, Adam(0.9, 0.99, *resumed.carried), variance(sigmas[0].item())
+    if not resumed.passed:
+        denoised = denoise(x, sigmas[0].item())
+        mu = measurement.proximal(denoised, sigma_data2)  # the paper's A^+ y
+        yield Step(mu, denoised, sigmas[0].item())
+    steps, first = len(sigmas) - 1, max(1, resumed.passed)
+    for index, (sigma, _) in enumerate(levels(sigmas, first), first - 1):
         denoised = denoise(mu + sigma * randn_like(mu), sigma)
         gradient = uphill(measurement, mu) + strength / sigma_data2 * (mu - denoised)
         mu = adam(mu, gradient, step_size * sigma_data2**0.5 * (1 - index / steps))
-        yield Step(mu, denoised, sigma)
+        yield Step(mu, denoised, sigma, carried=adam.moments)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from math import log
 
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.kernels import analytic_step, ancestral_step, ddim_step, jump
 
 Integrator = Callable[..., Iterator[Step]]
@@ -49,6 +49,7 @@ def ddim(denoise, measurement, x, sigmas, randn_like, *, eta: float = 0.0):
         yield Step(x, denoised, sigma)
 
 
+@sampler(resumes=True)
 def heun(
     denoise,
     measurement,
@@ -59,17 +60,15 @@ def heun(
     churn: float = 0.0,
     churn_min: float = 0.05,
     churn_max: float = 50.0,
+    resumed: Resumed,
 ):
     """Algorithm 2 of EDM: Karras et al. 2022, arXiv:2206.00364. Two calls a step.
-
-    The noise that a step puts back depends on how long the schedule is, so that a run is resumed
-    only as a whole.
 
     churn: S_churn, noise put back over the whole run; churn_min, churn_max: S_tmin and S_tmax, the
     levels at which it is.
     """
     gamma = min(churn / (len(sigmas) - 1), 2**0.5 - 1)
-    for sigma, sigma_next in levels(sigmas):
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         if gamma > 0 and churn_min <= sigma <= churn_max:
             x = jump(x, sigma, sigma * (1 + gamma), randn_like)
             sigma = sigma * (1 + gamma)
@@ -84,21 +83,23 @@ def heun(
         yield Step(x, denoised, sigma)
 
 
-def dpm_solver(denoise, measurement, x, sigmas, randn_like):
+@sampler(resumes=True)
+def dpm_solver(denoise, measurement, x, sigmas, randn_like, *, resumed: Resumed):
     """DPM-Solver++(2M), second order with one call a step; Lu et al. 2022, arXiv:2211.01095."""
-    return _two_point(denoise, x, sigmas, randn_like, ddim_step)
+    return _two_point(denoise, x, sigmas, randn_like, ddim_step, resumed)
 
 
-def dpm_solver_sde(denoise, measurement, x, sigmas, randn_like):
+@sampler(resumes=True)
+def dpm_solver_sde(denoise, measurement, x, sigmas, randn_like, *, resumed: Resumed):
     """SDE-DPM-Solver++(2M): second order, with the noise of ancestral steps; Lu et al. 2022,
     arXiv:2211.01095, appendix A."""
-    return _two_point(denoise, x, sigmas, randn_like, ancestral_step)
+    return _two_point(denoise, x, sigmas, randn_like, ancestral_step, resumed)
 
 
-def _two_point(denoise, x, sigmas, randn_like, kernel) -> Iterator[Step]:
+def _two_point(denoise, x, sigmas, randn_like, kernel, resumed) -> Iterator[Step]:
     """Transitions on D extrapolated over half a step in log sigma from the one before."""
-    before, spacing_before = None, None
-    for sigma, sigma_next in levels(sigmas):
+    before, spacing_before = resumed.carried or (None, None)
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         denoised = denoise(x, sigma)
         ahead, spacing = denoised, None
         if sigma_next > 0:
@@ -107,4 +108,4 @@ def _two_point(denoise, x, sigmas, randn_like, kernel) -> Iterator[Step]:
                 ahead = denoised + spacing / (2 * spacing_before) * (denoised - before)
         x = kernel(x, ahead, sigma, sigma_next, randn_like).x
         before, spacing_before = denoised, spacing
-        yield Step(x, denoised, sigma)
+        yield Step(x, denoised, sigma, carried=(denoised, spacing))

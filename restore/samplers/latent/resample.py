@@ -4,12 +4,12 @@ import torch
 
 from ...measurement.signal import RandnLike
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.kernels import ddim_step
 from ..parts.latent_space import decoded, descend, misfit, of_signal
 
 
-@sampler(law=True, asks=("latent prior",))
+@sampler(law=True, asks=("latent prior",), resumes=True)
 def resample(
     denoise,
     measurement,
@@ -22,6 +22,7 @@ def resample(
     pixels_above: float = 1.5,
     start_below: float = 10.0,
     variance: Law,
+    resumed: Resumed,
 ):
     """Algorithm 1: at each level the estimate is made to fit the data, and the state of the
     unconditional step is drawn towards it (hard consistency, stochastic resampling).
@@ -45,7 +46,7 @@ def resample(
     of_pixels = misfit(signal)
     of_latent = decoded(of_pixels, decoder)
     width = variance(sigmas[0].item()) ** 0.5
-    for sigma, sigma_next in levels(sigmas):
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         denoised = denoise(x, sigma)
         x = ddim_step(x, denoised, sigma, sigma_next, randn_like).x
         if sigma < start_below * width:

@@ -1,12 +1,12 @@
 """Decoupled diffusion sequential Monte Carlo: Kelvinius, Zhao & Lindsten 2025, arXiv:2502.06379."""
 
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from ..parts.twist import energy
 
 
-@sampler(law=True, particles="particles")
+@sampler(law=True, particles="particles", resumes=True)
 def ddsmc(
     denoise,
     measurement,
@@ -17,6 +17,7 @@ def ddsmc(
     particles: int = 16,
     eta: float = 1.0,
     variance: Law,
+    resumed: Resumed,
 ):
     """Algorithm 1, for linear operators and Gaussian noise; no gradient through the network.
 
@@ -30,9 +31,8 @@ def ddsmc(
     variance: r^2(sigma), the prior's law, the paper's lambda.
     """
     refuse_all_but_linear(measurement)
-    x, log_weights = cloud(x, particles)
-    expected = 0.0  # log L(E, Var) of the last move
-    for sigma, sigma_next in levels(sigmas):
+    x, log_weights, expected = resumed.carried or (*cloud(x, particles), 0.0)
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         denoised, r2 = denoise(x, sigma), variance(sigma)
         now = -0.5 * energy(measurement, denoised, r2)[0]
         log_weights = log_weights + by_chain(now, log_weights) - expected
@@ -47,9 +47,10 @@ def ddsmc(
             moved = a * estimate + (1 - a) * x + nu2**0.5 * randn_like(x)
             left = 1 / (1 / r2 + a**2 / nu2)
             implied = denoised + left * a / nu2 * (moved - (1 - a) * x - a * denoised)
+            # log L(E, Var) of the move
             expected = by_chain(-0.5 * energy(measurement, implied, left)[0], log_weights)
             x = moved
         else:
             x = estimate
         one = pick(log_weights, randn_like)
-        yield Step(x[one], estimate[one], sigma, ess)
+        yield Step(x[one], estimate[one], sigma, ess, (x, log_weights, expected))

@@ -1,16 +1,18 @@
 """Ensemble Kalman diffusion guidance: Zheng et al. 2024, arXiv:2409.20175; no derivatives."""
 
+from itertools import islice
+
 import torch
 from torch import Tensor
 
 from ...measurement.noise import Gaussian
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.clouds import cloud, pick, refuse_no_density
 from ..parts.kernels import ddim_step
 
 
-@sampler(law=True, particles="particles")
+@sampler(law=True, particles="particles", resumes=True)
 def enkg(
     denoise,
     measurement,
@@ -20,6 +22,7 @@ def enkg(
     *,
     particles: int = 64,
     variance: Law,
+    resumed: Resumed,
 ):
     """Algorithm 1: an ensemble runs down the probability-flow ODE and is pulled to y at each level.
 
@@ -37,16 +40,19 @@ def enkg(
     shares = _shares(sigmas, variance)
     chains = len(x)
     first = sigmas[0].item()
-    x, equal = cloud(denoise(x, first), particles)
-    x = x + first * randn_like(x)
-    for (sigma, sigma_next), share in zip(levels(sigmas), shares):
+    if resumed.carried:
+        x, equal = resumed.carried
+    else:
+        x, equal = cloud(denoise(x, first), particles)
+        x = x + first * randn_like(x)
+    for (sigma, sigma_next), share in islice(zip(levels(sigmas), shares), resumed.passed, None):
         denoised = denoise(x, sigma)
         seen = _white(measurement, denoised, share**-0.5, randn_like)
         weights = _kalman(*(value.reshape(chains, particles, -1) for value in seen), share)
         x, denoised = (_moved(value, weights) for value in (x, denoised))
         x = ddim_step(x, denoised, sigma, sigma_next, randn_like).x
         one = pick(equal, randn_like)
-        yield Step(x[one], denoised[one], sigma)
+        yield Step(x[one], denoised[one], sigma, carried=(x, equal))
 
 
 def _shares(sigmas: Tensor, variance: Law) -> list[float]:

@@ -2,13 +2,13 @@
 
 from ...measurement.signal import dot
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from ..parts.kernels import reverse
 from ..parts.twist import energy
 
 
-@sampler(law=True, particles="particles")
+@sampler(law=True, particles="particles", resumes=True)
 def feynman_kac(
     denoise,
     measurement,
@@ -18,6 +18,7 @@ def feynman_kac(
     *,
     particles: int = 32,
     variance: Law,
+    resumed: Resumed,
 ):
     """The tilted law p_s(x) exp(r_s(x)), followed by a guided diffusion and its weights.
 
@@ -29,9 +30,8 @@ def feynman_kac(
     particles: in each chain. variance: r^2(sigma), the prior's law.
     """
     refuse_all_but_linear(measurement)
-    x, log_weights = cloud(x, particles)
-    above = None
-    for sigma, sigma_next in levels(sigmas):
+    x, log_weights, above = resumed.carried or (*cloud(x, particles), None)
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         denoised, r2 = denoise(x, sigma), variance(sigma)
         power, slope = energy(measurement, x, sigma**2)
         rate = dot(denoised - x, slope).double() / (2 * sigma**2)
@@ -55,4 +55,4 @@ def feynman_kac(
             x = estimate = measurement.draw_proximal(denoised[index], r2, randn_like)
         above = sigma
         one = pick(log_weights, randn_like)
-        yield Step(x[one], estimate[one], sigma, ess)
+        yield Step(x[one], estimate[one], sigma, ess, (x, log_weights, above))

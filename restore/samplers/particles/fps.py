@@ -3,13 +3,13 @@
 from ...measurement.measurement import Measurement
 from ...measurement.signal import dot
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from ..parts.kernels import reverse
 from ..parts.twist import energy
 
 
-@sampler(law=True, particles="particles")
+@sampler(law=True, particles="particles", resumes=True)
 def fps(
     denoise,
     measurement,
@@ -19,6 +19,7 @@ def fps(
     *,
     particles: int = 16,
     variance: Law,
+    resumed: Resumed,
 ):
     """Algorithm 2: y is noised with the diffusion of a chain, y_t = y + A b_t, and x follows it.
 
@@ -30,12 +31,11 @@ def fps(
     particles: M. variance: r^2(sigma), the prior's law.
     """
     refuse_all_but_linear(measurement)
-    x, log_weights = cloud(x, particles)
-    path, promised = None, 0.0  # b_s, one a chain
-    for sigma, sigma_next in levels(sigmas):
+    x, log_weights, path, promised = resumed.carried or (*cloud(x, particles), None, 0.0)
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         denoised, r2 = denoise(x, sigma), variance(sigma)
         if path is None:
-            path = (x - denoised)[::particles]
+            path = (x - denoised)[::particles]  # b_s, one a chain
         path = _bridge(path, sigma, sigma_next, randn_like)
         seen = _seen(measurement, path)
         mean, nu2 = reverse(x, denoised, sigma, sigma_next, r2)
@@ -48,7 +48,7 @@ def fps(
         white = seen.noise.whiten(residual)
         promised = by_chain(-0.5 * dot(white, white), log_weights)
         one = pick(log_weights, randn_like)
-        yield Step(x[one], denoised[index][one], sigma, ess)
+        yield Step(x[one], denoised[index][one], sigma, ess, (x, log_weights, path, promised))
 
 
 def _bridge(path, sigma: float, sigma_next: float, randn_like):

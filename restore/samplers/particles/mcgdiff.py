@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.clouds import by_chain, cloud, effective, pick, refuse_all_but_linear, resample
 from ..parts.coordinates import coordinates
 from ..parts.kernels import reverse
 
 
-@sampler(law=True, particles="particles")
+@sampler(law=True, particles="particles", resumes=True)
 def mcgdiff(
     denoise,
     measurement,
@@ -21,6 +21,7 @@ def mcgdiff(
     particles: int = 32,
     kappa: float = 1e-4,
     variance: Law,
+    resumed: Resumed,
 ):
     """Algorithm 2 (noisy inpainting in the singular basis); no gradient through the network.
 
@@ -32,7 +33,7 @@ def mcgdiff(
     variance: r^2(sigma), the prior's law.
     """
     refuse_all_but_linear(measurement)
-    x, log_weights = cloud(x, particles)
+    x, log_weights = resumed.carried or cloud(x, particles)
     basis = coordinates(measurement, x)
     level = basis.level.clamp(min=sigmas[-2].item())
     wait = _next_higher(level, sigmas[:-1])
@@ -42,7 +43,7 @@ def mcgdiff(
         active = wait <= sigma * (1 + 1e-6)
         return torch.where(active, sigma**2 - (1 - kappa) * wait**2, torch.inf)
 
-    for sigma, sigma_next in levels(sigmas):
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         denoised, c = denoise(x, sigma), basis.of(x)
         ahead = width(sigma_next)
         mean, nu2 = reverse(c, basis.of(denoised), sigma, sigma_next, variance(sigma))
@@ -61,7 +62,7 @@ def mcgdiff(
             drawn = drawn + (nu2 * (1 - pull)).sqrt() * basis.of(randn_like(x))
             x = basis.signal(drawn)
         one = pick(log_weights, randn_like)
-        yield Step(x[one], denoised[index][one], sigma, ess)
+        yield Step(x[one], denoised[index][one], sigma, ess, (x, log_weights))
 
 
 def _next_higher(level: Tensor, table: Tensor) -> Tensor:

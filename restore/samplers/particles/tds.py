@@ -6,13 +6,13 @@ import torch
 
 from ...measurement.signal import column
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.clouds import accept, by_chain, cloud, effective, log_mean, log_ratio, pick, resample
 from ..parts.kernels import ancestral_step
 from ..parts.twist import twist
 
 
-@sampler(law=True, particles="particles")
+@sampler(law=True, particles="particles", resumes=True)
 def tds(
     denoise,
     measurement,
@@ -24,6 +24,7 @@ def tds(
     passes: int = 1,
     jacobian: bool = True,
     variance: Law,
+    resumed: Resumed,
 ):
     """Algorithm 1: particles guided by the twist h, weighted by p(x_t | x_s) h_t / (q h_s).
 
@@ -43,23 +44,25 @@ def tds(
     if passes < 1:
         raise ValueError(f"need at least 1 pass, got {passes}")
     h = twist(denoise, measurement, None if jacobian else variance)
-    held, last = None, sigmas[-2].item()
-    for _ in range(passes):
-        for step, evidence in _pass(h, x, sigmas, randn_like, particles):
-            if step.sigma == last:
+    x, held, inside = resumed.carried or (x, None, ())
+    done, passed = divmod(resumed.passed, len(sigmas) - 1)
+    for turn in range(done, passes):
+        stands = Resumed(passed, inside) if passed and turn == done else Resumed()
+        for step, evidence in _pass(h, x, sigmas, randn_like, particles, stands):
+            if step.sigma == sigmas[-2].item():
                 if held is not None:
                     accepted = accept(evidence - held[1], randn_like)
                     step = step._replace(x=torch.where(column(accepted, x), step.x, held[0]))
                     evidence = torch.where(accepted, evidence, held[1])
                 held = step.x, evidence
-            yield step
+            yield step._replace(carried=(x, held, step.carried))
 
 
-def _pass(h, x, sigmas, randn_like, particles: int):
+def _pass(h, x, sigmas, randn_like, particles: int, resumed: Resumed):
     """Steps of one cloud, each with log of the evidence p(y) so far, up to a constant."""
-    x, log_weights = cloud(x, particles)
-    evidence, promised, before = 0.0, 0.0, None
-    for sigma, sigma_next in levels(sigmas):
+    begun = (*cloud(x, particles), 0.0, 0.0, None)
+    x, log_weights, evidence, promised, before = resumed.carried or begun
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         now = h(x, sigma)
         log_weights = log_weights + by_chain(now.log, log_weights) - promised
         ess, evidence = effective(log_weights), evidence + log_mean(log_weights)
@@ -77,4 +80,5 @@ def _pass(h, x, sigmas, randn_like, particles: int):
         apart = (1 - (sigma_next / sigma) ** 2) * (guided - denoised)
         log_weights = log_weights + by_chain(log_ratio(move, apart), log_weights)
         x, one = move.x, pick(log_weights, randn_like)
-        yield Step(x[one], guided[one], sigma, ess), evidence + log_mean(log_weights)
+        carried = x, log_weights, evidence, promised, before
+        yield Step(x[one], guided[one], sigma, ess, carried), evidence + log_mean(log_weights)

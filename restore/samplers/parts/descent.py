@@ -13,11 +13,21 @@ class Adam:
     Without the paper's epsilon, which would tie it to the scale of the gradient.
     """
 
-    def __init__(self, beta1: float = 0.9, beta2: float = 0.999):
+    def __init__(
+        self,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        mean: float | Tensor = 0.0,
+        power: float | Tensor = 0.0,
+        count: int = 0,
+    ):
         self.beta1, self.beta2 = beta1, beta2
-        self.mean: float | Tensor = 0.0
-        self.power: float | Tensor = 0.0
-        self.count = 0
+        self.mean, self.power, self.count = mean, power, count
+
+    @property
+    def moments(self) -> tuple[float | Tensor, float | Tensor, int]:
+        """What it has gathered, for another to go on with: the last of its arguments."""
+        return self.mean, self.power, self.count
 
     def __call__(self, x: Tensor, gradient: Tensor, length: float) -> Tensor:
         """x, one step further down."""

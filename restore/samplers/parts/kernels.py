@@ -5,6 +5,7 @@ differ in how much of the noise is fresh. Each gives the new x, its mean and its
 particles can be weighted by the transition's density.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor
@@ -66,3 +67,18 @@ def renoise_step(x, denoised, sigma, sigma_next, randn_like, *, fresh: float = 1
 def jump(x: Tensor, sigma: float, sigma_higher: float, randn_like: RandnLike) -> Tensor:
     """Forward along the diffusion, from sigma up to sigma_higher."""
     return x + (sigma_higher**2 - sigma**2) ** 0.5 * randn_like(x)
+
+
+def travel(sigmas: Tensor, length: int, repeats: int) -> list[tuple[float | None, float, float]]:
+    """The steps of time travel: blocks of `length` levels, each run `repeats` times in turn.
+
+    (the level to jump up from before the step, or None; sigma; sigma_next) of every step. The block
+    that ends at zero is run once: nothing leads back from there.
+    """
+    table, way = sigmas.tolist(), []
+    for first in range(0, len(table) - 1, length):
+        block = table[first : first + length + 1]
+        for turn in range(repeats if block[-1] > 0 else 1):
+            for step, (sigma, sigma_next) in enumerate(pairwise(block)):
+                way.append((block[-1] if turn and not step else None, sigma, sigma_next))
+    return way

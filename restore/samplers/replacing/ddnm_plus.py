@@ -2,11 +2,12 @@
 
 import torch
 
-from ..base import Step
+from ..base import Resumed, Step, sampler
 from ..parts.coordinates import coordinates
-from ..parts.kernels import jump
+from ..parts.kernels import jump, travel
 
 
+@sampler(resumes=True)
 def ddnm_plus(
     denoise,
     measurement,
@@ -17,6 +18,7 @@ def ddnm_plus(
     eta: float = 0.85,
     travel_length: int = 10,
     repeats: int = 3,
+    resumed: Resumed,
 ):
     """Algorithm 3: x0 + Lambda A^+ (y - A x0), Lambda a weight for each singular value.
 
@@ -28,16 +30,12 @@ def ddnm_plus(
     travel_length: l, levels in a block. repeats: r, how often each block is run.
     """
     basis = coordinates(measurement, x)
-    table = sigmas.tolist()
-    for first in range(0, len(table) - 1, travel_length):
-        last = min(first + travel_length, len(table) - 1)
-        for turn in range(repeats if table[last] > 0 else 1):
-            if turn:
-                x = jump(x, table[last], table[first], randn_like)
-            for sigma, sigma_next in zip(table[first:last], table[first + 1 : last + 1]):
-                denoised = denoise(x, sigma)
-                x, estimate = _step(basis, x, denoised, sigma, sigma_next, eta, randn_like)
-                yield Step(x, estimate, sigma)
+    for lower, sigma, sigma_next in travel(sigmas, travel_length, repeats)[resumed.passed :]:
+        if lower is not None:
+            x = jump(x, lower, sigma, randn_like)
+        denoised = denoise(x, sigma)
+        x, estimate = _step(basis, x, denoised, sigma, sigma_next, eta, randn_like)
+        yield Step(x, estimate, sigma)
 
 
 def _step(basis, x, denoised, sigma, sigma_next, eta, randn_like):

@@ -5,7 +5,7 @@ import torch
 from ...measurement.measurement import FLOOR, Measurement
 from ...measurement.signal import column, conjugate_gradient
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 from ..parts.kernels import renoise_step
 from ..parts.safe_steps import curvature
 
@@ -13,7 +13,7 @@ PENALTY = 1.0  # rho of ADMM, in units of the prior's weight 1 / r^2
 ROUNDS = 3  # of ADMM a level; the paper's one leaves the slopes of D in place
 
 
-@sampler(law=True)
+@sampler(law=True, resumes=True)
 def dds(
     denoise,
     measurement,
@@ -26,6 +26,7 @@ def dds(
     tv: float = 1.0,
     tv_axis: int | None = None,
     variance: Law,
+    resumed: Resumed,
 ):
     """Algorithm 1: a few conjugate gradients from D towards (I + gamma A^H A) x = D + gamma A^H y.
 
@@ -43,8 +44,8 @@ def dds(
     if tv_axis is not None and not -len(shape) <= tv_axis < len(shape):
         raise ValueError(f"tv_axis is an axis of a signal of {shape}, got {tv_axis}")
     axis = None if tv_axis is None else tv_axis % len(shape) + 1
-    dual, sigma_data = 0.0, variance(sigmas[0].item()) ** 0.5
-    for sigma, sigma_next in levels(sigmas):
+    (dual,), sigma_data = resumed.carried or (0.0,), variance(sigmas[0].item()) ** 0.5
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         denoised = denoise(x, sigma)
         r2 = variance(sigma)
         if axis is None:
@@ -58,7 +59,7 @@ def dds(
                 target = split - limit * dual
                 estimate = _solve(measurement, denoised, r2, krylov_steps, axis, target)
         x = renoise_step(x, estimate, sigma, sigma_next, randn_like, fresh=eta**2).x
-        yield Step(x, estimate, sigma)
+        yield Step(x, estimate, sigma, carried=(dual,))
 
 
 def _solve(measurement: Measurement, denoised, r2, steps, axis=None, slope=None):

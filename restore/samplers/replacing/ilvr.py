@@ -2,11 +2,12 @@
 
 import torch
 
-from ..base import Step, levels
+from ..base import Resumed, Step, levels, sampler
 from ..parts.coordinates import coordinates
 
 
-def ilvr(denoise, measurement, x, sigmas, randn_like, *, free: float = 0.0):
+@sampler(resumes=True)
+def ilvr(denoise, measurement, x, sigmas, randn_like, *, free: float = 0.0, resumed: Resumed):
     """Algorithm 1: x + phi(y_t) - phi(x) after every step, with y_t = y noised to its level.
 
     The paper's phi is a low-pass filter; here it is the projection on what the operator measured
@@ -20,7 +21,7 @@ def ilvr(denoise, measurement, x, sigmas, randn_like, *, free: float = 0.0):
     """
     basis = coordinates(measurement, x)
     last = sigmas[max(0, round((1 - free) * (len(sigmas) - 1)) - 1)].item()
-    for sigma, sigma_next in levels(sigmas):
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         denoised = denoise(x, sigma)
         x = basis.ancestral(x, denoised, sigma, sigma_next, randn_like)
         if sigma >= last:

@@ -2,12 +2,20 @@
 
 from ...measurement.signal import column, dot
 from ...priors.prior import Law
-from ..base import Step, levels, sampler
+from ..base import Resumed, Step, levels, sampler
 
 
-@sampler(law=True)
+@sampler(law=True, resumes=True)
 def kadkhodaie_simoncelli(
-    denoise, measurement, x, sigmas, randn_like, *, beta: float = 0.5, variance: Law
+    denoise,
+    measurement,
+    x,
+    sigmas,
+    randn_like,
+    *,
+    beta: float = 0.5,
+    variance: Law,
+    resumed: Resumed,
 ):
     """Algorithm 2: up the gradient of the implicit prior, with the noise level read off the state.
 
@@ -25,8 +33,8 @@ def kadkhodaie_simoncelli(
     variance: r^2(sigma), the prior's law.
     """
     table = sigmas.tolist()
-    level = x.new_full((len(x),), table[0])
-    for sigma, sigma_next in levels(sigmas):
+    (level,) = resumed.carried or (x.new_full((len(x),), table[0]),)
+    for sigma, sigma_next in levels(sigmas, resumed.passed):
         label = level.clamp(table[-2], table[0])
         denoised = denoise(x, label)
         estimate = measurement.proximal(denoised, label**2)
@@ -37,4 +45,4 @@ def kadkhodaie_simoncelli(
         gamma = (falls**2 - (1 - h) ** 2) ** 0.5 * level
         x = x + h * d + column(gamma, x) * randn_like(x)
         level = falls * level
-        yield Step(x, estimate, sigma)
+        yield Step(x, estimate, sigma, carried=(level,))

@@ -6,10 +6,11 @@ from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
 from ...measurement.operator import LinearOperator
 from ...measurement.signal import norm
-from ..base import Step
-from ..parts.kernels import ancestral_step, jump
+from ..base import Resumed, Step, sampler
+from ..parts.kernels import ancestral_step, jump, travel
 
 
+@sampler(resumes=True)
 def repaint(
     denoise,
     measurement,
@@ -19,6 +20,7 @@ def repaint(
     *,
     jump_length: int = 10,
     repeats: int = 10,
+    resumed: Resumed,
 ):
     """Algorithm 1 with the jumps of section 4.2; for operators that copy a part of the signal.
 
@@ -33,20 +35,16 @@ def repaint(
     _refuse_all_but_copies(measurement)
     operator, y = measurement.operator, measurement.expanded(len(x))
     std = torch.as_tensor(measurement.noise.on(y), dtype=x.dtype, device=x.device)
-    table = sigmas.tolist()
-    for first in range(0, len(table) - 1, jump_length):
-        last = min(first + jump_length, len(table) - 1)
-        for turn in range(repeats if table[last] > 0 else 1):
-            if turn:
-                x = _returned(x, table[last], table[first], y, std, operator, randn_like(x))
-            for sigma, sigma_next in zip(table[first:last], table[first + 1 : last + 1]):
-                known = y + (sigma**2 - std**2).clamp(min=0).sqrt() * randn_like(y)
-                x = _pasted(x, known, std <= sigma, operator)
-                denoised, fresh = denoise(x, sigma), randn_like(x)
-                x = ancestral_step(x, denoised, sigma, sigma_next, lambda _, n=fresh: n).x
-                known = _bridge(operator(denoised), 0.0, y, std, sigma_next, operator(fresh))
-                x = _pasted(x, known, (std <= sigma) & (std >= sigma_next), operator)
-                yield Step(x, denoised, sigma)
+    for lower, sigma, sigma_next in travel(sigmas, jump_length, repeats)[resumed.passed :]:
+        if lower is not None:
+            x = _returned(x, lower, sigma, y, std, operator, randn_like(x))
+        known = y + (sigma**2 - std**2).clamp(min=0).sqrt() * randn_like(y)
+        x = _pasted(x, known, std <= sigma, operator)
+        denoised, fresh = denoise(x, sigma), randn_like(x)
+        x = ancestral_step(x, denoised, sigma, sigma_next, lambda _, n=fresh: n).x
+        known = _bridge(operator(denoised), 0.0, y, std, sigma_next, operator(fresh))
+        x = _pasted(x, known, (std <= sigma) & (std >= sigma_next), operator)
+        yield Step(x, denoised, sigma)
 
 
 def _returned(x, sigma: float, sigma_higher: float, y, std, operator, fresh):

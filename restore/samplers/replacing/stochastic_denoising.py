@@ -5,11 +5,12 @@ import torch
 from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
 from ...priors.schedules import karras
-from ..base import Step, levels
+from ..base import Resumed, Step, levels, sampler
 from ..parts.kernels import ancestral_step
 
 
-def stochastic_denoising(denoise, measurement, x, sigmas, randn_like):
+@sampler(resumes=True)
+def stochastic_denoising(denoise, measurement, x, sigmas, randn_like, *, resumed: Resumed):
     """A signal with white noise is itself a state of the diffusion, at sigma = std.
 
     So p(x | y) is what the unconditional reverse process gives from y on: exact in the limit of
@@ -17,9 +18,10 @@ def stochastic_denoising(denoise, measurement, x, sigmas, randn_like):
     std and the schedule's lowest, as many as there were.
     """
     std = _white_noise(measurement)
-    x = measurement.expanded(len(x))
+    x = x if resumed.passed else measurement.expanded(len(x))
     lowest = min(sigmas[-2].item(), 0.5 * std)
-    for sigma, sigma_next in levels(karras(std, lowest, max(2, len(sigmas) - 1))):
+    own = karras(std, lowest, max(2, len(sigmas) - 1))
+    for sigma, sigma_next in levels(own, resumed.passed):
         denoised = denoise(x, sigma)
         x = ancestral_step(x, denoised, sigma, sigma_next, randn_like).x
         yield Step(x, denoised, sigma)

@@ -19,6 +19,7 @@ from tiny import environment, grid, restore, tiny, tree  # noqa: F401
 from restore.cli.progress import Pace, duration
 from restore.files.report.facts import KEYS
 from restore.plugins.discovery import catalog
+from restore.samplers.base import Contract
 
 pytestmark = pytest.mark.usefixtures("tiny")
 RUN = ("run", "calm", "a.grid", "-o", "out", "--noise", "0.1")
@@ -245,8 +246,9 @@ def test_a_full_disk_ends_the_run_with_one_line_and_it_can_be_gone_on_with(tiny,
         patch.setattr(tiny_parts, "write_grid", full)
         line = fails(1, *words)
     assert "No space left on device" in line and "the same command again" in line
-    assert not Path("out").exists()
+    assert tree(Path("out")) == [".a.checkpoint", ".restore-unfinished"]  # the samples are kept
     assert restore(*words).exit_code == 0
+    assert [name for name in tree(tiny / "out") if name.startswith(".")] == []
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tiny, monkeypatch):  # noqa: F811
@@ -266,6 +268,18 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tiny, monkeypatc
         samples = [np.load(f"{folder}/{name}/samples.npy") for folder in ("whole", "out")]
         assert np.array_equal(*samples)
     assert [name for name in tree(tiny / "out") if name.startswith(".")] == []
+
+
+def test_what_begins_again_is_said(tiny, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(tiny_parts.slow, "contract", lambda options: Contract())
+    monkeypatch.setattr(tiny_parts, "INTERRUPT", {"after": 4, "calls": 0})
+    words = ("run", "calm", "a.grid", "-o", "out", "--noise", "0.1", "--sampler", "slow", "-q")
+    assert restore(*words).stderr == (
+        "restore: interrupted; run the same command again to go on; "
+        "slow does not go on in mid-run: its chains begin again\n"
+    )
+    assert restore(*words).exit_code == 0
+    assert tiny_parts.INTERRUPT["calls"] == 5 + 10
 
 
 def test_a_signal_from_the_keyboard_ends_a_real_process_with_130():

@@ -142,21 +142,6 @@ def test_nothing_is_drawn_from_the_global_generator(name):
 
 
 @every
-def test_a_resumed_run_is_the_uninterrupted_one(name, tmp_path):
-    def cut(step, index, total):
-        if len(seen) == 7:
-            raise KeyboardInterrupt
-        seen.append(index)
-
-    seen, path = [], tmp_path / "state"
-    with pytest.raises(KeyboardInterrupt):
-        run(name, watch=[cut], checkpoint=path, batch_size=2)
-    resumed = run(name, checkpoint=path, batch_size=2)
-    assert not path.exists()
-    torch.testing.assert_close(resumed.samples, run(name, batch_size=2).samples, rtol=0, atol=0)
-
-
-@every
 @pytest.mark.parametrize("steps", [20, 500])
 def test_the_defaults_hold_from_few_steps_to_many(name, steps):
     if samplers()[name].facts.get("unconditional"):
