@@ -31,16 +31,13 @@ from restore_mri.training import with_phase
 from restore_operators.reconstruction import classical
 from torch import Tensor
 
-import restore
 from restore.files.by_extension import read
 from restore.files.merit.coverage import covered, expected, predictive
 from restore.files.task import Record, Task
-from restore.measurement.measurement import Measurement
 from restore.plugins.discovery import catalog
 from restore.priors.combined.sliced import slicewise
-from restore.sampling.held_out import CHAINS, best_options
-from restore.sampling.posterior import Posterior
 
+from .held_out import sampled
 from .tables import publish, table
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "mri"
@@ -141,12 +138,12 @@ def compare(case: Case, mask: str, rate: float, chains: int, steps: int) -> list
     for name, answers in rivals(task):
         add(name, answers)
     started = time.perf_counter()
-    posterior, factor, trust = sampled(task, chains, steps)
+    posterior, factor, best = sampled(task, slicewise(slices()), chains, steps)
     seconds = time.perf_counter() - started
     draws = predictive(task.comparison.noisy_reference, posterior.samples)
     shown = [task.present(x) for x in posterior.samples] if case.truth else draws[:chains]
     inside = coverage(case, [record.signal for record in shown], truth)
-    inside = f"{inside} (x{factor:.1f}, {trust:g})"
+    inside = f"{inside} (x{factor:.1f}, {best['trust']:g})"
     mean = task.present(posterior.mean).signal
     cells = [*plain(case, [mean], truth), *predicted(case, [expected(draws).signal], truth)]
     rows.append([case.name, net, "restore (mean)", *cells, inside, f"{seconds:.0f}"])
@@ -161,22 +158,6 @@ def coverage(case: Case, samples: list[Tensor], truth: Tensor) -> str:
         return whole
     seen = truth.abs() > BLACK
     return f"{whole}, object {covered([x[seen] for x in samples], truth[seen]):.2f}"
-
-
-def sampled(task: Task, chains: int, steps: int) -> tuple[Posterior, float, float]:
-    """The posterior that `restore run mri` draws, with its width and trust from held-out lines."""
-    prior = slicewise(slices())
-    split = task.held_out_split()
-
-    def run(measurement: Measurement, chains: int, seed: int, options: dict) -> Posterior:
-        return restore.sample(
-            measurement, prior, task.sampler.name, chains=chains, seed=seed, precision="auto",
-            sigmas=task.sampler.schedule(steps), **options,
-        )  # fmt: skip
-
-    few = lambda options: run(split.kept, CHAINS, 1, options).samples  # noqa: E731
-    best, factor = best_options(task.sampler.candidate_options, few, split)
-    return run(task.measurement, chains, 0, best).widened(factor), factor, best["trust"]
 
 
 def plain(case: Case, images: list[Tensor], truth: Tensor) -> list[str]:

@@ -1,12 +1,38 @@
 """Arithmetic per chain: inner products, conjugate gradients, and noise that knows its chain."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 RandnLike = Callable[[Tensor], Tensor]
+
+
+@dataclass
+class Solves:
+    """How the linear systems of a run were solved."""
+
+    count: int = 0
+    short: int = 0  # of them, those that ended before a chain's residual was small enough
+    worst: float = 0.0  # relative residual of a chain at such an end
+
+
+_solves: ContextVar[Solves | None] = ContextVar("solves", default=None)
+
+
+@contextmanager
+def counted_solves() -> Iterator[Solves]:
+    """A count of the conjugate gradients within; on a GPU, where a look stalls, it stays zero."""
+    counted = Solves()
+    token = _solves.set(counted)
+    try:
+        yield counted
+    finally:
+        _solves.reset(token)
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
@@ -45,12 +71,14 @@ def conjugate_gradient(
     start: Tensor | None = None,
     max_steps: int = 50,
     rtol: float = 1e-6,
+    truncated: bool = False,
     what: object = "a linear system",
 ) -> Tensor:
     """x with matvec(x) = b for a positive definite matvec; (batch, ...) -> (batch, ...).
 
     Each chain stops by itself, when its residual is below rtol |b|, and is not touched after:
-    its result does not depend on its batch. Hestenes & Stiefel, 1952.
+    its result does not depend on its batch. Hestenes & Stiefel, 1952. An end after max_steps is
+    counted as short (`counted_solves`), but where `truncated`: so few are meant.
     FloatingPointError, which names `what` (the operator), where a residual is not finite.
     """
     x = torch.zeros_like(b) if start is None else start
@@ -73,8 +101,19 @@ def conjugate_gradient(
         direction = residual + column(ratio, x) * direction
         power = torch.where(active, after, power)
     if on_cpu:
-        _excess(power, goal, what)
+        over = _excess(power, goal, what) > 0
+        _count(None if truncated or not over else (power / dot(b, b)).nan_to_num().max().item())
     return x
+
+
+def _count(square: float | None) -> None:
+    """A solve for the count, if there is one; square: of the relative residual if it fell short."""
+    counted = _solves.get()
+    if counted is not None:
+        counted.count += 1
+        if square is not None:
+            counted.short += 1
+            counted.worst = max(counted.worst, square**0.5)
 
 
 def _excess(power: Tensor, goal: Tensor, what: object) -> float:

@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor
 from ..errors import RestoreWarning
 from ..measurement.checks import real_number, signal_tensor, sizes, whole_number
 from ..measurement.measurement import Measurement
-from ..measurement.signal import ChainNoise
+from ..measurement.signal import ChainNoise, counted_solves
 from ..priors.prior import Prior
 from ..priors.schedules import checked, karras, starting_at
 from ..samplers.base import AFRESH, Resumed, Sampler, Step, contract_of, states_per_chain
@@ -78,7 +79,8 @@ def sample(
     plan = chunks(measurement.observations, chains, batch_size or run.fitting(chains))
     state = Checkpoint(checkpoint, mark, plan, run.precision)
     started = time.perf_counter()
-    run.sample(seed, watch, state)
+    with counted_solves() as solves:
+        run.sample(seed, watch, state)
     states = torch.empty(measurement.observations, chains, *run.shape, dtype=run.dtype)
     for chunk, done in state.done.items():
         states[chunk.observations, chunk.chains] = done.unflatten(0, (chunk.last - chunk.first, -1))
@@ -87,6 +89,7 @@ def sample(
     states = states if measurement.observations > 1 else states[0]
     samples = run.decoding.signals(states, run.device)
     provenance = run.provenance(chains, seed, time.perf_counter() - started, len(state.done))
+    provenance["solves"] = asdict(solves)
     latents = states if prior.codec else None
     return Posterior(samples, measurement.operator.in_shape, provenance, latents)
 

@@ -1,6 +1,7 @@
 """A result is looked at before it is called one: what of it a user should doubt, in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from ...plugins.discovery import catalog
 from ..problem import Problem, Settings, estimated_noise
 
 MISFIT = 2.0  # chi-square above which the answer does not explain the data
+UNSOLVED = 0.02  # relative residual of an inner solve that is told of
 ABSURD = 1e6  # chi-square that no answer has
 AWAY = 2.0  # factor between a given noise and the cheap estimate
 LEAST_NOISE = 1.5 / 255  # below which the estimate is of rounding and texture
@@ -19,14 +21,22 @@ SIDE = 32  # samples along an axis whose neighbours are compared
 
 
 def doubts(
-    problem: Problem, settings: Settings, residual: Tensor, misfits: Sequence[float]
+    problem: Problem,
+    settings: Settings,
+    residual: Tensor,
+    misfits: Sequence[float],
+    solves: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Each a line: the figure, its likely cause, and what to do; none where all is as it should be.
 
     residual: y - A(mean), (observations, ...), 0 where nothing was measured; misfits: the
-    chi-square of each sample. RestoreError for a chi-square that is absurd or no number.
+    chi-square of each sample; solves: the fields of `restore.measurement.signal.Solves`.
+    RestoreError for a chi-square that is absurd or no number.
     """
-    return [*_misfit(misfits), *_given_noise(problem, settings), *_colour(problem, residual)]
+    return [
+        *_misfit(misfits), *_unsolved(solves), *_given_noise(problem, settings),
+        *_colour(problem, residual),
+    ]  # fmt: skip
 
 
 def _misfit(misfits: Sequence[float]) -> Iterator[str]:
@@ -44,6 +54,16 @@ def _misfit(misfits: Sequence[float]) -> Iterator[str]:
             f"misfit {mean:.3g}, where about 1 is right: the answer does not explain the data. The "
             "noise may be larger than was given, the operator another, or the steps too few "
             "(--noise, --steps)"
+        )
+
+
+def _unsolved(solves: Mapping[str, Any] | None) -> Iterator[str]:
+    """Inner solves that ended with more of a residual than a sample shows."""
+    if solves and solves["worst"] > UNSOLVED:
+        yield (
+            f"{solves['short']} of {solves['count']} inner solves ended short of their tolerance, "
+            f"with up to {solves['worst']:.1%} of the right side left: the samples fit the data "
+            "less than they should. The noise may be too small for the data, or the geometry wrong"
         )
 
 

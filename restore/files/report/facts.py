@@ -48,7 +48,9 @@ def account(found: Answer, settings: Settings, output: Path) -> dict[str, Any]:
         "metrics": {},  # stands here, among the KEYS
         "noise_source": problem.noise_source,
         "chi_square_of_samples": misfits,
-        "doubts": doubts(problem, settings, found.residual, misfits),
+        "doubts": doubts(
+            problem, settings, found.residual, misfits, posterior.provenance.get("solves")
+        ),
         **merit(found),
         "facts": dict(problem.task.facts),
         "provenance": {**provenance(problem.source, settings), **made},

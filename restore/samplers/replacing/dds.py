@@ -79,7 +79,7 @@ def _solve(measurement: Measurement, denoised, r2, steps, axis=None, slope=None)
             + operator.adjoint(gamma * operator(z))
             + PENALTY * _slope_adjoint(_slope(z, axis), axis)
         )
-    return denoised + conjugate_gradient(matvec, b, max_steps=steps, what=operator)
+    return denoised + conjugate_gradient(matvec, b, max_steps=steps, truncated=True, what=operator)
 
 
 def _slope(x, axis: int):

@@ -31,10 +31,10 @@ def white(seed: int = 0) -> torch.Tensor:
     return 0.1 * torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(seed))
 
 
-def told(residual, misfits, noise=0.1, estimate=0.1, monkeypatch=None, operator=None):
+def told(residual, misfits, noise=0.1, estimate=0.1, monkeypatch=None, operator=None, solves=None):
     recipe = Recipe(None, estimate_noise=lambda record: estimate)
     monkeypatch.setattr(doubts, "catalog", lambda: type("C", (), {"load": lambda *_: recipe})())
-    return doubts.doubts(Posed(operator), Settings("any", noise=noise), residual, misfits)
+    return doubts.doubts(Posed(operator), Settings("any", noise=noise), residual, misfits, solves)
 
 
 def test_a_right_result_is_not_doubted(monkeypatch):
@@ -44,6 +44,14 @@ def test_a_right_result_is_not_doubted(monkeypatch):
 def test_a_misfit_far_above_one_is_told_with_its_figure(monkeypatch):
     (line,) = told(white(), [49.0], monkeypatch=monkeypatch)
     assert "misfit 49" in line and "--noise" in line
+
+
+@pytest.mark.parametrize(("worst", "lines"), [(0.2, 1), (1e-4, 0)])
+def test_inner_solves_that_fall_far_short_are_told(monkeypatch, worst, lines):
+    solves = {"count": 60, "short": 7, "worst": worst}
+    found = told(white(), [1.0], monkeypatch=monkeypatch, solves=solves)
+    assert len(found) == lines
+    assert all("7 of 60 inner solves" in line and "20.0%" in line for line in found)
 
 
 @pytest.mark.parametrize("misfit", [1.8e8, np.inf, np.nan])

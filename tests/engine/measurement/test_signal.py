@@ -8,6 +8,7 @@ import torch
 from restore.measurement.signal import (
     ChainNoise,
     conjugate_gradient,
+    counted_solves,
     dot,
     minimise,
     norm,
@@ -48,6 +49,22 @@ def test_conjugate_gradient_refuses_what_is_not_finite_by_name():
             conjugate_gradient(lambda v: v, torch.full((2, 3), wrong), what="A of the test")
         with pytest.raises(FloatingPointError, match="left the real numbers"):
             conjugate_gradient(torch.full((3,), wrong).mul, b, max_steps=1)
+
+
+def test_solves_that_fall_short_are_counted_with_their_residual():
+    scales = torch.logspace(0, 4, 12, dtype=torch.float64)[None]
+    b = torch.ones(1, 12, dtype=torch.float64)
+    with counted_solves() as outer:
+        conjugate_gradient(lambda x: scales * x, b, max_steps=60)
+        assert (outer.count, outer.short, outer.worst) == (1, 0, 0.0)
+        with counted_solves() as inner:
+            x = conjugate_gradient(lambda x: scales * x, b, max_steps=3)
+            conjugate_gradient(lambda x: scales * x, b, max_steps=3, truncated=True)
+        assert (inner.count, inner.short) == (2, 1)
+        left = (b - scales * x).norm() / b.norm()
+        assert inner.worst == pytest.approx(left.item())
+    assert outer.count == 1  # the inner count is its own
+    conjugate_gradient(lambda x: scales * x, b, max_steps=3)  # counted by nobody
 
 
 def test_conjugate_gradient_takes_a_start_and_zeros():
