@@ -92,6 +92,8 @@ class Frames:
     whole: Record  # the measured file; what is restored is a record like it
     task: Callable[[int], "Task"]  # of each frame
     sigma_start: float | None = None  # noise for the frame before to begin from; None: from noise
+    # (number, mean of the frame before) -> what a frame begins from; None: that mean
+    carried: Callable[[int, Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,16 @@ FILES = {
     "mha": ("plus", (".mha", ".mhd"), "sequences of the Plus toolkit: brightness, RF, IQ"),
     "hdf5": ("hdf5", (".h5", ".hdf5"), "zea and USBMD, PICMUS"),
     "png": ("pictures", (".png",), "a frame as PNG"),
+    "video": ("video", (".avi", ".mkv"), "a screen's video, of any codec; written without loss"),
 }
+READ_ONLY = {"video": (".mp4", ".mov")}  # FFV1 is written, which these do not hold
 
 
 @hook
 def register_readers(register):
     for name, (module, extensions, summary) in FILES.items():
         target = f"restore_ultrasound.files.{module}:read_{name}"
+        extensions = (*extensions, *READ_ONLY.get(name, ()))
         register(f"us-{name}", target, summary=summary, extensions=extensions)
 
 

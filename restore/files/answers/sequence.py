@@ -73,7 +73,8 @@ def _answers(
     for k in range(frames.count):
         started, task = time.perf_counter(), frames.task(k)
         if before is not None and frames.sigma_start is not None:
-            warm = replace(task.sampler, init=before, sigma_start=frames.sigma_start)
+            begun = before if frames.carried is None else frames.carried(k, before)
+            warm = replace(task.sampler, init=begun, sigma_start=frames.sigma_start)
             task = replace(task, sampler=warm)
         truth = None if whole is None else whole.with_signal(whole.signal[:, k : k + 1])
         found = answer(replace(problem, task=task, reference=truth), k)

@@ -9,13 +9,16 @@ import torch
 from click.testing import CliRunner
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
+from restore_ultrasound.echoes.motion import moved
 from restore_ultrasound.files.dicom import read_dicom, write_dicom
 from restore_ultrasound.files.hdf5 import read_hdf5, write_hdf5
 from restore_ultrasound.files.plus import read_mha, write_mha
+from restore_ultrasound.recipes.dehaze import dehaze
 from ultrasound_samples import bytes_of, plus, zea
 
 from restore.cli import main
 from restore.files.answers import on_disk
+from restore.files.task import Record
 
 SIZE = (256, 256)
 FRAME = 256 * 256 * 4  # bytes of a frame as a signal
@@ -95,3 +98,27 @@ def test_the_deviation_of_a_dicom_cine_is_a_parametric_map_of_it(tmp_path, untra
     np.testing.assert_allclose(written, np.abs(one - two) / 2**0.5, atol=1 / 255)
     mapped = made.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
     assert mapped.DoubleFloatRealWorldValueLastValueMapped == written.max() > 0.01
+
+
+def smooth(rows, columns, down, right):
+    y = torch.arange(rows)[:, None] - down
+    x = torch.arange(columns)[None] - right
+    return (0.5 + 0.25 * torch.sin(y / 4.0) + 0.2 * torch.cos(x / 5.0 + y / 9.0))[None].float()
+
+
+def test_what_moves_is_brought_to_where_it_is_now():
+    before, now = smooth(48, 64, 0, 0), smooth(48, 64, 1.5, -2)
+    inner = (slice(None), slice(8, -8), slice(8, -8))
+    made = moved(before, before, now)
+    assert (made - now)[inner].abs().max() < 0.03 < (before - now)[inner].abs().max() / 4
+    assert (moved(before, before, before) - before).abs().max() < 1e-5
+
+
+def test_with_motion_tissue_is_moved_and_haze_stays():
+    frames = torch.stack([smooth(48, 64, 2 * k, k) for k in range(2)], 1)
+    record = Record(frames, "bmode", None, {"regions": None})
+    carried = dehaze.solve(record, None, motion=True).frames.carried
+    begun = carried(1, torch.cat([frames[:, 0], frames[:, 0]]))
+    assert torch.equal(begun[1:], frames[:, 0])
+    assert (begun[:1] - frames[:, 1])[:, 8:-8, 8:-8].abs().max() < 0.03
+    assert dehaze.solve(record, None).frames.carried is None

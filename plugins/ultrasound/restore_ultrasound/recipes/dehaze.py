@@ -37,6 +37,7 @@ def solve_dehaze(
     haze: str = "us-haze",
     side: int = SIDE,
     warm: float = 0.2,
+    motion: bool = False,
 ) -> Task:
     """Take haze out of ultrasound: y = tissue + haze + noise, both with a prior of their own.
 
@@ -48,6 +49,7 @@ def solve_dehaze(
     haze: prior of the haze, a name or a folder
     side: pixels of the grid that the priors see, at most
     warm: noise of the frame before that the next one begins from; 0 for none
+    motion: move the frame before to where the next one shows its tissue, before that begins
     """
     if not 0 <= strength <= 2:
         raise ValueError(f"the strength is a share of the haze, 0 to 2, got {strength}")
@@ -62,7 +64,7 @@ def solve_dehaze(
         return strength * (seen.grid(k) - signal[:1]).clamp_min(0)
 
     sampler = SamplerChoice("pigdm", STEPS)
-    posed = Posed(seen, measurement, removed, sampler, checked_warm(warm), "removed")
+    posed = Posed(seen, measurement, removed, sampler, checked_warm(warm), "removed", motion)
     facts = {"strength": strength, "noise of brightness": noise}
     task = posed.task(_baselines(), facts, format_of(record, seen))
     return replace(task, adapt_prior=with_haze(haze))

@@ -21,7 +21,7 @@ from ..echoes.echoes import Echoes, echoes
 from ..echoes.grid import SIDE
 from ..files.frames import BMODE
 from ..operators.lines import EQUISPACED, RANDOM, line_mask, next_line, taken_lines
-from .posing import TISSUE, checked_noise, checked_warm, of_frames
+from .posing import TISSUE, checked_noise, checked_warm, format_of, of_frames
 
 STEPS, LOOK = 20, 10  # of the answer, and of the samples that a choice is made by
 NOISE = 0.02
@@ -116,6 +116,7 @@ def task_of(lines: Lines, warm: float, *, compared: bool) -> Task:
                 baselines={"interpolation": lambda: between(lines, k)},
             ),
             facts={**seen.facts, "lines taken": int(lines.mask.sum()), "lines": len(lines.mask)},
+            format=format_of(seen.record, seen),
         )
         whole = seen.record.with_signal(seen.record.signal[:, k : k + 1])
         return task.compared_with(whole) if compared and seen.count == 1 else task

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from restore.files.task import Comparison, Frames, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 
 from ..echoes.echoes import Echoes
+from ..echoes.motion import moved
 from ..files.frames import BMODE
 
 TISSUE = "us-tissue"
@@ -28,6 +30,7 @@ class Posed:
     sampler: SamplerChoice
     warm: float  # noise of the frame before that the next one begins from; 0 for none
     part: str = ""  # the name under which what was removed is written; "" for not at all
+    motion: bool = False  # the frame before is moved to where the next one shows it
 
     def task(
         self, baselines: Baselines, facts: Mapping[str, object], format: str | None = None
@@ -38,7 +41,18 @@ class Posed:
         it is not the input's.
         """
         told = {**self.seen.facts, **facts}
-        return of_frames(self.seen, lambda k: self._frame(k, baselines, told, format), self.warm)
+        made = of_frames(self.seen, lambda k: self._frame(k, baselines, told, format), self.warm)
+        if made.frames is None or not self.motion:
+            return made
+        return replace(made, frames=replace(made.frames, carried=self.carried))
+
+    def carried(self, k: int, mean: Tensor) -> Tensor:
+        """The mean of frame k - 1 as frame k begins: the tissue moved, what else there is in place.
+
+        Haze comes from the probe and the layers near it, and hardly moves.
+        """
+        tissue = moved(mean[:1], self.seen.grid(k - 1), self.seen.grid(k))
+        return torch.cat([tissue, mean[1:]])
 
     def _frame(
         self, k: int, baselines: Baselines, facts: Mapping[str, object], format: str | None
@@ -95,5 +109,10 @@ def checked_warm(warm: float) -> float:
 
 
 def format_of(record: Record, seen: Echoes) -> str | None:
-    """The extension of what is written: .h5 where channels were beamformed, else the input's."""
+    """The extension of what is written: .h5 where channels were beamformed, .avi of a video.
+
+    None for the input's.
+    """
+    if record.meta.get("format") == "video":
+        return ".avi"
     return ".h5" if record.kind != seen.record.kind else None
