@@ -27,3 +27,11 @@ class WeightsError(RestoreError):
 
 class RestoreWarning(UserWarning):
     """What a user should know of a run that goes on; one line on the command line."""
+
+
+class InputChanged(RestoreError):
+    """An input is not what it was when its restoration began."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was told to end (SIGTERM), as by a scheduler; treated as Ctrl-C."""

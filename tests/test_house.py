@@ -55,6 +55,7 @@ OPTIONAL = {
     "prompting": {"transformers"},
     "cases": {"sklearn"},
     "matconvnet": {"h5py"},
+    "dask_cluster": {"distributed"},
 }
 DOMAINS = {"image", "mri", "ct", "ultrasound", "speech", "dicom"}
 

@@ -14,6 +14,8 @@ from .program import Program
     context_settings={"help_option_names": ["-h", "--help"]},
     commands_in={
         "run": ("restore.cli.commands.run:run", "Restore files by a recipe."),
+        "status": ("restore.cli.commands.status:status", "Tell how a run stands."),
+        "slurm": ("restore.cli.commands.slurm:slurm", "Print a script that runs it on Slurm."),
         "simulate": ("restore.cli.commands.simulate:simulate", "Degrade clean files by a recipe."),
         "evaluate": (
             "restore.cli.commands.evaluate:evaluate",
@@ -41,7 +43,7 @@ from .program import Program
         "demo": ("restore.cli.commands.demo:demo", "Restore some photographs, to see it work."),
     },
     epilog="Exit status: 0 done, 1 failure, 2 wrong usage, 3 some inputs failed, 4 a plugin or "
-    "operator is not available, 5 weights missing or damaged, 130 interrupted. "
+    "operator is not available, 5 weights missing or damaged, 130 interrupted, 143 told to end. "
     "RESTORE_RAISE=1 shows the traceback of any error.",
 )
 @click.version_option(package_name="restore-toolbox", prog_name="restore")

@@ -1,22 +1,29 @@
-"""One run over many inputs: a bad file does not stop it, and an interrupted run is gone on with."""
+"""One run over many inputs: a bad file does not stop it, and a repeated run is one gone on with."""
 
-import sys
-import traceback
+import os
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ..errors import RestoreError
 from .program import raising, say
-from .wording import FAILURE, INTERRUPTED, PARTIAL, ends_run, line, mistake
+from .progress import Count
+from .wording import FAILURE, PARTIAL, interrupted, line
 
 if TYPE_CHECKING:
-    from ..files.outputs import Outcome
     from ..files.problem import Settings
+    from ..files.runs.ledger import Merged
+    from ..files.runs.outputs import Outcome
+    from .working import Plan
+
+
+SHEET = "index.html"  # of a run over many inputs
+SHOWN = 20  # inputs that failed, in the last line
 
 
 class RunFlags(NamedTuple):
@@ -27,10 +34,26 @@ class RunFlags(NamedTuple):
     overwrite: bool
     as_json: bool
     quiet: bool
+    jobs: int = 1  # processes
+    shard: tuple[int, int] | None = None  # the first of (1, 40) is one of forty parts
+    engine: str = "auto"  # or "dask"
+    scheduler: str | None = None  # of Dask: its address or file
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether other processes do the work."""
+        return self.jobs > 1 or self.on_dask
+
+    @property
+    def on_dask(self) -> bool:
+        return self.engine == "dask" or self.scheduler is not None
 
 
 class Work(ABC):
-    """What a command does with each of its inputs, and what it says of it."""
+    """What a command does with each of its inputs, and what it says of it.
+
+    Sent to other processes it takes its settings along, and nothing that was loaded.
+    """
 
     settings: "Settings"
 
@@ -42,6 +65,10 @@ class Work(ABC):
         """
 
     @abstractmethod
+    def kept(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of the facts of a report those that the ledger keeps: what the others are made of."""
+
+    @abstractmethod
     def sentence(self, facts: Mapping[str, Any]) -> str:
         """One line on what was made, for people."""
 
@@ -50,73 +77,105 @@ class Work(ABC):
         """One JSON object on an input, for machines."""
 
     @abstractmethod
-    def finish(self, out: Path, outcomes: Sequence["Outcome"]) -> None:
-        """Called once, when all inputs are done."""
+    def finish(self, out: Path, merged: "Merged") -> None:
+        """Called once, when all inputs of a run are done."""
 
 
-def run_each(work: Work, flags: RunFlags) -> int:
+def run_each(work: Work, flags: RunFlags, command: Sequence[str] = ()) -> int:
     """Do the work on every input that the flags name; the exit status.
 
     With a single input its error is raised, as is any error that would meet every input.
+    command: its words without the inputs, to be given again with some of them.
     """
-    from ..files.by_extension import has_reader, reads_whole_folder
-    from ..files.inputs import input_files
-    from ..files.outputs import claim, folder_names, release
+    from ..files.runs.run_folder import RunFolder
 
-    recipe, mark = work.settings.recipe, work.settings.mark
+    plan, merged = _begun(work, flags, command)
+    bad, count = [], Count(len(plan.items), shown=flags.elsewhere and not flags.quiet)
+    try:
+        with closing(_outcomes(plan, merged, flags)) as outcomes:
+            for outcome in outcomes:
+                _report_one(plan.work, outcome, flags)
+                bad += [] if outcome.error is None else [outcome.source]
+                count(failed=len(bad))
+        if flags.shard is None:
+            _finish(plan)
+    except KeyboardInterrupt as stop:
+        notes = getattr(stop, "__notes__", [])  # what does not go on where it was
+        say("; ".join(("interrupted; run the same command again to go on", *notes)))
+        return interrupted(stop)
+    finally:
+        if flags.shard is None:  # others of its kind may be about to begin
+            RunFolder(flags.out).leave()
+    return _summary(len(plan.items), bad)
+
+
+def _outcomes(plan: "Plan", merged: "Merged", flags: RunFlags) -> Iterator["Outcome"]:
+    """What becomes of each input, by the engine that was asked for."""
+    from .working import Worker
+
+    jobs = max(1, min(flags.jobs, len(plan.items)))
+    if flags.on_dask:
+        from .dask_cluster import on_dask
+
+        return on_dask(plan, merged, flags.scheduler, jobs)
+    if jobs > 1:
+        from .team import in_processes
+
+        return in_processes(plan, merged, jobs)
+
+    return Worker(plan, merged).to_the_end()
+
+
+def _begun(work: Work, flags: RunFlags, command: Sequence[str]) -> tuple["Plan", "Merged"]:
+    """The plan of a run whose folder is made, or gone on with; and what its ledger knows."""
+    from ..files.by_extension import has_reader, reads_whole_folder
+    from ..files.runs.identity import identity
+    from ..files.runs.inputs import input_files
+    from ..files.runs.ledger import DONE, Merged
+    from ..files.runs.outputs import folder_names
+    from ..files.runs.run_folder import RunFolder
+    from .working import Plan
+
+    since, recipe = time.time(), work.settings.recipe
     sources = input_files(
         flags.inputs, has_reader, lambda folder: reads_whole_folder(folder, recipe)
     )
-    resumed = claim(flags.out, mark, sources, overwrite=flags.overwrite)
-    outcomes: list[Outcome] = []
-    try:
-        for source, name in zip(sources, folder_names(sources)):
-            outcome = _outcome(work, source, flags.out / name, resumed, alone=len(sources) == 1)
-            outcomes.append(outcome)
-            _report_one(work, outcome, flags)
-        _finish(work, flags.out, outcomes)
-    except KeyboardInterrupt as interrupt:
-        notes = getattr(interrupt, "__notes__", [])  # what does not go on where it was
-        say("; ".join(("interrupted; run the same command again to go on", *notes)))
-        return INTERRUPTED
-    finally:
-        bad = [outcome.source for outcome in outcomes if outcome.error is not None]
-        release(flags.out, finished=len(outcomes) == len(sources) and not bad)
-    return _summary(len(sources), bad)
+    known = identity(work.settings)
+    work.settings = replace(work.settings, mark=known.mark)
+    folder = RunFolder(flags.out)
+    merged = Merged(folder.ledger, known.mark, places=True)
+    items = list(zip(folder_names(sources, merged.named), sources))
+
+    def anew() -> Sequence[Path]:
+        finished = flags.shard is None and all(merged.get(n).state == DONE for n, _ in items)
+        return [flags.out / name for name, _ in items] if finished else ()
+
+    folder.begin(
+        known, sources, say, overwrite=flags.overwrite, anew=anew,
+        command=list(command), cwd=os.getcwd(), recipe=recipe,
+    )  # fmt: skip
+    plan = Plan(work, flags.out, known, items, alone=len(items) == 1, since=since)
+    if flags.shard is not None:
+        number, parts = flags.shard
+        plan = plan.of(items[number - 1 :: parts], f"shard-{number}-of-{parts}")
+    merged.named, merged.heard = None, flags.elsewhere
+    return plan, merged
 
 
-def _finish(work: Work, out: Path, outcomes: Sequence["Outcome"]) -> None:
-    """What sums up never fails a run that is done."""
+def _finish(plan: "Plan") -> None:
+    """Sum up, where anything was done since; that never fails a run that is done."""
+    from ..files.runs.ledger import Merged
+    from ..files.runs.run_folder import RunFolder
+
     try:
-        work.finish(out, outcomes)
+        merged = Merged(RunFolder(plan.out).ledger, plan.identity.mark)
+        new = any(entry.time >= plan.since for entry in merged.entries.values())
+        if new or not (plan.out / SHEET).exists():
+            plan.work.finish(plan.out, merged)
     except Exception as error:
         if raising():
             raise
         say(f"the results are whole, but their summary could not be made: {line(error)}")
-
-
-def _outcome(work: Work, source: Path, target: Path, resumed: bool, *, alone: bool) -> "Outcome":
-    from ..files.outputs import Outcome, finished
-
-    try:
-        facts = finished(target, work.settings.mark, source) if resumed else None
-        if facts is None:
-            checkpoint = target.with_name(f".{target.name}.checkpoint")
-            with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-                facts = work.execute(source, target, checkpoint)
-    except Exception as error:
-        if alone or raising() or ends_run(error):
-            raise
-        if not mistake(error):
-            traceback.print_exc()
-        return Outcome(source, error=_located(error, source))
-    return Outcome(source, facts)
-
-
-def _located(error: Exception, source: Path) -> RestoreError:
-    """The error in one line that says which input it is about."""
-    words = line(error)
-    return RestoreError(words if str(source) in words else f"{source}: {words}")
 
 
 def _report_one(work: Work, outcome: "Outcome", flags: RunFlags) -> None:
@@ -133,6 +192,7 @@ def _report_one(work: Work, outcome: "Outcome", flags: RunFlags) -> None:
 def _summary(count: int, bad: Sequence[Path]) -> int:
     if not bad:
         return 0
-    listed = ", ".join(str(source) for source in bad)
-    say(f"{len(bad)} of {count} inputs failed: {listed}")
+    listed = ", ".join(str(source) for source in bad[:SHOWN])
+    more = f" and {len(bad) - SHOWN} more (see: restore status OUT)" if len(bad) > SHOWN else ""
+    say(f"{len(bad)} of {count} inputs failed: {listed}{more}")
     return FAILURE if len(bad) == count else PARTIAL

@@ -3,15 +3,18 @@
 import importlib
 import os
 import shlex
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from ..errors import RestoreWarning
-from .wording import INTERRUPTED, line, mistake, status
+from ..errors import RestoreWarning, Terminated
+from .wording import interrupted, line, mistake, status
 
 COMMAND = "restore.command"  # in a context's meta: the words that the user typed
 
@@ -53,8 +56,8 @@ class Program(click.Group):
         if not extra.pop("standalone_mode", True):
             return super().main(args, "restore", standalone_mode=False, **extra)
         try:
-            with warnings.catch_warnings():
-                warnings.showwarning = _show_warning
+            with warnings.catch_warnings(), terminable():
+                warnings.showwarning = show_warning
                 result = super().main(args, "restore", standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
@@ -62,9 +65,9 @@ class Program(click.Group):
         except click.ClickException as error:
             say(error.format_message())
             sys.exit(error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
+        except (click.Abort, KeyboardInterrupt) as error:
             say("interrupted")
-            sys.exit(INTERRUPTED)
+            sys.exit(interrupted(error.__cause__ or error))
         except Exception as error:
             if raising() or not mistake(error):
                 raise
@@ -73,7 +76,24 @@ class Program(click.Group):
         sys.exit(result if isinstance(result, int) else 0)
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Within, SIGTERM is as Ctrl-C: what is under way is saved. Of a main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: Any) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     """Show a warning of ours in one line, and others as Python does."""
     if issubclass(category, RestoreWarning):
         say(str(message))

@@ -47,6 +47,23 @@ class Plain:
             click.echo(f"  {done}/{whole}  {_words(facts, left)}", err=True)
 
 
+class Count:
+    """How many inputs of a run are done, now and then, while other processes work on them."""
+
+    def __init__(self, total: int, *, shown: bool):
+        self.total, self.shown = total, shown
+        self.done, self.told, self.begun = 0, 0, time.monotonic()
+
+    def __call__(self, *, failed: int) -> None:
+        self.done += 1
+        if self.shown and LINES * self.done // self.total != self.told:
+            self.told = LINES * self.done // self.total
+            pace = (time.monotonic() - self.begun) / self.done
+            left = duration(pace * (self.total - self.done))
+            words = f"{self.done}/{self.total} inputs" + (f", {failed} failed" if failed else "")
+            click.echo(f"  {words}  {left} left", err=True)
+
+
 class Live:
     """A line that moves, by rich; it appears at the first step."""
 

@@ -11,6 +11,8 @@ from ..plugins.discovery import catalog
 from ..plugins.options import Option, options_of, prose
 from .batch import RunFlags
 
+WORDS = "restore.words"
+UNREPEATED = {"out", "overwrite", "as_json", "quiet", *(f for f in RunFlags._fields[5:])}
 TYPES = {Path: click.Path(path_type=Path), float: float, int: int, str: str}
 
 
@@ -72,7 +74,7 @@ class Recipes(click.Group):
             return self.execute(name, own, flags, **given)
 
         flags = [flag(option) for option in options.values()]
-        return click.Command(name, callback=callback, params=params + flags, help=prose(function))
+        return Repeatable(name, callback=callback, params=params + flags, help=prose(function))
 
     def reserved(self) -> set[str]:
         """The names that no option of a recipe may have, for the command has flags of them."""
@@ -83,6 +85,27 @@ class Recipes(click.Group):
 
     def _own_flags(self) -> list[click.Parameter]:
         return [*run_flags(), *self.common()]
+
+
+class Repeatable(click.Command):
+    """A command that keeps the words it was given, but its inputs, in the context's meta: WORDS."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        words = [ctx.info_name or ""]
+        for param in dict.fromkeys(order):
+            if isinstance(param, click.Option) and param.name not in UNREPEATED:
+                words += _as_words(param, given[param.name])
+        ctx.meta[WORDS] = [word for word in words if word]
+        return super().parse_args(ctx, args)
+
+
+def _as_words(option: click.Option, value: Any) -> list[str]:
+    """An option as it is typed."""
+    if option.is_flag:
+        return [option.opts[0] if value else option.secondary_opts[0]]
+    values = value if option.multiple else [value]
+    return [word for one in values for word in (option.opts[0], str(one))]
 
 
 def flag(option: Option) -> click.Option:
@@ -120,7 +143,44 @@ def run_flags() -> list[click.Parameter]:
             ["as_json", "--json"], is_flag=True, help="Print one JSON object for each input."
         ),
         click.Option(["quiet", "-q", "--quiet"], is_flag=True, help="Show no progress."),
+        *_engine_flags(),
     ]
+
+
+def _engine_flags() -> list[click.Parameter]:
+    """Where the work is done."""
+    return [
+        click.Option(
+            ["--jobs"], type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+            help="Processes that share the inputs, and the processor's threads.",
+        ),
+        click.Option(
+            ["--shard"], type=Shard(), metavar="K/N",
+            help="Do the K-th of N parts of the inputs, as one task of a cluster's array.",
+        ),
+        click.Option(
+            ["--engine"], type=click.Choice(["auto", "dask"]), default="auto", metavar="NAME",
+            help="dask: on a Dask cluster, of --jobs processes here where no --scheduler is named.",
+        ),
+        click.Option(
+            ["--scheduler"], metavar="ADDRESS",
+            help="Of Dask: tcp://host:port, or its scheduler file.",
+        ),
+    ]  # fmt: skip
+
+
+class Shard(click.ParamType):
+    """3/40: the third of forty parts."""
+
+    name = "K/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None):
+        if isinstance(value, tuple):
+            return value
+        first, _, parts = str(value).partition("/")
+        if not (first.isdecimal() and parts.isdecimal() and 1 <= int(first) <= int(parts)):
+            self.fail(f"'{value}' is no part such as 3/40, of 1/40 to 40/40", param, ctx)
+        return int(first), int(parts)
 
 
 def assignments(ctx: click.Context, param: click.Parameter, texts: Sequence[str]) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """The one line that an error says, and the exit status it has."""
 
 import errno
+from pathlib import Path
 
-from ..errors import RestoreError, UsageError
+from ..errors import RestoreError, Terminated, UsageError
 
-FAILURE, USAGE, PARTIAL, INTERRUPTED = 1, 2, 3, 130
+FAILURE, USAGE, PARTIAL, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
 
 
 def mistake(error: BaseException) -> bool:
@@ -35,13 +36,29 @@ def status(error: BaseException) -> int:
     return getattr(error, "status", FAILURE)
 
 
-def ends_run(error: BaseException) -> bool:
+def interrupted(error: BaseException | None) -> int:
+    """The exit status of a run that was told to end: by the keyboard, or by a scheduler."""
+    return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+
+
+def ends_run(error: BaseException, out: Path | None = None) -> bool:
     """Whether every other input would fail as well.
 
     What an option lacks may be met by one file alone: the noise, say, that others tell themselves.
+    out: the folder that is written to; when that cannot be done, it cannot for any.
     """
     own = isinstance(error, UsageError) or status(error) == FAILURE
-    return full(error) or not own
+    return full(error) or not own or (out is not None and _unwritable(error, out))
+
+
+def _unwritable(error: BaseException, out: Path) -> bool:
+    """Whether the folder that is written to is gone, read-only or of a broken disk."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return False
+    if error.errno == errno.EROFS:
+        return True
+    places = (str(name) for name in (error.filename, error.filename2) if name is not None)
+    return any(Path(place).is_relative_to(out) for place in places)
 
 
 def full(error: BaseException) -> bool:

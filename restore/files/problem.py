@@ -1,10 +1,7 @@
 """A file becomes a problem to solve; all that can be wrong with it is found before the long run."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from importlib.metadata import version
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -80,6 +77,8 @@ class Settings:
     sampling: Sampling = Sampling()
     outputs: Outputs = Outputs()
     command: str = ""  # that asks for all this
+    mark: str = ""  # of the run's identity (restore.files.runs.identity), once it is known
+    made_of: Mapping[str, str] = field(default_factory=dict)  # hashes of the file under work
 
     @classmethod
     def of(cls, recipe: str, options: Mapping[str, Any] | None = None, **flags: Any) -> "Settings":
@@ -94,12 +93,6 @@ class Settings:
     def on(self, device: str) -> "Settings":
         """The settings with a device of which "auto" was decided."""
         return replace(self, sampling=replace(self.sampling, device=device))
-
-    @property
-    def mark(self) -> str:
-        """A hash of all but the device and the words: it tells runs apart whose results differ."""
-        asked = asdict(replace(self.on(""), command="")) | {"version": version("restore-toolbox")}
-        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,13 @@ from ..sampling.devices import usable
 from ..sampling.posterior import Posterior
 from .answers.answering import Answer, Progress, answer, forget, part_of, posed_with_prior
 from .answers.sequence import restore_frames
-from .outputs import REPORT, refuse_inputs
 from .problem import Problem, Settings, pose, pose_record
 from .report import display, png
 from .report.facts import account, derivation, mean_merit, merit, write_json
 from .report.page import write_report
 from .report.pictures import pictures, records_of
+from .runs.identity import origin, refuse_changed
+from .runs.outputs import REPORT, refuse_inputs
 from .task import Pieces, Recipe, Record, Sound
 
 
@@ -37,6 +38,8 @@ def restore_file(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Restore one file into the folder `target`, whole or not at all; gives its account.
+
+    InputChanged where the file is another one at the end.
 
     load_prior: a name or folder, and conditions -> Prior; one that caches serves many files.
     checkpoint: where an interrupted run is saved and taken up; what else has to be kept lies
@@ -58,6 +61,7 @@ def _restored(
 ) -> dict[str, Any]:
     refuse_inputs(target, [source])
     settings = settings.on(usable(settings.sampling.device))
+    settings = replace(settings, made_of=origin(source, settings))
     recipe: Recipe = catalog().load("recipes", settings.recipe)
     chains = settings.sampling.chains or 1
     pieces = None if recipe.pieces is None else recipe.pieces(source, chains)
@@ -166,6 +170,7 @@ def _summed(accounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _account(found: Answer, settings: Settings, target: Path) -> dict[str, Any]:
+    refuse_changed(found.problem.source, settings)
     return account(found, settings, target / f"restored{found.problem.format}")
 
 

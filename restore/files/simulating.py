@@ -1,6 +1,7 @@
 """A clean file in, a degraded one out, as a recipe's measurement would have it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,22 @@ from ..measurement.measurement import simulate
 from ..measurement.noise import Gaussian
 from ..plugins.discovery import catalog
 from .by_extension import find, read, suffix
-from .outputs import REPORT, refuse_inputs
 from .problem import Settings
 from .report.facts import provenance, write_json
+from .runs.identity import origin, refuse_changed
+from .runs.outputs import REPORT, refuse_inputs
 from .task import Recipe, Record
 
 DEFAULT_NOISE = 0.05  # of simulated measurements, in units of the full range
 
 
 def simulate_file(source: Path, target: Path, settings: Settings) -> dict[str, Any]:
-    """Degrade a clean file as the recipe's measurement does; gives its account."""
+    """Degrade a clean file as the recipe's measurement does; gives its account.
+
+    InputChanged where the file is another one at the end.
+    """
     refuse_inputs(target, [source])
+    settings = replace(settings, made_of=origin(source, settings))
     entry = catalog().entry("recipes", settings.recipe)
     recipe: Recipe = catalog().load("recipes", settings.recipe)
     record = read(source, entry)
@@ -38,6 +44,7 @@ def simulate_file(source: Path, target: Path, settings: Settings) -> dict[str, A
         "seed": settings.sampling.seed,
         "provenance": provenance(source, settings),
     }
+    refuse_changed(source, settings)
     with atomic_folder(target) as folder:
         for writer, part, name in parts:
             writer(part, folder / name)

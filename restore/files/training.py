@@ -1,6 +1,7 @@
 """A folder of files becomes a prior in a folder: read, train, measure, save."""
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..atomic import write_text
-from ..errors import UsageError
+from ..errors import RestoreWarning, UsageError
 from ..networks.folder import CONFIG, load_prior_folder, save_prior
 from ..networks.material import Material, Patches
 from ..networks.prior_schema import read_description
@@ -19,6 +20,7 @@ from ..networks.training import Session, Training, train
 from ..networks.unets.kinds import KINDS, preconditioned
 from ..networks.unets.unet import begin_from
 from ..priors.prior import Denoiser
+from ..untrusted.saved_states import DamagedState
 from .by_extension import has_reader, read
 from .task import Record
 
@@ -134,7 +136,13 @@ def train_prior(
         validate_every=plan.validate_every,
         report=report,
     )
-    network = train(network, material, training, session).cpu()
+    try:
+        network = train(network, material, training, session).cpu()
+    except DamagedState:
+        session.checkpoint.unlink()
+        words = f"{session.checkpoint} is damaged: discarded, and begun anew"
+        warnings.warn(words, RestoreWarning, stacklevel=2)
+        network = train(network, material, training, session).cpu()
     return _measure_and_save(
         folder, network, plan, material.validation or _augmented(material, training)
     )
@@ -233,14 +241,26 @@ def _keep_plan(folder: Path, plan: dict[str, Any], free: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PLAN
     if path.exists() and (folder / CHECKPOINT).exists():
-        before = json.loads(path.read_text())
-        for key, value in plan.items():
+        before = _plan_before(path)
+        for key, value in plan.items() if before else ():
             if key not in free and before.get(key) != value:
                 raise ValueError(
                     f"{folder} holds a run with {key} {before.get(key)}, not {value}; "
                     "go on with that, or choose another folder"
                 )
     write_text(path, json.dumps(plan, indent=2) + "\n")
+
+
+def _plan_before(path: Path) -> dict[str, Any]:
+    """What was written down of a run; {} with a warning where that is damaged."""
+    try:
+        plan = json.loads(path.read_text("utf-8"))
+        if isinstance(plan, dict):
+            return plan
+    except ValueError:
+        pass
+    warnings.warn(f"{path} is damaged: it is written anew", RestoreWarning, stacklevel=4)
+    return {}
 
 
 def _as(signal: Tensor, channels: str | None, path: Path) -> Tensor:

@@ -1,6 +1,8 @@
 """The network at its own speed: precision by measurement, calls counted, memory looked up."""
 
 import time
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -12,6 +14,10 @@ from ..priors.prior import Prior
 TOLERANCE = 0.05
 PATCH = 128  # of a signal, along each axis, that both are tried on
 FASTER = 1.15  # and it must be this much faster to be worth it
+
+
+# network -> (size, device) -> whether bfloat16 is worthwhile
+_tried: WeakKeyDictionary[Any, dict[Any, bool]] = WeakKeyDictionary()
 
 
 class Counted:
@@ -54,7 +60,10 @@ def choose_precision(
     size = (shape[0], *(min(n, PATCH) for n in shape[1:]))
     if prior.network is None or not prior.accepts(size):  # bound to its signals: not to be tried
         return "float32"
-    return "bfloat16" if _worthwhile(prior, size, device) else "float32"
+    tried = _tried.setdefault(prior.network, {})
+    if (size, device) not in tried:  # once for many files of one size
+        tried[size, device] = _worthwhile(prior, size, device)
+    return "bfloat16" if tried[size, device] else "float32"
 
 
 def _worthwhile(prior: Prior, size: tuple[int, ...], device: torch.device) -> bool:

@@ -7,10 +7,14 @@ from typing import Any
 import torch
 
 
+class DamagedState(ValueError):
+    """A file is no saved state, or it was cut off."""
+
+
 def saved_state(path: str | Path, *needed: str, device: torch.device | str = "cpu") -> dict:
     """What was saved in a file, its tensors on a device; nothing of the file is run.
 
-    needed: names that it must hold. ValueError, which says what to do, for a file that is no such
+    needed: names that it must hold. DamagedState, which says what to do, for a file that is no such
     state, or a damaged one.
     """
     try:
@@ -21,7 +25,7 @@ def saved_state(path: str | Path, *needed: str, device: torch.device | str = "cp
     except Exception:  # torch, zipfile and pickle raise anything, with advice that is not ours
         state = None
     if not isinstance(state, dict) or not all(name in state for name in needed):
-        raise ValueError(
+        raise DamagedState(
             f"{path} is no saved state of a run, or it is damaged; remove it to begin anew"
         )
     return state

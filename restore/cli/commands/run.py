@@ -1,7 +1,7 @@
 """restore run: restore files by a recipe."""
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import click
 from ..batch import RunFlags, Work, run_each
 from ..program import COMMAND
 from ..progress import progress_for
-from ..recipe_flags import Recipes, assignments
+from ..recipe_flags import WORDS, Recipes, assignments
 from ..sentences import opening, sentence
 
 
@@ -132,10 +132,17 @@ class Restoring(Work):
     """Restore each input; one prior serves them all."""
 
     def __init__(self, settings: Any, *, quiet: bool):
+        self.settings, self.quiet = settings, quiet
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process, which loads its own prior and shows no progress."""
+        return partial(Restoring, quiet=True), (self.settings,)
+
+    @cached_property
+    def load_prior(self) -> Any:
         from ...sampling.by_name import load_prior
 
-        self.settings, self.quiet = settings, quiet
-        self.load_prior = cache(load_prior)
+        return cache(load_prior)
 
     def execute(self, source: Path, target: Path, checkpoint: Path) -> Mapping[str, Any]:
         from ...files.restoring import restore_file
@@ -156,6 +163,11 @@ class Restoring(Work):
         if not self.quiet:
             click.echo(opening(problem, self.settings), err=True)
 
+    def kept(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        from ...files.report.facts import kept
+
+        return kept(facts)
+
     def sentence(self, facts: Mapping[str, Any]) -> str:
         return sentence(facts)
 
@@ -164,12 +176,14 @@ class Restoring(Work):
 
         return row(outcome)
 
-    def finish(self, out: Path, outcomes: Sequence[Any]) -> None:
-        """A contact sheet, where there is more than one input."""
-        if len(outcomes) > 1:
+    def finish(self, out: Path, merged: Any) -> None:
+        """A contact sheet and a table, where there is more than one input."""
+        if len(merged.entries) > 1:
             from ...files.report.index import write_contact_sheet
+            from ...files.runs.table import write_table
 
-            write_contact_sheet(out, outcomes, self.settings.recipe)
+            write_table(out / "results.csv", merged)
+            write_contact_sheet(out, merged, self.settings.recipe)
 
 
 def execute(
@@ -184,7 +198,8 @@ def execute(
 
     command = click.get_current_context().meta[COMMAND]
     settings = Settings.of(recipe, options, sampler_options=sets, command=command, **more)
-    return run_each(Restoring(settings, quiet=flags.quiet), flags)
+    words = ["run", *click.get_current_context().meta[WORDS]]
+    return run_each(Restoring(settings, quiet=flags.quiet), flags, words)
 
 
 run = Recipes(

@@ -1,6 +1,6 @@
 """restore simulate: degrade clean files as a recipe's measurement would."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import click
 
 from ..batch import RunFlags, Work, run_each
 from ..program import COMMAND
-from ..recipe_flags import Recipes
+from ..recipe_flags import WORDS, Recipes
 
 
 def flags() -> list[click.Parameter]:
@@ -34,6 +34,9 @@ class Simulating(Work):
 
         return simulate_file(source, target, self.settings)
 
+    def kept(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        return facts
+
     def sentence(self, facts: Mapping[str, Any]) -> str:
         level = "" if facts["noise"] is None else f", noise {facts['noise']:g}"
         return f"{', '.join(facts['output'])}: {facts['operator']}{level}"
@@ -43,7 +46,7 @@ class Simulating(Work):
             return {"input": str(outcome.source), "error": str(outcome.error)}
         return outcome.facts
 
-    def finish(self, out: Path, outcomes: Sequence[Any]) -> None:
+    def finish(self, out: Path, merged: Any) -> None:
         """Nothing: there is no sheet of what was simulated."""
 
 
@@ -51,7 +54,8 @@ def execute(recipe: str, options: Mapping[str, Any], flags: RunFlags, **more: An
     from ...files.problem import Settings
 
     command = click.get_current_context().meta[COMMAND]
-    return run_each(Simulating(Settings.of(recipe, options, command=command, **more)), flags)
+    words = ["simulate", *click.get_current_context().meta[WORDS]]
+    return run_each(Simulating(Settings.of(recipe, options, command=command, **more)), flags, words)
 
 
 simulate = Recipes(

@@ -10,7 +10,7 @@ import click
 from ...errors import UsageError
 from ...sampling.devices import usable
 from ..program import say
-from ..wording import INTERRUPTED
+from ..wording import interrupted
 
 PLAN = (
     "steps", "batch", "patch", "early_patch", "early_steps", "learning_rate", "method", "seed"
@@ -180,9 +180,9 @@ def denoiser(
     plan = PriorPlan(training, kind=kind, card=card, **asked)
     try:
         errors = train_prior(out, gathered, plan, device=device, report=_report)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         say("interrupted; run the same command again to go on")
-        return INTERRUPTED
+        return interrupted(stop)
     sigma = min(errors, key=lambda level: abs(level - 0.1))
     click.echo(f"{out}: rms error {errors[sigma] ** 0.5:.4f} at sigma {sigma:.3g}")
     return 0

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from ...errors import UsageError
 from ...measurement.checks import sizes
 from ...plugins.discovery import catalog
 from ..by_extension import find, has_reader, read
-from ..inputs import input_files
+from ..runs.inputs import input_files
 from ..task import Record
 from .figures import metrics_of
 
@@ -40,12 +41,18 @@ def reference_for(source: Path, given: Path) -> Path:
     """
     if not given.is_dir():
         return given
-    files = [path for path in sorted(given.iterdir()) if path.is_file() and has_reader(path)]
+    stems = _by_stem(given.absolute(), given.stat().st_mtime_ns)
     for stem in (source.stem, source.resolve().parent.name):
-        for path in files:
-            if path.stem == stem:
-                return path
+        if stem in stems:
+            return given / stems[stem]
     raise FileNotFoundError(f"the folder {given} holds no reference for {source}")
+
+
+@lru_cache(4)
+def _by_stem(folder: Path, changed: int) -> dict[str, str]:
+    """Stem -> name of the first of a folder's files that a reader takes; read once a change."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and has_reader(path))
+    return {Path(name).stem: name for name in reversed(names)}
 
 
 def evaluate(

@@ -11,8 +11,9 @@ from ...sampling.posterior import Posterior
 from ..answers.answering import Answer
 from ..merit.coverage import covered, expected
 from ..merit.doubts import doubts
-from ..outputs import Outcome, sha256
 from ..problem import Problem, Settings
+from ..runs.identity import origin
+from ..runs.outputs import Outcome
 from ..task import Record
 
 # what `restore run --json` prints of each input, for every recipe
@@ -88,8 +89,7 @@ def provenance(source: Path, settings: Settings) -> dict[str, Any]:
     return {
         "command": settings.command,
         "recipe_options": dict(settings.options),
-        "input_sha256": sha256(source),
-        "mark": settings.mark,
+        **(settings.made_of or origin(source, settings)),
     }
 
 
@@ -100,6 +100,11 @@ def derivation(facts: Mapping[str, Any]) -> dict[str, str]:
     digest = dict(facts["provenance"].get("prior", {})).get("sha256")
     more = {"prior_sha256": str(digest)} if digest else {}
     return {"tool": "restore", "version": version("restore-toolbox"), **made, **more}
+
+
+def kept(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the ledger of a run keeps of an account: KEYS, and what its sentence says beside."""
+    return {key: facts[key] for key in (*KEYS, "coverage_of_90%_intervals")}
 
 
 def row(outcome: Outcome) -> dict[str, Any]:

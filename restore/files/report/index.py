@@ -1,6 +1,7 @@
 """The contact sheet of a run over many files: index.html, with a link to each report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,36 +10,46 @@ import numpy as np
 from ...plugins.discovery import catalog
 from ...plugins.registry import Entry
 from ..by_extension import read
-from ..outputs import Outcome
+from ..runs.ledger import DONE, FAILED, QUARANTINED, Merged
 from .display import shrink
 from .page import THUMBNAIL, write_index
 
-
-def write_contact_sheet(out: Path, outcomes: Sequence[Outcome], recipe: str) -> None:
-    """Write index.html into the run's folder: each input beside what became of it."""
-    entry = catalog().entry("recipes", recipe)
-    rows = [_row(out, outcome, entry) for outcome in outcomes]
-    write_index(out / "index.html", [row for row in rows if row], title=f"{recipe}: {out.name}")
+SHOWN = 400  # inputs on a sheet; results.csv lists all
 
 
-def _row(out: Path, outcome: Outcome, recipe: Entry) -> dict[str, Any] | None:
+def write_contact_sheet(out: Path, merged: Merged, recipe: str) -> None:
+    """Write index.html into the run's folder: each input beside what became of it.
+
+    merged: the run's ledger. Of many inputs the first are shown, what failed before what is done.
+    """
+    entry, counts = catalog().entry("recipes", recipe), merged.counts()
+    bad = list(islice(merged.settled(FAILED, QUARANTINED), SHOWN))
+    done = islice(merged.settled(DONE), SHOWN - len(bad))
+    failed = [{"title": Path(f["source"]).name, "error": f["reason"]} for _, f in bad]
+    rows = [*failed, *filter(None, (_row(out / name, facts, entry) for name, facts in done))]
+    write_index(
+        out / "index.html",
+        rows,
+        title=f"{recipe}: {out.name}",
+        done=counts[DONE],
+        failed=counts[FAILED] + counts[QUARANTINED],
+    )
+
+
+def _row(folder: Path, line: Mapping[str, Any], recipe: Entry) -> dict[str, Any] | None:
     """A row of the sheet; None for a signal that cannot be seen."""
-    source, facts = outcome.source, outcome.facts
-    if outcome.error is not None:
-        return {"title": source.name, "error": str(outcome.error)}
-    restored = Path(facts["output"])
-    report = restored.parent / "report.html"
+    source, facts = Path(line["source"]), line["facts"]
+    report, restored = folder / "report.html", folder / Path(facts["output"]).name
     if not report.exists():
         return None
     pictures = {}
-    if _is_picture(restored.parent):
-        pictures = {
-            n: read(p, recipe).signal for n, p in (("input", source), ("restored", restored))
-        }
+    if _is_picture(folder):
+        paths = {"input": source, "restored": restored}
+        pictures = {name: read(path, recipe).signal for name, path in paths.items()}
     shown = {key: facts[key] for key in ("chi_square", "seconds") if facts[key] is not None}
     return {
         "title": source.name,
-        "report": report.relative_to(out).as_posix(),
+        "report": f"{folder.name}/{report.name}",
         "pictures": {name: shrink(picture, THUMBNAIL) for name, picture in pictures.items()},
         "facts": {**shown, **facts["metrics"]["mean"]},
     }

@@ -118,21 +118,33 @@ def write_report(
     )
 
 
-def write_index(path: str | Path, rows: Sequence[Mapping[str, Any]], *, title: str) -> None:
+def write_index(
+    path: str | Path,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    title: str,
+    done: int | None = None,
+    failed: int | None = None,
+) -> None:
     """Write a contact sheet with a link to each report.
 
     rows: `title`; `report`, the address of its page relative to this one; `pictures`, input and
     restored, whatever their size (`shrink(picture, THUMBNAIL)` of the report's display is enough),
     or none;
     `facts`, shown in a line; or `error`, one line, for a file that failed.
+    done, failed: how many there are in all, where the rows are only some of them.
     """
     bad = sum("error" in row for row in rows)
-    done = f"{len(rows) - bad} restored" + (f", {bad} failed" if bad else "")
+    failed = bad if failed is None else failed
+    done = len(rows) - bad if done is None else done
+    words = f"{done} restored" + (f", {failed} failed" if failed else "")
+    if len(rows) < done + failed:
+        words += f"; {len(rows)} are shown here"
     _write(
         path,
         "index.html",
         title=escape(title),
-        subtitle=escape(done),
+        subtitle=escape(words),
         heading="Measured, and restored",
         figures="".join(map(_card, rows)),
     )

@@ -22,6 +22,10 @@ from .chunks import Chunk
 EVERY = 20.0  # seconds between two saves of the chunk under way
 
 
+class AnotherRun(ValueError):
+    """A saved state is of other data, or of other settings."""
+
+
 class Checkpoint:
     """A file that a run leaves when it is cut off, and takes up when it is called again.
 
@@ -40,7 +44,7 @@ class Checkpoint:
         if self.path is not None and self.path.exists():
             state = saved_state(self.path, *self.state)
             if state["mark"] != mark:
-                raise ValueError(
+                raise AnotherRun(
                     f"{self.path} is the state of another run; remove it or repeat that run"
                 )
             self.state = state

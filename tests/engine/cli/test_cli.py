@@ -172,7 +172,7 @@ def test_an_output_folder_with_files_in_it_is_refused_unless_told():
     assert "out holds files already; choose another folder, or add --overwrite" in fails(1, *RUN)
     assert restore(*RUN, "--overwrite").exit_code == 0
     assert Path("out/mine.grid").exists() and Path("out/a/restored.grid").exists()
-    assert "holds files already" in fails(1, *RUN)
+    assert "of a run with other settings" in fails(1, *RUN, "--seed", "1")
 
 
 def test_a_defect_of_ours_is_not_hidden_in_one_line(monkeypatch):
@@ -211,7 +211,6 @@ def test_a_bad_file_does_not_stop_the_others(tiny):  # noqa: F811
     result = restore(*words)
     assert result.exit_code == 0 and len(result.stdout.splitlines()) == 3
     assert os.stat("out/a/report.json").st_mtime_ns == made
-    assert ".restore-unfinished" not in tree(tiny / "out")
 
 
 def test_when_all_fail_it_is_a_failure():
@@ -246,9 +245,10 @@ def test_a_full_disk_ends_the_run_with_one_line_and_it_can_be_gone_on_with(tiny,
         patch.setattr(tiny_parts, "write_grid", full)
         line = fails(1, *words)
     assert "No space left on device" in line and "the same command again" in line
-    assert tree(Path("out")) == [".a.checkpoint", ".restore-unfinished"]  # the samples are kept
+    assert [p.name for p in Path("out").iterdir()] == [".restore"]
+    assert tree(Path("out/.restore/states")) == ["a.checkpoint"]  # the samples are kept
     assert restore(*words).exit_code == 0
-    assert [name for name in tree(tiny / "out") if name.startswith(".")] == []
+    assert tree(Path("out/.restore/states")) == []
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tiny, monkeypatch):  # noqa: F811
@@ -260,14 +260,15 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tiny, monkeypatc
     assert result.exit_code == 130
     assert result.stderr == "restore: interrupted; run the same command again to go on\n"
     assert not Path("out/b").exists() and Path("out/a/restored.grid").exists()
-    assert [p.name for p in Path("out").glob(".b*")] == [".b.checkpoint"]
+    assert tree(Path("out/.restore/states")) == ["b.checkpoint"]
     assert "with other settings" in fails(1, *words, "--seed", "1")
     assert restore(*words).exit_code == 0
     assert tiny_parts.INTERRUPT["calls"] == 15 + 6
     for name in ("a", "b"):
         samples = [np.load(f"{folder}/{name}/samples.npy") for folder in ("whole", "out")]
         assert np.array_equal(*samples)
-    assert [name for name in tree(tiny / "out") if name.startswith(".")] == []
+    hidden = {name.split("/")[0] for name in tree(tiny / "out") if name.startswith(".")}
+    assert hidden == {".restore"}
 
 
 def test_what_begins_again_is_said(tiny, monkeypatch):  # noqa: F811
@@ -298,7 +299,8 @@ def test_a_signal_from_the_keyboard_ends_a_real_process_with_130():
     assert process.returncode == 130
     assert said.splitlines()[-1] == "restore: interrupted; run the same command again to go on"
     assert "Traceback" not in said
-    assert tree(Path("out")) == [".big.checkpoint", ".restore-unfinished"]
+    assert [p.name for p in Path("out").iterdir()] == [".restore"]
+    assert tree(Path("out/.restore/states")) == ["big.checkpoint"]
 
 
 def test_simulate_writes_what_run_restores():
@@ -310,7 +312,7 @@ def test_simulate_writes_what_run_restores():
     assert result.exit_code == 0 and "rmse 0." in result.stdout
     report = json.loads(Path("sim/a/report.json").read_text())
     assert report["provenance"]["command"].startswith("restore simulate fill a.grid -o sim")
-    assert "holds files already" in fails(1, "simulate", "fill", "a.grid", "-o", "sim")
+    assert "other settings" in fails(1, "simulate", "fill", "a.grid", "-o", "sim", "--seed", "3")
 
 
 @pytest.mark.parametrize("solved_only", [False, True])

@@ -12,12 +12,13 @@ import torch
 from tiny import grid, tiny, tree  # noqa: F401
 from tiny_parts import Weights, prior
 
-from restore.files import outputs, restoring
+from restore.files import restoring
 from restore.files.by_extension import read
-from restore.files.inputs import input_files
-from restore.files.outputs import folder_names
 from restore.files.problem import Sampling, Settings
 from restore.files.restoring import restore_file
+from restore.files.runs.identity import identity
+from restore.files.runs.inputs import input_files
+from restore.files.runs.outputs import folder_names
 from restore.files.simulating import simulate_file
 from restore.files.task import SamplerChoice
 from restore.measurement.measurement import Measurement
@@ -195,27 +196,17 @@ def test_no_two_inputs_share_an_output():
     assert chosen[:2] == ["a.grid", "a.npy"] and chosen[3] == "y-b" and chosen[-1] == "c"
 
 
-def test_an_unfinished_marker_tells_runs_apart():
-    out = Path("out")
-    assert not outputs.claim(out, "mine", [], overwrite=False)
-    assert outputs.claim(out, "mine", [], overwrite=False)
-    with pytest.raises(FileExistsError, match="with other settings"):
-        outputs.claim(out, "another", [], overwrite=False)
-    assert not outputs.claim(out, "another", [], overwrite=True)
-    outputs.release(out, finished=True)
-    assert not out.exists()
-
-
 def test_the_mark_is_of_all_that_decides_the_numbers():
     one = Settings.of("calm", noise=0.1)
-    assert one.mark == Settings.of("calm", noise=0.1, device="cpu", command="said otherwise").mark
+    said = Settings.of("calm", noise=0.1, device="cpu", command="said otherwise")
+    assert identity(one).mark == identity(said).mark
     others = [
         Settings.of("fill", noise=0.1), Settings.of("calm", noise=0.2),
         Settings.of("calm", {"mode": "plain"}, noise=0.1),
         Settings.of("calm", noise=0.1, seed=1), Settings.of("calm", noise=0.1, sampler="slow"),
         Settings.of("calm", noise=0.1, sampler_options={"trust": "2"}),
     ]  # fmt: skip
-    assert len({settings.mark for settings in (one, *others)}) == 1 + len(others)
+    assert len({identity(settings).mark for settings in (one, *others)}) == 1 + len(others)
 
 
 def test_noise_that_differs_between_values_is_traced_and_told_by_its_rms(monkeypatch):

@@ -13,7 +13,7 @@ from restore_dicom.files.nifti import read_nifti, write_nifti
 from restore_dicom.files.volumes import volumes_of
 
 from restore.files.by_extension import reads_whole_folder
-from restore.files.inputs import input_files
+from restore.files.runs.inputs import input_files
 
 AFFINE = np.diag([2.0, 3.0, 4.0, 1.0])
 

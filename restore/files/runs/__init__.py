@@ -1,0 +1,1 @@
+"""Runs over many files: what they are, who does what, what became of it, and where it lies."""
