@@ -6,13 +6,14 @@ BIN := .venv/bin
 READY := .venv/.ready
 PROJECTS := pyproject.toml operators/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench soak clean
 
 help:
 	@echo "make demo    restore photographs; look at demo_out/index.html"
 	@echo "make test    run the tests"
 	@echo "make check   run the linter, look at the format, run the tests"
 	@echo "make bench   measure quality and speed; takes its time"
+	@echo "make soak    restore 10000 small files through workers that are killed; takes its time"
 
 demo: $(READY)
 	$(BIN)/restore demo -o demo_out --overwrite
@@ -27,6 +28,9 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+soak: $(READY)
+	$(BIN)/python -m benchmarks.soak 10000 20
 
 clean:
 	rm -rf .venv demo_out .pytest_cache .ruff_cache

@@ -17,6 +17,7 @@ for name in (
     "exact_score",
     "speech",
     "ultrasound",
+    "scale",
 ):
     sys.argv = [f"benchmarks/{name}.py"]
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")

@@ -164,11 +164,13 @@ def _begun(work: Work, flags: RunFlags, command: Sequence[str]) -> tuple["Plan",
 
 def _finish(plan: "Plan") -> None:
     """Sum up, where anything was done since; that never fails a run that is done."""
+    from ..files.runs.claims import Claims
     from ..files.runs.ledger import Merged
     from ..files.runs.run_folder import RunFolder
 
     try:
         merged = Merged(RunFolder(plan.out).ledger, plan.identity.mark)
+        Claims(RunFolder(plan.out).claims, "").sweep(merged.settled_names())
         new = any(entry.time >= plan.since for entry in merged.entries.values())
         if new or not (plan.out / SHEET).exists():
             plan.work.finish(plan.out, merged)

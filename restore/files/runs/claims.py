@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -79,6 +79,13 @@ class Claims:
         names = os.listdir(self.folder) if self.folder.exists() else []
         known = [name for name in names if name not in self.held and not name.startswith(".")]
         return [name for name in known if not ended(_owner(_text(self.folder / name)))]
+
+    def sweep(self, settled: Collection[str]) -> None:
+        """Remove what processes left that were killed when all but the claim was done."""
+        for name in os.listdir(self.folder):
+            path = self.folder / name
+            if name in settled and ended(_owner(_text(path))):
+                path.unlink(missing_ok=True)
 
     def _make(self, name: str) -> bool:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY

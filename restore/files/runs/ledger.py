@@ -109,6 +109,9 @@ class Merged:
         found = Counter(entry.state for entry in self.entries.values())
         return {state: found[state] for state in SETTLED}
 
+    def settled_names(self) -> set[str]:
+        return {name for name, entry in self.entries.items() if entry.state}
+
     def settled(self, *states: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """(name, the event that settled it) of all in these states, in order of name."""
         for name in sorted(self.entries):

@@ -48,8 +48,8 @@ def status_of(out: Path) -> Status:
     """How the run in a folder stands; raises as `merged_of`."""
     facts, merged = merged_of(out)
     counts = merged.counts()
-    settled = {name for name, entry in merged.entries.items() if entry.state == DONE}
-    running = len(set(Claims(RunFolder(out).claims, "status").others()) - settled)
+    held = set(Claims(RunFolder(out).claims, "status").others())
+    running = len(held - merged.settled_names())
     inputs = max(int(facts["inputs"]), sum(counts.values()))
     left = max(0, inputs - sum(counts.values()))
     seconds = [entry.seconds for entry in merged.entries.values() if entry.state == DONE]

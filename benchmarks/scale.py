@@ -1,0 +1,180 @@
+"""What many files cost beside the work on them, and what a run that is killed leaves behind.
+
+python -m benchmarks.scale [FILES] [KILLS] [RECORDS]
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+import restore
+from restore.files.by_extension import read
+from restore.files.runs.ledger import Ledger
+from restore.files.runs.outputs import folder_names
+from restore.measurement.noise import Gaussian
+
+from .soak import command, pictures, small_prior, soak
+from .tables import publish, table
+
+SHARDS = 1000
+MERGE = """
+import resource, sys, time
+from pathlib import Path
+from restore.files.runs.ledger import Merged
+started = time.process_time()
+merged = Merged(Path(sys.argv[1]), "mark")
+seconds = time.process_time() - started
+assert sum(merged.counts().values()) == int(sys.argv[2])
+started = time.process_time()
+merged.refresh()
+again = time.process_time() - started
+print(seconds, again, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def main() -> None:
+    numbers = [int(word) for word in sys.argv[1:]]
+    files, kills, records = [*numbers, *(2000, 20, 1_000_000)[len(numbers) :]]
+    with tempfile.TemporaryDirectory() as folder:
+        cost, rate = overhead(Path(folder), files)
+    sections = [
+        "## A file's cost beside its samples\n\n" + cost,
+        "## Files an hour\n\n" + rate,
+        "## Naming outputs\n\n" + naming(),
+        f"## Killed {kills} times\n\n" + killed(files, kills),
+        "## Merging the ledger\n\n" + merging(records),
+    ]
+    load = os.getloadavg()[0]
+    notes = (
+        "Pictures of 8x8 pixels, one chain of `diffpir` of two steps with a network that costs "
+        "next to nothing: what is measured is all the rest. CPU times are of all processes; while "
+        f"this was measured other work ran beside (load {load:.0f}), which the clock on the wall "
+        "feels."
+    )
+    publish("scale", "Many files", notes, sections)
+
+
+def spent(words: list[str]) -> tuple[float, float, float]:
+    """CPU seconds, seconds on the clock, MiB at the peak, of a command and its processes."""
+    started = time.perf_counter()
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise SystemExit(f"{words} failed")
+    wall = time.perf_counter() - started
+    return used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024
+
+
+def overhead(place: Path, files: int) -> tuple[str, str]:
+    """CPU ms and memory that more files take, less what the samples take; files an hour."""
+    few = max(20, files // 10)
+    small_prior(place / "prior")
+    rows, found = [], {}
+    for count in (few, files):
+        (place / str(count)).mkdir()
+        pictures(place / str(count) / "in", count)
+        (place / str(count) / "prior").symlink_to(place / "prior")
+        found[count] = spent(command(place / str(count), "out"))
+        rows.append([count, f"{found[count][0]:.1f}", f"{found[count][2]:.0f}"])
+    each = 1000 * (found[files][0] - found[few][0]) / (files - few)
+    sampling = 1000 * samples(place / str(few) / "in" / "000000.png", place / "prior")
+    again = spent(command(place / str(files), "out"))
+    text = table(["files", "CPU s", "peak MiB"], rows) + (
+        f"\n\nA file more: {each:.1f} ms of CPU, of which its samples take {sampling:.1f} ms: "
+        f"**{each - sampling:.1f} ms** beside them. Repeating the finished run of {files} files: "
+        f"{again[0]:.1f} s of CPU."
+    )
+    both = spent(command(place / str(files), "two", "--jobs", "2"))
+    hours = [["1", f"{3600 * files / found[files][1]:.0f}"], ["2", f"{3600 * files / both[1]:.0f}"]]
+    return text, table(["jobs", "files an hour, loading included"], hours)
+
+
+def samples(picture: Path, folder: Path, times: int = 50) -> float:
+    """CPU seconds that the samples of one file take, without files."""
+    prior = restore.load_prior(folder)
+    signal = read(picture).signal
+    measurement = restore.Measurement(signal, restore.load_operator("identity", signal.shape),
+                                      Gaussian(0.1))  # fmt: skip
+    for count in (5, times):
+        started = time.process_time()
+        for seed in range(count):
+            restore.sample(measurement, prior, sampler="diffpir", chains=1, steps=2, seed=seed)
+        seconds = time.process_time() - started
+    return seconds / times
+
+
+def naming() -> str:
+    rows = []
+    for count in (2000, 20_000, 200_000):
+        sources = [Path(f"scans/{n % 50:03}/{n // 3:07}.png") for n in range(count)]
+        started = time.process_time()
+        names = folder_names(sources)
+        assert len(set(names)) == count
+        rows.append([count, f"{time.process_time() - started:.2f}"])
+    return table(["outputs", "CPU s"], rows)
+
+
+def killed(files: int, kills: int) -> str:
+    found = soak(files, kills, "--jobs", "2")
+    return table(["what", "figure"], list(found.items())) + (
+        "\n\nWorkers and commands were killed by SIGKILL at random moments, and the command was "
+        "given again; results were compared byte by byte with those of a run that was left alone."
+    )
+
+
+def merging(records: int, shards: int = SHARDS) -> str:
+    """The ledger of so many files in so many parts, as `restore status` reads it."""
+    with tempfile.TemporaryDirectory() as folder:
+        place, size = Path(folder), 0
+        for shard in range(shards):
+            size += _write_shard(place, shard, records // shards)
+        count = records // shards * shards
+        words = [sys.executable, "-c", MERGE, str(place), str(count)]
+        told = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    seconds, again, peak = map(float, told)
+    row = [count, shards, f"{size / 2**20:.0f}", f"{seconds:.1f}", f"{again:.2f}", f"{peak:.0f}"]
+    head = [
+        "files",
+        "shards",
+        "MiB of ledgers",
+        "CPU s to merge",
+        "CPU s to look again",
+        "peak MiB",
+    ]
+    return table(head, [row])
+
+
+def _write_shard(place: Path, shard: int, records: int) -> int:
+    """A shard's ledger as a worker writes it, but all at once; its bytes."""
+    digest = "0" * 64
+    facts = {
+        "recipe": "denoise", "operator": "Identity(1x512x512 -> 1x512x512)", "noise": 0.1,
+        "prior": "image-grey", "sampler": "pigdm", "steps": 30, "calls": 30, "chains": 8, "seed": 0,
+        "seconds": 3.25, "chi_square": 0.98, "metrics": {"mean": {"psnr": 31.4}, "sample": {}},
+    }  # fmt: skip
+    ledger = Ledger(place, f"shard-{shard + 1}-of-{SHARDS}", "mark")
+    ledger.append("released", name="")
+    ledger.close()
+    lines = []
+    for number in range(records):
+        about = {"name": f"{shard:04}-{number:06}", "source": f"/data/scans/{shard}/{number}.png"}
+        lines.append({"event": "claimed", "time": 1.0, **about})
+        lines.append({
+            "event": "done", "time": 2.0 + number, **about, "seconds": 3.3,
+            "result": {"restored.png": digest}, "report": 2665, "looks": [[140, 1]],
+            "from": {"input_sha256": digest, "mark": digest}, "facts": facts,
+        })  # fmt: skip
+    with ledger.path.open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+    return ledger.path.stat().st_size
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
