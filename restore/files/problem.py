@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..errors import UsageError
 from ..measurement.checks import sizes
@@ -72,7 +73,7 @@ class Settings:
 
     recipe: str
     options: Mapping[str, Any] = field(default_factory=dict)  # of the recipe
-    noise: float | str | None = None  # "auto": estimated
+    noise: float | str | Path | None = None  # "auto": estimated; a path: of a file of them
     reference: Path | None = None  # the truth: a file, or a folder of files of the same stem
     sampling: Sampling = Sampling()
     outputs: Outputs = Outputs()
@@ -198,13 +199,30 @@ def refuse_unwritable(problem: Problem) -> None:
             raise ValueError(words) from None
 
 
-def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | None, str]:
+def _noise(record: Record, recipe: Recipe, settings: Settings) -> tuple[float | Tensor | None, str]:
+    if isinstance(settings.noise, Path):
+        return _noise_map(settings.noise, record, recipe, settings), "given"
     if settings.noise != "auto":
         return settings.noise, "recipe" if settings.noise is None else "given"
     estimate = estimated_noise(record, recipe, settings)
     if estimate is None:
         raise UsageError(f"{settings.recipe} cannot estimate the noise; give it, --noise 0.05")
     return estimate, "estimated"
+
+
+def _noise_map(path: Path, record: Record, recipe: Recipe, settings: Settings) -> Tensor:
+    """The standard deviation of every value, (1 or channels, *size), as a file has it."""
+    if not recipe.noise_maps:
+        raise UsageError(f"{settings.recipe} takes one noise for all values, not {path}")
+    levels = read(path, catalog().entry("recipes", settings.recipe)).signal
+    if levels.shape[1:] != record.signal.shape[1:] or len(levels) not in (1, len(record.signal)):
+        raise ValueError(
+            f"the noise {path} is {sizes(levels.shape)}, but {record.source} is "
+            f"{sizes(record.signal.shape)}"
+        )
+    if levels.is_complex() or not (torch.isfinite(levels).all() and (levels >= 0).all()):
+        raise ValueError(f"the noise {path} holds values that are no standard deviations")
+    return levels
 
 
 def estimated_noise(record: Record, recipe: Recipe, settings: Settings) -> float | None:
@@ -215,7 +233,9 @@ def estimated_noise(record: Record, recipe: Recipe, settings: Settings) -> float
     return recipe.estimate_noise(record, **{name: settings.options[name] for name in taken})
 
 
-def _solve(recipe: Recipe, record: Record, noise: float | None, settings: Settings) -> Task:
+def _solve(
+    recipe: Recipe, record: Record, noise: float | Tensor | None, settings: Settings
+) -> Task:
     try:
         return recipe.solve(record, noise, **settings.options)
     except ValueError as error:

@@ -138,7 +138,8 @@ class Recipe:
 
     solve(record, noise, **options) -> Task: the measured file becomes a problem. noise is the
     standard deviation in units of the full range, or None where the user gave none: the recipe
-    refuses it (ValueError) or has a noise of its own to use.
+    refuses it (ValueError) or has a noise of its own to use. Where noise_maps it may be a tensor of
+    the signal's shape, with one channel for all or as many.
     estimate_noise(record, **options) -> float: what `--noise auto` stands for; of the options of
     solve those that it names as its own keywords.
     observe(record, **options) -> Operator: what `restore simulate` does to a clean file.
@@ -153,5 +154,6 @@ class Recipe:
     degraded: Callable[[Record, Operator, Tensor], Mapping[str, Record]] | None = None
     estimate_noise: Callable[..., float] | None = None  # for --noise auto
     simulate: Callable[..., Mapping[str, Record]] | None = None
+    noise_maps: bool = False  # whether solve takes a tensor, a standard deviation for each value
     # (path, chains) -> a file too long to be held as a whole; None: it can be read
     pieces: Callable[[Path, int], Pieces | None] | None = None

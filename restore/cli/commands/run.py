@@ -15,12 +15,12 @@ from ..sentences import opening, sentence
 
 
 class Noise(click.ParamType):
-    """A standard deviation, a quotient such as 25/255, or "auto"."""
+    """A standard deviation, a quotient such as 25/255, a file of them, or "auto"."""
 
-    name = "STD|auto"
+    name = "STD|auto|FILE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None):
-        if value == "auto":
+        if value == "auto" or isinstance(value, Path):
             return value
         try:
             above, slash, below = str(value).partition("/")
@@ -28,8 +28,12 @@ class Noise(click.ParamType):
         except (ValueError, ZeroDivisionError):
             number = -1.0
         if not 0 <= number < float("inf"):
+            if Path(value).is_file():
+                return Path(value)
             self.fail(
-                f"'{value}' is no standard deviation, such as 0.05 or 25/255, nor auto", param, ctx
+                f"'{value}' is no standard deviation, such as 0.05 or 25/255, no file, nor auto",
+                param,
+                ctx,
             )
         return number
 
@@ -39,8 +43,9 @@ def flags() -> list[click.Parameter]:
         click.Option(
             ["--noise"],
             type=Noise(),
-            metavar="STD|auto",
-            help="Noise of the input, in units of its full range: 0.1, 25/255, or auto: estimated.",
+            metavar="STD|auto|FILE",
+            help="Noise of the input, in units of its full range: 0.1, 25/255, or auto: estimated; "
+            "or a file of the same size that holds the noise of every value.",
         ),
         *_sampling(),
         click.Option(

@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 from restore_operators import Bayer
+from torch import Tensor
 
 from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
@@ -16,7 +17,9 @@ from .values import estimated_of_any_values, of_any_values
 Pattern = Literal["rggb", "bggr", "grbg", "gbrg"]
 
 
-def solve_demosaic(record: Record, noise: float | None, *, pattern: Pattern = "rggb") -> Task:
+def solve_demosaic(
+    record: Record, noise: float | Tensor | None, *, pattern: Pattern = "rggb"
+) -> Task:
     """Full colour from the mosaic of a sensor: one channel, one colour a pixel.
 
     pattern: the colours of the top left 2x2 pixels, row by row
@@ -50,5 +53,6 @@ demosaic = Recipe(
     observe_demosaic,
     degraded,
     estimated_of_any_values(estimate_noise_of_mosaic),
+    noise_maps=True,
     pieces=stack_of,
 )

@@ -1,6 +1,7 @@
 """denoise: white noise out of a photograph."""
 
 from restore_operators import Identity
+from torch import Tensor
 
 from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
@@ -10,11 +11,11 @@ from .photographs import SAMPLER, degraded, estimate_noise, opaque, task_of
 from .values import estimated_of_any_values, of_any_values
 
 
-def solve_denoise(record: Record, noise: float | None) -> Task:
+def solve_denoise(record: Record, noise: float | Tensor | None) -> Task:
     """Take white noise out of a photograph, grey or colour."""
-    sampler = (
-        "stochastic-denoising" if opaque(record) is None else SAMPLER
-    )  # which fills what is not
+    # a state of the diffusion itself is white, and everywhere
+    alike = opaque(record) is None and not isinstance(noise, Tensor)
+    sampler = "stochastic-denoising" if alike else SAMPLER
     return task_of(record, observe_denoise(record), noise, sampler=sampler)
 
 
@@ -28,5 +29,6 @@ denoise = Recipe(
     observe_denoise,
     degraded,
     estimated_of_any_values(estimate_noise),
+    noise_maps=True,
     pieces=stack_of,
 )

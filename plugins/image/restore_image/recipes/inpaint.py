@@ -17,7 +17,7 @@ from .values import of_any_values
 MISSING = 0.7  # the share that simulate takes away
 
 
-def solve_inpaint(record: Record, noise: float | None, *, mask: Path) -> Task:
+def solve_inpaint(record: Record, noise: float | Tensor | None, *, mask: Path) -> Task:
     """Fill in missing pixels; the others keep what the noise leaves of them.
 
     mask: picture of the same size, white (or the larger of two values) where pixels are missing
@@ -62,4 +62,10 @@ def degraded_inpaint(record: Record, operator: Mask, y: Tensor) -> Mapping[str, 
     return {**degraded(record, operator, operator.mask * y), "mask.png": mask}
 
 
-inpaint = Recipe(of_any_values(solve_inpaint), observe_inpaint, degraded_inpaint, pieces=stack_of)
+inpaint = Recipe(
+    of_any_values(solve_inpaint),
+    observe_inpaint,
+    degraded_inpaint,
+    noise_maps=True,
+    pieces=stack_of,
+)

@@ -42,7 +42,7 @@ def estimate_noise(record: Record) -> float:
 def task_of(
     record: Record,
     operator: LinearOperator,
-    noise: float | None,
+    noise: float | Tensor | None,
     *,
     sampler: str = SAMPLER,
     present: Callable[[Tensor], Record] | None = None,
@@ -51,7 +51,8 @@ def task_of(
 ) -> Task:
     """The task of a picture.
 
-    y: what was measured; else all that the file holds. ValueError where no noise is given; of none
+    noise: of all values, or (1 or channels, height, width) as the file. y: what was measured; else
+    all that the file holds. ValueError where no noise is given; of none
     at all, half a step of the file's depth is taken.
     """
     facts = dict(facts or {})
@@ -60,8 +61,11 @@ def task_of(
             f"the noise of {name_of(record)} cannot be guessed; give its standard deviation in "
             "units of the full range, --noise 0.05"
         )
-    if noise == 0:
-        noise = least_noise(record)
+    least = least_noise(record)
+    if isinstance(noise, Tensor):
+        noise = noise.clamp(min=least).expand(operator.out_shape)[None]
+    elif noise == 0:
+        noise = least
         facts["noise"] = "given as 0, taken as half a step of the file's depth"
     y = record.signal if y is None else y
     seen = opaque(record)
@@ -102,7 +106,11 @@ def _where(seen: Tensor, operator: LinearOperator) -> LinearOperator:
 def baselines(measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
     """Classical answers by name: total variation, weighed by the noise."""
     y, operator, std = measurement.y, measurement.operator, measurement.noise.std
-    return {"tv": lambda: total_variation(y, operator, TV * std)[0]}
+    if isinstance(std, float):
+        return {"tv": lambda: total_variation(y, operator, TV * std)[0]}
+    weights = std**-2
+    level = TV * weights.mean().item() ** 0.5
+    return {"tv": lambda: total_variation(y, operator, level, weights=weights)[0]}
 
 
 def colour_shape(record: Record) -> torch.Size:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from restore.errors import RestoreWarning
 from restore.files.task import Record, Task
@@ -55,15 +56,18 @@ def of_any_values(solve: Callable[..., Task]) -> Callable[..., Task]:
 
     @wraps(solve)
     def solved(
-        record: Record, noise: float | None, *, range: str | None = None, **options: Any
+        record: Record, noise: float | Tensor | None, *, range: str | None = None, **options: Any
     ) -> Task:
-        refuse_absurd(noise)
+        most = noise.max().item() if isinstance(noise, Tensor) else noise
+        refuse_absurd(most)
         values = values_of(record, range)
+        if isinstance(noise, Tensor):
+            noise = noise[:: values.copies]
         if range is None:
             _warn_of_depth(record)
         seen = values.seen(record)
-        refuse_outside(seen, noise or 0.0)
-        _warn_of_clipping(seen, noise or 0.0)
+        refuse_outside(seen, most or 0.0)
+        _warn_of_clipping(seen, most or 0.0)
         task = solve(seen, noise, **options)
         facts = {} if range is None else {"range": f"{values.low:g} to {values.high:g}"}
         return replace(
