@@ -17,6 +17,7 @@ from fake_plugins import install
 from tiny import environment, grid, restore, tiny, tree  # noqa: F401
 
 from restore.cli.progress import Pace, duration
+from restore.files import restoring
 from restore.files.report.facts import KEYS
 from restore.plugins.discovery import catalog
 from restore.samplers.base import Contract
@@ -176,10 +177,10 @@ def test_an_output_folder_with_files_in_it_is_refused_unless_told():
 
 
 def test_a_defect_of_ours_is_not_hidden_in_one_line(monkeypatch):
-    monkeypatch.setattr(tiny_parts, "read_grid", lambda path: {}["slip"])
+    monkeypatch.setattr(restoring, "answer", lambda *args: {}["slip"])
     with pytest.raises(KeyError, match="slip"):
         restore(*RUN)
-    monkeypatch.setattr(tiny_parts, "read_grid", lambda path: 1 / 0)
+    monkeypatch.setattr(restoring, "answer", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         restore(*RUN)
 
