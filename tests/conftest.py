@@ -1,13 +1,17 @@
-"""Test settings: quiet threads, and where shared data may lie."""
+"""Test settings: quiet threads, a home of their own, and where shared data may lie."""
 
+import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(Path(__file__).parent / "engine" / "fixtures"))
+HOME = TemporaryDirectory()  # removed when the tests end
+os.environ["RESTORE_HOME"] = HOME.name
 torch.set_num_threads(1)  # small tensors: threads only get in each other's way
 
 

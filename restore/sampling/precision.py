@@ -1,5 +1,7 @@
 """The network at its own speed: precision by measurement, calls counted, memory looked up."""
 
+import hashlib
+import platform
 import time
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -8,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..priors.prior import Prior
+from .keeping.verdicts import kept_verdict
 
 # bfloat16 keeps 8 bits: a denoiser may differ by this share of sigma, far below what it leaves
 # unknown, before "auto" declines it.
@@ -50,7 +53,7 @@ class Counted:
 def choose_precision(
     precision: str | None, prior: Prior, shape: tuple[int, ...], device: torch.device
 ) -> str:
-    """The precision's name; "auto" measures. ValueError for an unknown one."""
+    """The precision's name; "auto" measures, once on a machine. ValueError for an unknown one."""
     known = ("float32", "float64", "bfloat16")
     precision = precision or "float32"
     if precision in known:
@@ -62,8 +65,28 @@ def choose_precision(
         return "float32"
     tried = _tried.setdefault(prior.network, {})
     if (size, device) not in tried:  # once for many files of one size
-        tried[size, device] = _worthwhile(prior, size, device)
+        about = [_fingerprint(prior.network), *map(str, size), _named(device), torch.__version__]
+        tried[size, device] = kept_verdict(
+            "precision", about, lambda: _worthwhile(prior, size, device)
+        )
     return "bfloat16" if tried[size, device] else "float32"
+
+
+def _fingerprint(network: torch.nn.Module) -> str:
+    """A hash of what a network is made of and of its weights."""
+    digest = hashlib.sha256(repr(network).encode())
+    for name, value in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _named(device: torch.device) -> str:
+    """What computes, and in how many threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{device.type} {platform.machine()} {capability} {torch.get_num_threads()}"
 
 
 def _worthwhile(prior: Prior, size: tuple[int, ...], device: torch.device) -> bool:
@@ -85,8 +108,11 @@ def _worthwhile(prior: Prior, size: tuple[int, ...], device: torch.device) -> bo
 
 
 def _timed(call, device: torch.device) -> float:
-    start = time.perf_counter()
+    """Seconds of the processor, which a busy machine does not stretch as it does those of a clock;
+    of the clock on a GPU."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+    start = clock()
     call()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return clock() - start

@@ -165,6 +165,8 @@ def _named_files(settings: Settings) -> dict[str, Path]:
             found[f"--{name}"] = path
     if settings.reference is not None and settings.reference.is_file():
         found["--reference"] = settings.reference
+    if isinstance(settings.noise, Path):
+        found["--noise"] = settings.noise
     prior = settings.sampling.prior
     if prior is not None and _is_path(prior):
         found["--prior"] = Path(prior)
