@@ -175,15 +175,23 @@ def _rival(name: str, method, weights, bench: Bench, images, parts: list[Measure
 
 def _tuning(bench: Bench, crop: int):
     """(clean, y, operator, std) of photographs that are not in Set12."""
-    from skimage import data
-
-    pictures = [data.astronaut(), data.chelsea(), data.coffee()]
-    for i, picture in enumerate(pictures):
-        grey = Image.fromarray(picture).convert("L")
-        x = _middle(np.asarray(grey.resize((grey.width // 2, grey.height // 2))), crop)
+    for i, x in enumerate(photographs(crop)):
         operator = bench.operator(x.shape)
         y = simulate(operator, Gaussian(bench.std), x, seed=100 + i).y[0]
         yield x, y.float(), operator, bench.std
+
+
+def photographs(crop: int) -> list[Tensor]:
+    """Middles of scikit-image's photographs, grey and halved; none is in Set12."""
+    from skimage import data
+
+    grey = [
+        Image.fromarray(p).convert("L") for p in (data.astronaut(), data.chelsea(), data.coffee())
+    ]
+    halves = [
+        np.asarray(picture.resize((picture.width // 2, picture.height // 2))) for picture in grey
+    ]
+    return [_middle(half, crop) for half in halves]
 
 
 def _read(path: Path, crop: int) -> Tensor:
