@@ -78,6 +78,7 @@ _FACE = {
     "SamplerChoice": "files.task",
     "Comparison": "files.task",
     "Split": "sampling.held_out",
+    "thinned": "sampling.thinning",
     "Task": "files.task",
 }
 
@@ -126,6 +127,7 @@ if TYPE_CHECKING:
     from .sampling.by_name import iterate, load_operator, load_prior, load_sampler, sample
     from .sampling.held_out import Split
     from .sampling.posterior import Posterior
+    from .sampling.thinning import thinned
     from .sampling.watchers import Trace, until_discrepancy
 
 

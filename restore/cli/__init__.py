@@ -32,6 +32,10 @@ from .program import Program
         ),
         "priors": ("restore.cli.commands.priors:priors", "Import other people's checkpoints."),
         "train": ("restore.cli.commands.train:train", "Train a prior on files of your own."),
+        "calibrate": (
+            "restore.cli.commands.calibrate:calibrate",
+            "Measure on clean files how wide intervals have to be.",
+        ),
         "verify": (
             "restore.cli.commands.verify:verify",
             "Hold samplers to posteriors known exactly.",

@@ -62,7 +62,7 @@ class Recipes(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         function = self._function(name)
         options = options_of(function)
-        params = self._own_flags()
+        params = self.own_flags()
         clashing = sorted(self.reserved() & set(options))
         if clashing:
             raise ValueError(f"the recipe '{name}' must not have an option '{clashing[0]}'")
@@ -73,17 +73,21 @@ class Recipes(click.Group):
             flags = RunFlags(**{key: given.pop(key) for key in RunFlags._fields})
             return self.execute(name, own, flags, **given)
 
-        flags = [flag(option) for option in options.values()]
+        flags = [self.flag(option) for option in options.values()]
         return Repeatable(name, callback=callback, params=params + flags, help=prose(function))
+
+    def flag(self, option: Option) -> click.Option:
+        """A recipe's keyword as a flag."""
+        return flag(option)
 
     def reserved(self) -> set[str]:
         """The names that no option of a recipe may have, for the command has flags of them."""
-        params = self._own_flags()
+        params = self.own_flags()
         words = {word for param in params for word in (*param.opts, *param.secondary_opts)}
         words |= {param.name for param in params} | {"help"}
         return {word.lstrip("-").replace("-", "_") for word in words}
 
-    def _own_flags(self) -> list[click.Parameter]:
+    def own_flags(self) -> list[click.Parameter]:
         return [*run_flags(), *self.common()]
 
 

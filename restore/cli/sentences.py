@@ -38,6 +38,8 @@ def sentence(facts: Mapping[str, Any]) -> str:
     covered = facts["coverage_of_90%_intervals"]
     if covered is not None:
         merits.append(f"{covered:.0%} of the truth in its 90 % intervals")
+    if facts.get("intervals"):
+        merits.append(f"intervals {facts['intervals'].partition(';')[0]}")
     return f"{facts['output']}: {'; '.join([words, *merits])}"
 
 

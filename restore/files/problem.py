@@ -43,6 +43,8 @@ class Sampling:
     device: str = "auto"
     precision: str = "auto"
     held_out: bool = True  # keep data back to tell the spread of the samples, and options, by
+    # the file of one, "none"; None: what lies beside the prior, where it is for the run
+    calibration: str | Path | None = None
 
     def on(self, choice: SamplerChoice) -> "Sampling":
         """The sampling with the recipe's chains and steps where the user named none."""
@@ -100,6 +102,7 @@ class Settings:
 class Problem:
     """A file that was read and understood, with the prior and the sampler that will restore it."""
 
+    recipe: str
     source: Path
     record: Record
     task: Task
@@ -110,6 +113,7 @@ class Problem:
     writer: Entry
     format: str  # the extension of what is written
     noise_source: str  # "given", "estimated", or "recipe", which has its own
+    beside: Path | None = None  # the prior's folder, with its calibrations
     reference: Record | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 
@@ -152,14 +156,16 @@ def pose_record(
     writer = find("writers", Path(f"restored{format}"), entry)
     prior_name = settings.sampling.prior or task.prior
     prior = load_prior(prior_name, **settings.sampling.conditions)
+    beside = prior.folder
     task = task if task.suited is None else task.suited(prior)
     prior = task.adapt_prior(prior)
     sampler, options = _sampler(task, prior, settings.sampling)
     if sampler.reason:
         task = task.with_facts({"chosen": sampler.reason})
     problem = Problem(
-        source, record, task, prior, prior_name, sampler, options, writer, format, noise_source
-    )
+        settings.recipe, source, record, task, prior, prior_name, sampler, options, writer, format,
+        noise_source, beside,
+    )  # fmt: skip
     if settings.outputs.format is not None:
         refuse_unwritable(problem)
     if settings.reference is not None:

@@ -97,9 +97,11 @@ def _restore_sequence(
     Figures of merit are the means over the frames.
     """
     problem, merits = posed_with_prior(problem), []
+    # each frame would be sampled again: what it costs is the speed of a cine
+    alone = replace(settings, sampling=replace(settings.sampling, held_out=False))
 
     def of_frame(frame: Problem, number: int) -> Answer:
-        found = answer(frame, settings, part_of(checkpoint, f"frame-{number}"), progress)
+        found = answer(frame, alone, part_of(checkpoint, f"frame-{number}"), progress)
         merits.append(merit(found))
         return found
 

@@ -29,7 +29,7 @@ def simulate_file(source: Path, target: Path, settings: Settings) -> dict[str, A
     entry = catalog().entry("recipes", settings.recipe)
     recipe: Recipe = catalog().load("recipes", settings.recipe)
     record = read(source, entry)
-    made, operator, noise = _degraded(recipe, record, settings)
+    made, operator, noise = degraded(recipe, record, settings)
     parts = []
     for name, part in made.items():
         path = Path(name if Path(name).suffix else f"{name}{suffix(source)}")
@@ -52,10 +52,13 @@ def simulate_file(source: Path, target: Path, settings: Settings) -> dict[str, A
     return facts
 
 
-def _degraded(
+def degraded(
     recipe: Recipe, record: Record, settings: Settings
 ) -> tuple[Mapping[str, Record], str, float | None]:
-    """The records to write, the operator in words, and the noise where it is Gaussian."""
+    """The records to write, the operator in words, and the noise where it is Gaussian.
+
+    settings: of simulate; without noise it is DEFAULT_NOISE, or the recipe's own.
+    """
     if recipe.simulate is not None:
         made = recipe.simulate(record, settings.noise, settings.sampling.seed, **settings.options)
         words = next(iter(made.values())).meta.get("operator", settings.recipe)

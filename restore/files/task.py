@@ -116,6 +116,9 @@ class Task:
     parts: Mapping[str, Callable[[Tensor], Record]] = field(default_factory=dict)
     frames: Frames | None = None  # the sequence that the task is one frame of
     facts: Mapping[str, Any] = field(default_factory=dict)  # for the report: what was inferred
+    # what of the operator a calibration of intervals depends on: its strengths as numbers, its kind
+    # in words; None: no calibration is for the task
+    degradation: Mapping[str, float | str] | None = None
     format: str | None = None  # the extension of what is written; None: the input's
 
     def with_facts(self, facts: Mapping[str, Any]) -> "Task":

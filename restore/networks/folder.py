@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,7 +84,8 @@ def load_prior_folder(folder: str | Path, device: str = "cpu", **conditions: Any
     network = load_network(
         folder / WEIGHTS, lambda: kind.build(described["network"]), described["sha256"]
     )
-    return kind.prior(folder, described, network, **conditions).to(device)
+    prior = kind.prior(folder, described, network, **conditions).to(device)
+    return replace(prior, folder=folder)
 
 
 def _kind(name: str) -> Kind:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -102,6 +103,7 @@ class Prior:
     tell: Callable[..., "Prior"] | None = None
     # steps -> noise levels, as the authors of its network run it; None: they say nothing of it
     schedule: Callable[[int], Tensor] | None = None
+    folder: Path | None = None  # that it was read from
 
     def __post_init__(self):
         if not callable(self.denoise):

@@ -4,17 +4,19 @@ Samplers that are narrow by construction, and priors that are surer than they sh
 intervals that are too short. What was measured can tell: from a part of it, the rest is predicted,
 and how far it lies from the samples' mean is set against how far they lie from it themselves. No
 truth is needed. It is cross-validation of one number, a factor on the samples' deviations; an
-option of the sampler that a recipe is unsure of is chosen in the same way.
+option of the sampler that a recipe is unsure of is chosen in the same way. A domain sets lines or
+views aside; where none can be, `thinning` splits any measurement.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..measurement.measurement import Measurement
-from ..measurement.noise import Gaussian
+from ..measurement.noise import Gaussian, NoiseModel, Poisson
 
 Options = Mapping[str, Any]  # of a sampler
 Run = Callable[[Options], Tensor]
@@ -38,10 +40,13 @@ def width(samples: Tensor, split: Split) -> float:
     sqrt((|y - A mean|^2 - std^2) / ((1 + 1/n) var(A x))), all summed over what was measured. It is
     1 where the noise hides it: where the numerator is within 3 of its standard errors. A noise
     that the kept data show to be assumed too large, by the chi-square of the mean, counts as less.
-    ValueError for noise that is not Gaussian, several observations, or a single sample.
+    ValueError for noise that is neither Gaussian nor Poisson, several observations, or a single
+    sample.
     """
     sums = _sums(samples, split.held)
-    level = min(1.0, split.kept.chi_square(samples.mean(0, keepdim=True)).item())
+    level = 1.0
+    if isinstance(split.kept.noise, Gaussian):
+        level = min(level, split.kept.chi_square(samples.mean(0, keepdim=True)).item())
     excess = sums.error - level * sums.noise
     if excess <= SURE * level * sums.standard_error or sums.variance <= 0:
         return 1.0
@@ -52,8 +57,8 @@ def squared_error(samples: Tensor, held: Measurement) -> float:
     """|y - A mean|^2 of what was kept back, had the mean been that of many samples.
 
     Whichever option of a sampler makes it least is the best for this measurement. samples: (chains,
-    *shape), of p(x | split.kept). ValueError for noise that is not Gaussian, several observations,
-    or a single sample.
+    *shape), of p(x | split.kept). ValueError for noise that is neither Gaussian nor Poisson,
+    several observations, or a single sample.
     """
     sums = _sums(samples, held)
     return sums.error - sums.variance / len(samples)
@@ -80,19 +85,30 @@ class _Sums:
 
 
 def _sums(samples: Tensor, held: Measurement) -> _Sums:
-    if not isinstance(held.noise, Gaussian) or held.observations > 1 or len(samples) < 2:
-        raise ValueError("what is kept back is compared with two samples or more, as one Gaussian "
-                         "observation")  # fmt: skip
+    noise = held.noise
+    if not isinstance(noise, (Gaussian, Poisson)) or held.observations > 1 or len(samples) < 2:
+        raise ValueError("what is kept back is compared with two samples or more, as one "
+                         "observation of Gaussian noise or counts")  # fmt: skip
     expected = held.operator(samples)
     measured = held.measured_mask
-    parts = 2 if expected.is_complex() else 1
     mean = expected.mean(0, keepdim=True)
-    noise = (parts * (held.noise.on(mean) ** 2) * measured.double()).expand_as(measured)
+    power, spread = _noise_moments(noise, mean)
     off = ((held.y - mean).abs().double().square() * measured).sum().item()
     variance = ((expected - mean).abs().double().square() * measured).sum().item()
     return _Sums(
         off,
         variance / (len(samples) - 1),
-        noise.sum().item(),
-        (2 / parts * noise.square().sum().item()) ** 0.5,
+        (power * measured).sum().item(),
+        (spread * measured).sum().item() ** 0.5,
     )
+
+
+def _noise_moments(noise: NoiseModel, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean of |y - clean|^2 and its variance, value by value; both parts of a complex one."""
+    if isinstance(noise, Poisson):
+        rate = noise.peak * clean.double().clamp(min=0)
+        return rate / noise.peak**2, (2 * rate.square() + rate) / noise.peak**4
+    parts = 2 if clean.is_complex() else 1
+    power = torch.as_tensor(noise.on(clean), device=clean.device).double().square()
+    power = power.expand(clean.shape)
+    return parts * power, 2 * parts * power.square()

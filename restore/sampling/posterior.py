@@ -20,6 +20,9 @@ class Posterior:
     shape: tuple[int, ...]  # of one signal
     provenance: Mapping[str, Any] = field(default_factory=dict)
     latents: Tensor | None = None  # that were decoded to the samples, where the prior is of latents
+    # how much wider std and intervals are than the samples, a number or (*shape): samples keep
+    # their shapes, and a calibration tells how far they can be trusted
+    width: float | Tensor = 1.0
 
     @property
     def chains(self) -> int:
@@ -32,10 +35,21 @@ class Posterior:
 
     @property
     def std(self) -> Tensor:
-        """The unbiased standard deviation over the chains; (*shape). ValueError for one chain."""
+        """The unbiased standard deviation over the chains, times width; (*shape).
+
+        ValueError for one chain.
+        """
         if self.chains < 2:
             raise ValueError("one chain has no standard deviation; run at least 2 chains")
-        return self.samples.std(self._axis)
+        return self.width * self.samples.std(self._axis)
+
+    @property
+    def spread(self) -> Tensor:
+        """The samples with their deviations from the mean times width: what intervals are of."""
+        if not isinstance(self.width, Tensor) and self.width == 1:
+            return self.samples
+        mean = self.samples.mean(self._axis, keepdim=True)
+        return mean + self.width * (self.samples - mean)
 
     def quantiles(self, levels: float | list[float]) -> Tensor:
         """Empirical quantiles of each value, linearly interpolated; (levels, *shape)."""
@@ -48,10 +62,14 @@ class Posterior:
         return ordered[low] + share * (ordered[high] - ordered[low])
 
     def interval(self, coverage: float = 0.9) -> tuple[Tensor, Tensor]:
-        """The central interval that holds `coverage` of the samples; two of (*shape)."""
+        """The central interval that holds `coverage` of the samples; two of (*shape).
+
+        Where a width is set, its ends lie so much farther from the mean.
+        """
         if not 0 < coverage < 1:
             raise ValueError(f"coverage must lie between 0 and 1, got {coverage}")
-        low, high = self.quantiles([(1 - coverage) / 2, (1 + coverage) / 2])
+        ends, mean = self.quantiles([(1 - coverage) / 2, (1 + coverage) / 2]), self.mean
+        low, high = mean + self.width * (ends - mean)
         return low, high
 
     def widened(self, factor: float) -> "Posterior":
@@ -69,17 +87,18 @@ class Posterior:
         if not self._axis:
             raise ValueError("this posterior is of one observation, not of a stack")
         latents = None if self.latents is None else self.latents[index]
-        return Posterior(self.samples[index], self.shape, self.provenance, latents)
+        return replace(self, samples=self.samples[index], latents=latents)
 
     def save(self, path: str | Path) -> None:
-        """Samples, latents and provenance in one safetensors file, whole or not at all."""
+        """Samples, latents, width and provenance in one safetensors file, whole or not at all."""
         from safetensors.torch import save_file
 
         notes = {
             "shape": json.dumps(list(self.shape)),
             "provenance": json.dumps(dict(self.provenance), default=str),
         }
-        tensors = {"samples": self.samples, "latents": self.latents}
+        width = torch.as_tensor(self.width)
+        tensors = {"samples": self.samples, "latents": self.latents, "width": width}
         kept = {name: value.contiguous() for name, value in tensors.items() if value is not None}
         with atomic_path(Path(path)) as partial:
             save_file(kept, partial, metadata=notes)
@@ -95,8 +114,10 @@ class Posterior:
             samples = file.get_tensor("samples")
             held = set(file.keys())
             latents = file.get_tensor("latents") if "latents" in held else None
+            width = file.get_tensor("width") if "width" in held else torch.tensor(1.0)
         made = json.loads(notes["provenance"])
-        return cls(samples, tuple(json.loads(notes["shape"])), made, latents)
+        width = width if width.ndim else width.item()
+        return cls(samples, tuple(json.loads(notes["shape"])), made, latents, width)
 
     @property
     def _axis(self) -> int:

@@ -47,7 +47,8 @@ def flags() -> list[click.Parameter]:
             help="Noise of the input, in units of its full range: 0.1, 25/255, or auto: estimated; "
             "or a file of the same size that holds the noise of every value.",
         ),
-        *_sampling(),
+        *sampling(),
+        *_widths(),
         click.Option(
             ["--reference"],
             type=click.Path(path_type=Path),
@@ -61,11 +62,11 @@ def flags() -> list[click.Parameter]:
             ["--format"], metavar=".EXT", help="Of what is written; else the input's own."
         ),
         *_conditions(),
-        *_machine(),
+        *machine(),
     ]
 
 
-def _sampling() -> list[click.Parameter]:
+def sampling() -> list[click.Parameter]:
     at_least_one = click.IntRange(min=1)
     return [
         click.Option(
@@ -89,12 +90,25 @@ def _sampling() -> list[click.Parameter]:
             help="A registered one (see: restore list priors), or a path: a folder that is called "
             "as one of them is ./NAME.",
         ),
+    ]
+
+
+def _widths() -> list[click.Parameter]:
+    """What tells how wide intervals are."""
+    return [
         click.Option(
             ["--held-out/--no-held-out"],
             default=True,
             show_default=True,
-            help="Where the recipe can, keep a part of the measurement back and predict it by "
-            "small runs: it tells how far the samples should spread, and which options are best.",
+            help="Where no calibration is for the run, keep a part of the measurement back and "
+            "predict it by small runs: it tells how wide intervals should be, and which options "
+            "are best.",
+        ),
+        click.Option(
+            ["--calibration"],
+            metavar="FILE|none",
+            help="Of intervals, from restore calibrate; else what lies beside the prior, where it "
+            "is for the run.",
         ),
     ]
 
@@ -117,7 +131,7 @@ def _conditions() -> list[click.Parameter]:
     ]
 
 
-def _machine() -> list[click.Parameter]:
+def machine() -> list[click.Parameter]:
     return [
         click.Option(
             ["--device"], default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."

@@ -13,12 +13,12 @@ from torch import Tensor
 from ...measurement.measurement import Measurement
 from ...samplers.base import Step
 from ...sampling import by_name
-from ...sampling.held_out import CHAINS, best_options
 from ...sampling.posterior import Posterior
 from ...sampling.watchers import Trace, Watcher
 from ..merit.coverage import predictive, sample_std
 from ..problem import Problem, Sampling, Settings
 from ..task import Record
+from .widths import widths
 
 # (chains at once, step, total, {"sigma": ..., "chi_square": ...}), after every step
 Progress = Callable[[int, int, int, Mapping[str, Any]], None]
@@ -31,6 +31,7 @@ class Answer:
     problem: Problem  # as it was solved
     posterior: Posterior
     samples: list[Record]
+    spread: list[Record]  # samples as wide as intervals are; the samples where these are as drawn
     shown: dict[str, Record]  # "mean", "sample" and, where one was asked for, "baseline"
     std: Record | None  # over the samples; None for a single one
     draws: dict[str, list[Record]]  # of a noisy reference
@@ -56,19 +57,26 @@ def answer(
     """
     problem = _begun(posed_with_prior(problem))
     sampling = settings.sampling.on(problem.task.sampler)
-    problem, factor = _calibrated(problem, sampling, progress, checkpoint)
+    runs = itertools.count()
+
+    def draw(part: Problem, few: Sampling) -> Tensor:
+        watch = _watched(part.task.measurement, progress)[1]
+        return _sampled(part, few, watch, part_of(checkpoint, f"held-out-{next(runs)}")).samples
+
+    problem, widen = widths(problem, sampling, draw)
     trace, watch = _watched(problem.task.measurement, progress)
-    posterior = _sampled(problem, sampling, watch, checkpoint)
-    if factor is not None:
-        posterior = posterior.widened(factor)
+    posterior = widen(_sampled(problem, sampling, watch, checkpoint))
     samples = [problem.task.present(x) for x in posterior.samples]
+    spread = samples
+    if posterior.spread is not posterior.samples:
+        spread = [problem.task.present(x) for x in posterior.spread]
     shown, draws = _shown(problem, posterior, samples, settings.outputs.baseline)
     std = None
     if len(samples) > 1:
-        signal = sample_std([record.signal for record in samples])
+        signal = sample_std([record.signal for record in spread])
         std = replace(shown["mean"], signal=signal, kind="std")
     parts = {name: make(posterior.mean) for name, make in problem.task.parts.items()}
-    return Answer(problem, posterior, samples, shown, std, draws, trace, parts)
+    return Answer(problem, posterior, samples, spread, shown, std, draws, trace, parts)
 
 
 def part_of(checkpoint: Path | None, part: str) -> Path | None:
@@ -117,7 +125,7 @@ def _shown(
 ) -> tuple[dict[str, Record], dict[str, list[Record]]]:
     """What a file would hold of "mean", "sample", "baseline"; and draws of a noisy reference."""
     shown = {"mean": problem.task.present(posterior.mean), "sample": samples[0]}
-    answers = {"predicted": posterior.samples}
+    answers = {"predicted": posterior.spread}
     if baseline is not None:
         signal = problem.task.comparison.baselines[baseline]()
         shown["baseline"] = problem.task.present(signal)
@@ -167,32 +175,3 @@ def _sampled(
         keep_checkpoint=True,
         **problem.options,
     )
-
-
-def _calibrated(
-    problem: Problem, asked: Sampling, progress: Progress | None, checkpoint: Path | None
-) -> tuple[Problem, float | None]:
-    """The problem with the options that predict held-out data best, and the width that they tell.
-
-    The width is None where nothing is held out: by the user's wish, for a single chain, or for want
-    of a task that can.
-    """
-    task = problem.task
-    if not asked.held_out or asked.chains < 2 or task.held_out_split is None:
-        return problem, None
-    split = task.held_out_split()
-    runs = itertools.count()
-    few = replace(asked, chains=min(CHAINS, asked.chains), seed=asked.seed + 1)
-
-    def samples(options: Mapping[str, Any]) -> Tensor:
-        part = replace(problem.task, measurement=split.kept)
-        tried = replace(problem, task=part, options={**problem.options, **options})
-        kept = part_of(checkpoint, f"held-out-{next(runs)}")
-        return _sampled(tried, few, _watched(split.kept, progress)[1], kept).samples
-
-    choice = task.sampler
-    own = choice.candidate_options if problem.sampler.name == choice.name else ()
-    candidates = [o for o in own if not o.keys() & asked.sampler_options.keys()]
-    best, factor = best_options(candidates or [{}], samples, split)
-    task = task.with_facts({f"{key}, by held-out data": value for key, value in best.items()})
-    return replace(problem, task=task, options={**problem.options, **best}), factor

@@ -7,6 +7,7 @@ square error that any answer can have.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from ..task import Record
 
 NoisyReference = Callable[[Tensor, torch.Generator], Record]
 DRAWS = 64  # of the reference in all
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # of a reliability curve
 
 
 def predictive(
@@ -51,12 +53,30 @@ def covered(signals: Sequence[Tensor], truth: Tensor, share: float = 0.9) -> flo
     the true posterior it holds exactly `share` of them, however few they are. Complex signals are
     compared by their magnitudes.
     """
-    count, truth = len(signals), magnitude(truth)
+    return covered_at(signals, truth, (share,))[0]
+
+
+def covered_at(signals: Sequence[Tensor], truth: Tensor, shares: Sequence[float]) -> list[float]:
+    """What `covered` gives for each of several shares."""
+    away, deviation = distance(signals, truth)
+    count = len(signals)
+    return [
+        (away <= half_width(count, share) * deviation + 1e-12).double().mean().item()
+        for share in shares
+    ]
+
+
+def distance(signals: Sequence[Tensor], truth: Tensor) -> tuple[Tensor, Tensor]:
+    """|truth - mean| of the samples, in double precision, and their standard deviation."""
+    truth = magnitude(truth)
     signals = [magnitude(signal) for signal in signals]
-    quantile = _student(count - 1, (1 + share) / 2)
-    width = quantile * (1 + 1 / count) ** 0.5 * sample_std(signals)
-    mean = sum(signal.double() for signal in signals) / count
-    return ((truth - mean).abs() <= width + 1e-12).double().mean().item()
+    mean = sum(signal.double() for signal in signals) / len(signals)
+    return (truth - mean).abs(), sample_std(signals)
+
+
+def half_width(count: int, share: float = 0.9) -> float:
+    """Half of Student's interval of `count` samples, in their standard deviations."""
+    return _student(count - 1, (1 + share) / 2) * (1 + 1 / count) ** 0.5
 
 
 def magnitude(signal: Tensor) -> Tensor:
@@ -64,6 +84,7 @@ def magnitude(signal: Tensor) -> Tensor:
     return signal.abs() if signal.is_complex() else signal
 
 
+@cache
 def _student(freedom: int, level: float) -> float:
     """A quantile of Student's t, by its regularised incomplete beta integral and bisection."""
     t = torch.linspace(0, 400, 400_001, dtype=torch.float64)

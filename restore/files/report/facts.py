@@ -9,7 +9,7 @@ from typing import Any
 
 from ...sampling.posterior import Posterior
 from ..answers.answering import Answer
-from ..merit.coverage import covered, expected
+from ..merit.coverage import LEVELS, covered, covered_at, expected
 from ..merit.doubts import doubts
 from ..problem import Problem, Settings
 from ..runs.identity import origin
@@ -36,6 +36,7 @@ def account(found: Answer, settings: Settings, output: Path) -> dict[str, Any]:
     misfits = _misfits(problem, posterior)
     numbers = {key: made.pop(key) for key in ("steps", "calls", "chains", "seed", "seconds")}
     made.pop("sampler")
+    intervals = made.pop("intervals", None)
     return {
         "input": str(problem.source),
         "output": str(output),
@@ -52,6 +53,7 @@ def account(found: Answer, settings: Settings, output: Path) -> dict[str, Any]:
         "doubts": doubts(
             problem, settings, found.residual, misfits, posterior.provenance.get("solves")
         ),
+        "intervals": intervals,
         **merit(found),
         "facts": dict(problem.task.facts),
         "provenance": {**provenance(problem.source, settings), **made},
@@ -61,10 +63,10 @@ def account(found: Answer, settings: Settings, output: Path) -> dict[str, Any]:
 def merit(found: Answer) -> dict[str, Any]:
     """What the reference tells of an answer: metrics of each record, and coverage."""
     problem, draws = found.problem, found.draws
-    predicted = draws["predicted"][: len(found.samples)] if draws else found.samples
     return {
         "metrics": _compare(problem, found.shown | {of: expected(d) for of, d in draws.items()}),
-        "coverage_of_90%_intervals": _coverage(problem, predicted),
+        "coverage_of_90%_intervals": _coverage(problem, _spread(found)),
+        "reliability": _reliability(found),
     }
 
 
@@ -127,6 +129,30 @@ def _misfits(problem: Problem, posterior: Posterior) -> list[float]:
         return []
     measurement = problem.task.measurement
     return [measurement.chi_square(x).item() for x in posterior.samples.split(1)]
+
+
+def _spread(found: Answer) -> Sequence[Record]:
+    """What intervals are of: draws of a noisy reference, or samples as wide as intervals are."""
+    return found.draws["predicted"][: len(found.samples)] if found.draws else found.spread
+
+
+def _reliability(found: Answer) -> dict[str, Any] | None:
+    """The share of the reference in intervals of many levels; None where it cannot be told.
+
+    Of samples that intervals are wider than, their own, too.
+    """
+    reference = found.problem.reference
+    if reference is None or len(found.samples) < 3:
+        return None
+    spread, truth = _spread(found), reference.signal
+    of = {"intervals": spread}
+    if spread is not found.samples and not found.draws:
+        of["samples"] = found.samples
+    curves = {
+        name: covered_at([record.signal for record in records], truth, LEVELS)
+        for name, records in of.items()
+    }
+    return {"levels": list(LEVELS), **curves}
 
 
 def _coverage(problem: Problem, samples: Sequence[Record]) -> float | None:

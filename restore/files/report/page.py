@@ -111,7 +111,7 @@ def write_report(
         figures="".join(_figure(picture) for picture in shown.values()),
         players=players(sounds or {}),
         metrics=metrics_table(metrics or {}),
-        trace=_trace(trace),
+        trace=_reliability(facts.get("reliability")) + _trace(trace),
         facts="".join(fact_rows(facts)),
         command=escape(command),
         script=_page("report.js"),
@@ -251,6 +251,16 @@ def _trace(trace: Sequence[Mapping[str, Any]]) -> str:
         reference=1,
     )
     return f'<h2>The way down</h2>\n<div class="plots">{plots}</div>\n' if plots else ""
+
+
+def _reliability(found: Mapping[str, Any] | None) -> str:
+    """The curves of intervals and, where these are wider or narrower, of samples as drawn."""
+    if not found:
+        return ""
+    names = {"intervals": "intervals as told", "samples": "as the samples spread"}
+    curves = {words: found[key] for key, words in names.items() if key in found}
+    drawing = svg.reliability(found["levels"], curves)
+    return f'<h2>How far intervals hold</h2>\n<div class="plots">{drawing}</div>\n'
 
 
 def _card(row: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Curves and gauges as inline SVG: small drawings for a page that loads nothing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 WIDTH, HEIGHT = 480, 230
@@ -43,6 +43,43 @@ def curve(values: Sequence[float | None], title: str, *, reference: float | None
     label = f"{title}: {points[0][1]:.3g} at the start, {value:.3g} at the end"
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">'
+        + "".join(parts)
+        + "</svg>"
+    )
+
+
+def reliability(levels: Sequence[float], curves: Mapping[str, Sequence[float]]) -> str:
+    """The shares that intervals hold over those they should, by name, the first one in full.
+
+    levels, and the curves' values: from 0 to 1. The diagonal is right.
+    """
+    side = HEIGHT - TOP - BOTTOM
+
+    def at(across: float, up: float) -> str:
+        return f"{LEFT + side * across:.1f},{HEIGHT - BOTTOM - side * up:.1f}"
+
+    title = "share of the reference inside intervals, over the share they are for"
+    parts = [
+        _text(LEFT, 16, title, "start"),
+        f'<polyline class="one" points="{at(0, 0)} {at(1, 1)}"/>',
+    ]
+    for tick in (0.0, 0.5, 1.0):
+        x, y = at(tick, tick).split(",")
+        parts.append(_rule(float(y), "grid"))
+        parts.append(_text(LEFT - 8, float(y) + 4, f"{tick:.0%}", "end"))
+        parts.append(_text(float(x), HEIGHT - 14, f"{tick:.0%}", "middle"))
+    for index, (name, shares) in enumerate(curves.items()):
+        points = " ".join(at(*pair) for pair in zip(levels, shares))
+        kind = "curve" if index == 0 else "curve faint"
+        parts.append(f'<polyline class="{kind}" points="{points}"/>')
+        place = HEIGHT - BOTTOM - 14 * (len(curves) - index)
+        words = f"{name}{'' if index == 0 else ', dotted'}"
+        parts.append(_text(LEFT + side + 16, place, words, "start"))
+    told = "; ".join(
+        f"{name}: {shares[-1]:.0%} in {levels[-1]:.0%}" for name, shares in curves.items()
+    )
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(f"{title}: {told}")}">'
         + "".join(parts)
         + "</svg>"
     )

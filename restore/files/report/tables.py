@@ -8,7 +8,7 @@ from typing import Any
 from ..task import Sound
 
 # facts that have their place elsewhere on the page
-ELSEWHERE = ("command", "doubts", "metrics", "trace")
+ELSEWHERE = ("command", "doubts", "metrics", "trace", "reliability")
 
 
 def merit(name: str) -> str:

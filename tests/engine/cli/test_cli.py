@@ -38,7 +38,7 @@ def fails(status, *words):
 
 
 def test_a_run_says_what_it_does_on_stderr_and_the_result_on_stdout():
-    result = restore(*RUN)
+    result = restore(*RUN, "--no-held-out")
     assert result.exit_code == 0
     assert result.stdout.startswith("out/a/restored.grid: mean and std of 8 samples, misfit ")
     assert len(result.stdout.splitlines()) == 1
@@ -253,7 +253,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_it_can_be_gone_on_with(tiny,
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tiny, monkeypatch):  # noqa: F811
-    words = ("--noise", "0.1", "--sampler", "slow", "-q", "--samples")
+    words = ("--noise", "0.1", "--sampler", "slow", "-q", "--samples", "--no-held-out")
     restore("run", "calm", "a.grid", "b.grid", "-o", "whole", *words)
     words = ("run", "calm", "a.grid", "b.grid", "-o", "out", *words)
     monkeypatch.setattr(tiny_parts, "INTERRUPT", {"after": 14, "calls": 0})

@@ -124,7 +124,7 @@ def test_what_was_there_stays_when_the_replacement_fails(tiny, monkeypatch):  # 
 
 
 def test_an_interrupted_run_gone_on_with_equals_one_that_was_not(tiny, monkeypatch):  # noqa: F811
-    settings = Settings.of("calm", noise=0.1, sampler="slow", samples=True)
+    settings = Settings.of("calm", noise=0.1, sampler="slow", samples=True, held_out=False)
     restore_file(Path("a.grid"), Path("out/whole"), settings)
     monkeypatch.setattr(tiny_parts, "INTERRUPT", {"after": 6, "calls": 0})
     with pytest.raises(KeyboardInterrupt):

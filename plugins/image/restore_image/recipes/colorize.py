@@ -15,7 +15,8 @@ def solve_colorize(record: Record, noise: float | None) -> Task:
     signal = record.signal
     if (signal[:1] != signal).any():
         raise ValueError(f"{name_of(record)} is in colour; colorize takes a grey picture")
-    return task_of(record, grey((3, *signal.shape[1:])), noise, y=signal[:1])
+    operator = grey((3, *signal.shape[1:]))
+    return task_of(record, operator, noise, y=signal[:1], degradation={})
 
 
 def observe_colorize(record: Record) -> LinearOperator:

@@ -24,7 +24,12 @@ def solve_deblur(
     boundary: what the scene is taken to be beyond the edges of the picture
     """
     operator = observe_deblur(record, kernel=kernel, boundary=boundary)
-    return task_of(record, operator, noise, sampler=BLURRED)
+    degradation = {
+        "kernel": given.kind_of_kernel(kernel),
+        "blur in pixels": given.blur_of(given.kernel(kernel)),
+        "boundary": boundary,
+    }
+    return task_of(record, operator, noise, sampler=BLURRED, degradation=degradation)
 
 
 def observe_deblur(

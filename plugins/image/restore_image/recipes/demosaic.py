@@ -27,7 +27,8 @@ def solve_demosaic(
     if len(record.signal) != 1:
         raise ValueError(f"{name_of(record)} is in colour; demosaic takes a mosaic, of one channel")
     shape = (3, *record.signal.shape[1:])
-    return task_of(record, Bayer(shape, pattern.upper()), noise)
+    degradation = {"pattern": pattern}
+    return task_of(record, Bayer(shape, pattern.upper()), noise, degradation=degradation)
 
 
 def observe_demosaic(record: Record, *, pattern: Pattern = "rggb") -> LinearOperator:

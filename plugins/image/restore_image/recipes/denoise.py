@@ -16,7 +16,7 @@ def solve_denoise(record: Record, noise: float | Tensor | None) -> Task:
     # a state of the diffusion itself is white, and everywhere
     alike = opaque(record) is None and not isinstance(noise, Tensor)
     sampler = "stochastic-denoising" if alike else SAMPLER
-    return task_of(record, observe_denoise(record), noise, sampler=sampler)
+    return task_of(record, observe_denoise(record), noise, sampler=sampler, degradation={})
 
 
 def observe_denoise(record: Record) -> LinearOperator:

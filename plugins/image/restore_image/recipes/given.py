@@ -41,6 +41,26 @@ def kernel(text: str) -> Tensor:
     return _kernel_of(Path(text))
 
 
+def kind_of_kernel(text: str) -> str:
+    """gaussian, motion or disc; "from a file" of any other."""
+    name, colon, _ = text.partition(":")
+    return name if colon and name in KERNELS else "from a file"
+
+
+def blur_of(kernel: Tensor) -> float:
+    """The standard deviation of a kernel (height, width) of sum 1 along an axis, in pixels.
+
+    The root mean square of both axes; 0 where weights below zero leave no spread.
+    """
+    variance = 0.0
+    for axis in (0, 1):
+        weights = kernel.double().sum(1 - axis)
+        places = torch.arange(len(weights), dtype=torch.float64)
+        centre = (weights * places).sum()
+        variance += (weights * (places - centre) ** 2).sum().item() / 2
+    return max(variance, 0.0) ** 0.5
+
+
 def _numbers(text: str, numbers: str, count: int) -> list[float]:
     try:
         values = [float(part) for part in numbers.split(",")]

@@ -24,9 +24,10 @@ def solve_inpaint(record: Record, noise: float | Tensor | None, *, mask: Path) -
     """
     operator = observe_inpaint(record, mask=mask)
     missing = 1 - operator.mask.mean().item()
-    return task_of(
-        record, operator, noise, y=operator.mask * record.signal, facts={"missing": missing}
-    )
+    degradation = {"mask": masks.kind_of_mask(operator.mask), "missing": missing}
+    y = operator.mask * record.signal
+    facts = {"missing": missing}
+    return task_of(record, operator, noise, y=y, facts=facts, degradation=degradation)
 
 
 def observe_inpaint(

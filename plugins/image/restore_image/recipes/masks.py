@@ -16,6 +16,8 @@ from ..files import formats
 LOSSY = {".jpg", ".jpeg", ".webp"}
 TOLERANCE, LOSSY_TOLERANCE = 0.01, 0.25  # of a mask's range: what still counts as its lowest value
 
+SCATTERED = 2.0  # pixels on average from a missing pixel to a measured one
+
 
 def measured_mask(path: Path, size: tuple[int, int]) -> Tensor:
     """1 where the mask in a picture is at its lowest value, 0 where it is above: missing.
@@ -37,6 +39,21 @@ def measured_mask(path: Path, size: tuple[int, int]) -> Tensor:
         raise ValueError(f"the mask {path} is all {kind}")
     tolerance = LOSSY_TOLERANCE if path.suffix.lower() in LOSSY else TOLERANCE
     return torch.from_numpy(plane <= low + tolerance * (high - low)).float()[None]
+
+
+def kind_of_mask(mask: Tensor) -> str:
+    """scattered, where missing pixels lie next to measured ones, or holes.
+
+    mask: (1, height, width), 1 where measured. Scattered ones are SCATTERED pixels away from a
+    measured one at most on average, rows, columns and diagonals alike.
+    """
+    seen = mask[None]
+    missing = distance = 1 - seen
+    while 0 < seen.sum() < seen.numel():
+        seen = torch.nn.functional.max_pool2d(seen, 3, 1, 1)
+        distance = distance + (1 - seen)
+    mean = distance.sum() / missing.sum().clamp(min=1)
+    return "scattered" if mean <= SCATTERED else "holes"
 
 
 def _plane(path: Path) -> np.ndarray:

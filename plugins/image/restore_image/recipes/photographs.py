@@ -48,12 +48,14 @@ def task_of(
     present: Callable[[Tensor], Record] | None = None,
     y: Tensor | None = None,
     facts: Mapping[str, Any] | None = None,
+    degradation: Mapping[str, float | str] | None = None,
 ) -> Task:
     """The task of a picture.
 
     noise: of all values, or (1 or channels, height, width) as the file. y: what was measured; else
-    all that the file holds. ValueError where no noise is given; of none
-    at all, half a step of the file's depth is taken.
+    all that the file holds. degradation: what of the operator a calibration depends on; none is for
+    pictures that alpha hides a part of. ValueError where no noise is given; of none at all, half a
+    step of the file's depth is taken.
     """
     facts = dict(facts or {})
     if noise is None:
@@ -71,6 +73,7 @@ def task_of(
     seen = opaque(record)
     if seen is not None:
         operator, y = _where(seen, operator), seen * y
+        degradation = None
         facts["not seen"] = f"{1 - seen.mean().item():.2%} of the pixels, whose alpha is 0"
     measurement = Measurement(y, operator, Gaussian(noise))
     prior = PRIORS[operator.in_shape[0]]
@@ -82,6 +85,7 @@ def task_of(
         present,
         comparison=Comparison(baselines=baselines(measurement)),
         facts=facts,
+        degradation=degradation,
         format=".png" if record.source and record.source.suffix.lower() == ".gif" else None,
     )
 

@@ -30,7 +30,10 @@ def solve_superresolve(
     def present(signal: Tensor) -> Record:
         return enlarged(record, signal, factor)
 
-    return task_of(record, operator, noise, sampler=BLURRED, present=present)
+    degradation = {"factor": float(factor), "antialias": antialias}
+    return task_of(
+        record, operator, noise, sampler=BLURRED, present=present, degradation=degradation
+    )
 
 
 def observe_superresolve(
