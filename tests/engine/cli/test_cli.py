@@ -242,6 +242,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_it_can_be_gone_on_with(tiny,
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     words = ("run", "calm", "a.grid", "b.grid", "-o", "out", "--noise", "0.1", "-q")
+    words += ("--no-held-out",)
     with monkeypatch.context() as patch:
         patch.setattr(tiny_parts, "write_grid", full)
         line = fails(1, *words)
@@ -276,6 +277,7 @@ def test_what_begins_again_is_said(tiny, monkeypatch):  # noqa: F811
     monkeypatch.setattr(tiny_parts.slow, "contract", lambda options: Contract())
     monkeypatch.setattr(tiny_parts, "INTERRUPT", {"after": 4, "calls": 0})
     words = ("run", "calm", "a.grid", "-o", "out", "--noise", "0.1", "--sampler", "slow", "-q")
+    words += ("--no-held-out",)
     assert restore(*words).stderr == (
         "restore: interrupted; run the same command again to go on; "
         "slow does not go on in mid-run: its chains begin again\n"
