@@ -70,7 +70,7 @@ class Recipes(click.Group):
         def callback(**given: Any) -> int:
             own = {key: given.pop(key) for key in options}
             own = {key: value for key, value in own.items() if value is not None}
-            flags = RunFlags(**{key: given.pop(key) for key in RunFlags._fields})
+            flags = RunFlags(**{key: given.pop(key) for key in RunFlags._fields if key in given})
             return self.execute(name, own, flags, **given)
 
         flags = [self.flag(option) for option in options.values()]

@@ -15,6 +15,7 @@ from ..recipe_flags import Recipes, flag
 from .run import machine, sampling
 
 DEFAULT_NOISE = "0.01..0.1"
+ELSEWHERE = ("jobs", "shard", "engine", "scheduler")  # of work that other processes may do
 
 
 class Calibrations(Recipes):
@@ -27,7 +28,7 @@ class Calibrations(Recipes):
         return made
 
     def own_flags(self) -> list[click.Parameter]:
-        made = super().own_flags()
+        made = [param for param in super().own_flags() if param.name not in ELSEWHERE]
         for param in made:
             if param.name == "out":
                 param.help = "File to write: calibration-NAME.json in a prior's folder is used."
@@ -78,9 +79,9 @@ def execute(
     from ...files.answers.calibrating import CalibrationPlan
     from ...files.answers.calibrating import calibrate as calibrated
     from ...files.by_extension import has_reader
-    from ...files.inputs import input_files
     from ...files.merit.calibration import write_calibration
     from ...files.problem import Sampling
+    from ...files.runs.inputs import input_files
     from ...sampling.by_name import load_prior
 
     if flags.out.exists() and not flags.overwrite:
