@@ -9,7 +9,10 @@ FILES = {
     "png": ("pictures", (".png",), "a frame as PNG"),
     "video": ("video", (".avi", ".mkv"), "a screen's video, of any codec; written without loss"),
 }
-READ_ONLY = {"video": (".mp4", ".mov")}  # FFV1 is written, which these do not hold
+READ_ONLY = {  # FFV1 is written, which these do not hold; .uff is refused by its own name
+    "video": (".mp4", ".mov"),
+    "hdf5": (".uff",),
+}
 
 
 @hook

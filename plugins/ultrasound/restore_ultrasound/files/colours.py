@@ -72,13 +72,17 @@ class Raster:
     def _neutral_entries(self) -> np.ndarray:
         return self.palette.max(1) - self.palette.min(1) <= NEUTRAL
 
-    def _nearest(self, wanted: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    def shades(self) -> tuple[np.ndarray, np.ndarray]:
+        """The grey entries of the palette and their levels, in rising order; ValueError for one."""
         entries = np.flatnonzero(self._neutral_entries())
         levels = self.palette[entries] @ LUMA
         order = np.argsort(levels, kind="stable")
-        if len(order) < 2:
+        if len(order) < 2 or levels.max() == levels.min():
             raise ValueError("its palette has no two shades of grey: no brightness can be changed")
-        entries, levels = entries[order], levels[order]
+        return entries[order], levels[order]
+
+    def _nearest(self, wanted: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        entries, levels = self.shades()
         above = np.clip(np.searchsorted(levels, wanted), 1, len(levels) - 1)
         lower = wanted - levels[above - 1] < levels[above] - wanted
         return (entries[above - lower.astype(int)] + self.first).astype(dtype)

@@ -182,6 +182,8 @@ def _refuse_lying_count(told: int, found: int) -> None:
 
 def _palette(dataset: Dataset) -> tuple[np.ndarray, int]:
     """Colours (entries, 3), 0 to 1, and the number of the first."""
+    if "RedPaletteColorLookupTableDescriptor" not in dataset:
+        raise ValueError("its pixels are of a palette, which it does not hold")
     entries, first, _ = (int(n) for n in dataset.RedPaletteColorLookupTableDescriptor)
     entries = entries or 1 << 16
     numbers = np.arange(first, first + entries).astype(f"u{int(dataset.BitsAllocated) // 8}")

@@ -18,6 +18,10 @@ def read_hdf5(path: str | Path) -> Record:
     """
     path = Path(path)
     with naming(path):
+        if path.suffix.lower() == ".uff":
+            raise ValueError(
+                "the layout of USTB (.uff) is not read; write it as zea or PICMUS HDF5"
+            )
         try:
             file = h5py.File(path, "r")
         except OSError:

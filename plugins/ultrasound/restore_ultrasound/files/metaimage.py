@@ -52,6 +52,8 @@ def frames(
             if len(data := take(one)) < one:
                 mha.enough(k * one + len(data), total, "bytes")
             yield np.frombuffer(data, dtype).reshape(shape[1:])
+        if len(take(one)) == one:
+            raise ValueError(f"it tells of {shape[0]} frames and holds more")
 
 
 def _taking(

@@ -22,7 +22,7 @@ from restore.files.naming import naming
 from restore.files.task import Record
 
 from .colours import Raster
-from .frames import BMODE, IQ, RF, bmode, refuse_source, signal_of, stored_frames
+from .frames import BMODE, IQ, bmode, refuse_source, rf_of, signal_of, stored_frames
 from .metaimage import frames, header
 
 TYPES = ("BRIGHTNESS", "RF_REAL", "RF_IQ_LINE", "RF_I_LINE_Q_LINE")
@@ -55,7 +55,7 @@ def read_mha(path: str | Path) -> Record:
             return bmode(Raster(filled(stored, turned, np.uint8)), path, **meta)
         made = (_samples(frame, kind) / FULL for frame in stored)
         if kind == "RF_REAL":
-            return Record(signal_of(made, turned, np.float32), RF, path, meta)
+            return rf_of(made, turned, path, meta)
         return Record(signal_of(made, _paired(turned, kind), np.complex64), IQ, path, meta)
 
 

@@ -18,7 +18,7 @@ from restore.files.task import Record
 from restore.untrusted.bounds import refuse_bomb
 
 from ..operators.companding import companded, expanded, mu_of
-from .frames import BMODE, CHANNELS, IQ, RF, signal_of
+from .frames import BMODE, CHANNELS, IQ, RF, rf_of, signal_of
 
 Frame = Callable[[np.ndarray], np.ndarray]
 
@@ -114,7 +114,7 @@ def _record(name: str, dataset: h5py.Dataset, path: Path, meta: dict) -> Record:
             pairs = (dataset[k].astype(np.float32).view(np.complex64)[..., 0] for k in _each(shape))
             return Record(signal_of(pairs, shape[:3], np.complex64), IQ, path, meta)
         frames = (dataset[k].reshape(shape[1:3]) for k in _each(shape))
-        return Record(signal_of(frames, shape[:3], np.float32), RF, path, meta)
+        return rf_of(frames, shape[:3], path, meta)
     if len(shape) not in (2, 3):
         raise ValueError(f"its {name} is {'x'.join(map(str, shape))}, not frames")
     frames = dataset if len(shape) == 3 else [dataset[()]]
