@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from ..errors import UsageError
+from ..plugins.described import described
 from ..plugins.discovery import catalog
-from ..plugins.options import Option, options_of, prose
+from ..plugins.options import Option
 from .batch import RunFlags
 
 WORDS = "restore.words"
@@ -60,8 +61,9 @@ class Recipes(click.Group):
         return next(function for function in found if function is not None)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
-        function = self._function(name)
-        options = options_of(function)
+        entry = catalog().entry("recipes", name)
+        known = described(entry, self.of, lambda: self._function(name))
+        options = known.options
         params = self.own_flags()
         clashing = sorted(self.reserved() & set(options))
         if clashing:
@@ -74,7 +76,7 @@ class Recipes(click.Group):
             return self.execute(name, own, flags, **given)
 
         flags = [self.flag(option) for option in options.values()]
-        return Repeatable(name, callback=callback, params=params + flags, help=prose(function))
+        return Repeatable(name, callback=callback, params=params + flags, help=known.prose)
 
     def flag(self, option: Option) -> click.Option:
         """A recipe's keyword as a flag."""
