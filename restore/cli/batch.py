@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ..errors import UsageError
 from .program import raising, say
 from .progress import Count
-from .wording import FAILURE, PARTIAL, interrupted, line
+from .wording import FAILURE, PARTIAL, USAGE, interrupted, line
 
 if TYPE_CHECKING:
     from ..files.problem import Settings
@@ -95,7 +96,7 @@ def run_each(work: Work, flags: RunFlags, command: Sequence[str] = ()) -> int:
         with closing(_outcomes(plan, merged, flags)) as outcomes:
             for outcome in outcomes:
                 _report_one(plan.work, outcome, flags)
-                bad += [] if outcome.error is None else [outcome.source]
+                bad += [] if outcome.error is None else [outcome]
                 count(failed=len(bad))
         if flags.shard is None:
             _finish(plan)
@@ -191,10 +192,13 @@ def _report_one(work: Work, outcome: "Outcome", flags: RunFlags) -> None:
         click.echo(work.sentence(outcome.facts))
 
 
-def _summary(count: int, bad: Sequence[Path]) -> int:
+def _summary(count: int, bad: Sequence["Outcome"]) -> int:
+    """Say what failed; the exit status. What an option lacks for all inputs is wrong usage."""
     if not bad:
         return 0
-    listed = ", ".join(str(source) for source in bad[:SHOWN])
+    listed = ", ".join(str(outcome.source) for outcome in bad[:SHOWN])
     more = f" and {len(bad) - SHOWN} more (see: restore status OUT)" if len(bad) > SHOWN else ""
     say(f"{len(bad)} of {count} inputs failed: {listed}{more}")
-    return FAILURE if len(bad) == count else PARTIAL
+    if len(bad) < count:
+        return PARTIAL
+    return USAGE if all(isinstance(one.error, UsageError) for one in bad) else FAILURE

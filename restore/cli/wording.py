@@ -24,7 +24,8 @@ def line(error: BaseException) -> str:
         hint = "; free some, and run the same command again" if full(error) else ""
         return f"{error.strerror}{f': {where}' if where else ''}{hint}"
     if isinstance(error, MemoryError) or _out_of_memory(error):
-        return "not enough memory; try fewer --chains, or another --device"
+        where = f"{error}: " if isinstance(error, MemoryError) and str(error) else ""
+        return f"{where}not enough memory; try fewer --chains, or another --device"
     words = str(error.args[0]) if isinstance(error, KeyError) else str(error)
     return " ".join(words.split()) or type(error).__name__
 

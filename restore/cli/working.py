@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputChanged, RestoreError
+from ..errors import InputChanged, RestoreError, UsageError
 from ..files.answers.answering import forget
 from ..files.runs.claims import Claims, worker_name
 from ..files.runs.identity import Identity, looks, origin
@@ -79,7 +79,7 @@ class Observer:
         facts = self.merged.facts(name)
         if entry.state == QUARANTINED and facts["from"] != origin(source, self.settings):
             return None
-        return Outcome(source, error=RestoreError(facts["reason"]))
+        return Outcome(source, error=_error(facts["reason"], facts))
 
     def _made(self, name: str, source: Path) -> Outcome | None:
         """An input that is done; None where it changed since, or its result is no longer whole."""
@@ -185,13 +185,14 @@ class Worker(Observer):
                 traceback.print_exc()
             words = line(error)
             reason = words if str(source) in words else f"{source}: {words}"
-            return self._failed(FAILED, about, source, reason)
+            usage = isinstance(error, UsageError)
+            return self._failed(FAILED, about, source, reason, usage=usage)
 
     def _failed(
         self, state: str, about: Mapping[str, Any], source: Path, reason: str, **more: Any
     ) -> Outcome:
         self.ledger.append(state, **about, reason=reason, **more)
-        return Outcome(source, error=RestoreError(reason))
+        return Outcome(source, error=_error(reason, more))
 
     def _done(self, name: str, source: Path, about: Mapping[str, Any]) -> Outcome:
         """Do the work, from the beginning where the input changed; write it into the ledger."""
@@ -237,3 +238,8 @@ class Worker(Observer):
                 say(f"the saved state of {source} is damaged: discarded, and begun anew")
             forget(checkpoint)
             return self.plan.work.execute(source, target, checkpoint)
+
+
+def _error(reason: str, facts: Mapping[str, Any]) -> RestoreError:
+    """The error that an input met, as the ledger keeps it."""
+    return UsageError(reason) if facts.get("usage") else RestoreError(reason)

@@ -8,7 +8,7 @@ import torch
 from ..plugins.discovery import catalog
 from ..plugins.registry import Entry
 from .answers.on_disk import parts
-from .naming import naming
+from .naming import located
 from .task import Record
 
 
@@ -28,7 +28,7 @@ def read(path: Path, recipe: Entry | None = None) -> Record:
     if reader is None:
         raise IsADirectoryError(f"{path} is a folder, not a file")
     load = catalog().load("readers", reader.name)
-    with naming(path):  # a stranger's reader may raise anything
+    with located(path):
         record = load(path)
     if not isinstance(record, Record):
         raise TypeError(f"the reader '{reader.name}' gave no restore.Record of {path}")

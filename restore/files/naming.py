@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import RestoreError
+
 # what libraries advise is theirs: to load unsafely, to force, to install what is not free to use
 ADVICE = re.compile(
     r"allow_pickle|weights_only|unsafe|force=|pip install|conda|plugin|https?://|\buse \w+\(|"
@@ -35,6 +37,26 @@ def naming(path: Path) -> Iterator[None]:
         raise ValueError(f"{path}: {_reason(error)}") from error
 
 
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """What is wrong with an input is said with its name, where the words do not have it.
+
+    Errors of a kind of their own, of options or weights say, stay as they are.
+    """
+    kinds = (RestoreError, TypeError, FloatingPointError, ValueError)
+    try:
+        yield
+    except kinds as error:
+        words = str(error)
+        kind = next(kind for kind in kinds if isinstance(error, kind))
+        own = type(error) is not kind and _of_the_house(type(error))  # it says more than its words
+        if path.name in words or own:
+            raise
+        raise kind(f"{path}: {' '.join(words.split()) or type(error).__name__}") from error
+    except MemoryError as error:
+        raise MemoryError(str(path)) from error
+
+
 def _names_a_file(error: OSError) -> bool:
     return error.errno is not None and (error.filename or error.filename2) is not None
 
@@ -61,3 +83,7 @@ def _is_ours(error: Exception) -> bool:
     while last is not None and last.tb_next is not None:
         last = last.tb_next
     return last is not None and last.tb_frame.f_globals.get("__name__", "").startswith("restore")
+
+
+def _of_the_house(kind: type) -> bool:
+    return kind.__module__.startswith("restore")

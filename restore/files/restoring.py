@@ -17,6 +17,7 @@ from ..sampling.devices import usable
 from ..sampling.posterior import Posterior
 from .answers.answering import Answer, Progress, answer, forget, part_of, posed_with_prior
 from .answers.sequence import restore_frames
+from .naming import located
 from .problem import Problem, Settings, pose, pose_record
 from .report import display, png
 from .report.facts import account, derivation, mean_merit, merit, write_json
@@ -45,7 +46,8 @@ def restore_file(
     checkpoint: where an interrupted run is saved and taken up; what else has to be kept lies
     beside it, under longer names. say: told of the problem before the long part.
     """
-    facts = _restored(source, target, settings, load_prior, checkpoint, say, progress)
+    with located(source):
+        facts = _restored(source, target, settings, load_prior, checkpoint, say, progress)
     forget(checkpoint)
     return facts
 
@@ -145,6 +147,7 @@ def _restore_pieces(
     with atomic_folder(target) as folder, pieces.joined(folder) as join:
         for number, record in enumerate(pieces):
             problem = pose_record(source, record, settings, load_prior)
+            _refuse_format(pieces, problem)
             if say is not None and not accounts:
                 say(problem)
             found = answer(problem, settings, part_of(checkpoint, f"piece-{number}"), progress)
@@ -158,6 +161,15 @@ def _restore_pieces(
         facts = _summed(accounts)
         write_json(folder / REPORT, facts)
     return facts
+
+
+def _refuse_format(pieces: Pieces, problem: Problem) -> None:
+    """ValueError, before anything is sampled, for a format that cannot hold all pieces."""
+    if pieces.formats and problem.format.lower() not in pieces.formats:
+        raise ValueError(
+            f"{problem.source} holds several, which {problem.format} does not: write it as "
+            f"{' or '.join(pieces.formats)} (--format {pieces.formats[0]})"
+        )
 
 
 def _summed(accounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -32,6 +32,8 @@ class Record:
 class Pieces(ABC):
     """A long file as overlapping records, and what joins those that are made of them."""
 
+    formats: tuple[str, ...] = ()  # extensions of files that can hold all of them; none: any
+
     @abstractmethod
     def __iter__(self) -> Iterator[Record]:
         """The records, one after the other; only one needs to be held."""

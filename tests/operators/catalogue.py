@@ -125,6 +125,7 @@ for boundary in BOUNDARIES:
         "blur, separable": Blur((3, 7, 6), FLAT, boundary=boundary),
         "blur, motion": Blur((1, 8, 5), MOTION, boundary=boundary),
         "blur, even kernel": Blur((1, 5, 8), LEANING, boundary=boundary),
+        "blur, other origin": Blur((1, 5, 8), LEANING, boundary=boundary, origin=(0, 1)),
         "blur, larger than the image": Blur((1, 5, 4), HUGE, boundary=boundary),
         "blur, a kernel a channel": Blur((3, 6, 7), COLOURS, boundary=boundary),
         "blur, a row": Blur((1, 1, 9), torch.ones(1, 3) / 3, boundary=boundary),

@@ -287,3 +287,18 @@ def test_a_matrix_along_an_axis_is_that_of_every_line():
     matrix, x = random(3, 5), random(2, 1, 4, 5, 2, seed=1)
     found = AlongAxis(matrix, (1, 4, 5, 2), 2)(x)
     torch.testing.assert_close(found, torch.einsum("mn,bcznx->bczmx", matrix, x))
+
+
+@pytest.mark.parametrize("origin", [(0, 0), (1, 2), (3, 1), None])
+def test_a_point_becomes_the_kernel_with_its_origin_upon_it(origin):
+    kernel = random(4, 3).abs()
+    row, column = (2, 1) if origin is None else origin
+    x = torch.zeros(1, 1, 9, 9)
+    x[..., 4, 4] = 1
+    expected = torch.zeros(1, 1, 9, 9)
+    expected[..., 4 - row : 8 - row, 4 - column : 7 - column] = kernel
+    for boundary in ("zero", "circular", "reflect"):
+        found = Blur((1, 9, 9), kernel, boundary=boundary, origin=origin)(x)
+        torch.testing.assert_close(found, expected)
+    with pytest.raises(ValueError, match="lies outside a kernel of 4x3"):
+        Blur((1, 9, 9), kernel, origin=(4, 0))

@@ -15,20 +15,32 @@ from .separable import separated
 class Blur(LinearOperator):
     """y = k * x; (channels, height, width) -> the same.
 
-    kernel: (height, width) or (channels, height, width), of any size, also larger than the image;
-        its origin is the pixel (height // 2, width // 2). See `kernels`.
+    kernel: (height, width) or (channels, height, width), of any size, also larger than the image.
+        See `kernels`.
+    origin: the kernel's pixel (row, column) that stands on the pixel it writes; None: the middle
+        one, (height // 2, width // 2), of even sizes the second of the two.
     boundary: circular, reflect, replicate or zero: what x is beyond its edges.
 
     Few taps are added up one by one, many go by FFT. The normal equations are closed for a
     circular boundary, and for the others where the kernel is a column times a row.
     """
 
-    def __init__(self, in_shape: Sequence[int], kernel: Tensor, *, boundary: str = "circular"):
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        kernel: Tensor,
+        *,
+        boundary: str = "circular",
+        origin: tuple[int, int] | None = None,
+    ):
         super().__init__(in_shape, in_shape)
         self.kernel = checked_kernel(kernel, in_shape)
         self.boundary = boundary
         height, width = self.kernel.shape[-2:]
-        origin = (height // 2, width // 2)
+        origin = (height // 2, width // 2) if origin is None else origin
+        if not (0 <= origin[0] < height and 0 <= origin[1] < width):
+            raise ValueError(f"the origin {origin} lies outside a kernel of {height}x{width}")
+        self.origin = origin
         # a convolution is a correlation with the kernel turned round
         window, starts = self.kernel.flip(-2, -1), (origin[0] - height + 1, origin[1] - width + 1)
         self.window = (in_shape, window, starts, (1, 1), boundary)
@@ -71,7 +83,7 @@ class Blur(LinearOperator):
         sides = [min(n, max(64, 4 * span)) for n, span in zip(size, spans, strict=True)]
         if sides == size:
             return self
-        return Blur((channels, *sides), self.kernel, boundary=self.boundary)
+        return Blur((channels, *sides), self.kernel, boundary=self.boundary, origin=self.origin)
 
     @cached_property
     def closed(self) -> LinearOperator | None:

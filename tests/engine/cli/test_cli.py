@@ -97,6 +97,11 @@ def test_flags_of_a_recipe_tell_their_help_and_default():
     assert "--mask PATH" in text and "[required]" in text and "--invert / --no-invert" in text
 
 
+def test_what_every_input_lacks_is_wrong_usage():
+    result = restore("run", "calm", "a.grid", "b.grid", "-o", "out")
+    assert result.exit_code == 2 and "2 of 2 inputs failed" in result.stderr
+
+
 def test_noise_is_estimated_when_asked_said_and_recorded():
     result = restore("run", "calm", "a.grid", "-o", "out", "--noise", "auto")
     assert "noise 0.15 (estimated)" in result.stderr

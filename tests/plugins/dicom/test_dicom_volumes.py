@@ -1,6 +1,7 @@
 """Files of several volumes, folders of several series, and slices that fill no box of voxels."""
 
 import gzip
+import zlib
 
 import nibabel
 import numpy as np
@@ -65,9 +66,36 @@ def test_one_volume_and_other_files_are_none_of_several(tmp_path):
 
 def test_several_volumes_are_nifti_only(tmp_path):
     of_many(tmp_path / "a.nii")
-    pieces = volumes_of(tmp_path / "a.nii", 1)
-    with pieces.joined(tmp_path) as join, pytest.raises(ValueError, match="holds 4 volumes"):
-        join("restored.mha", next(iter(pieces)))
+    assert volumes_of(tmp_path / "a.nii", 1).formats == (".nii", ".nii.gz")
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("name", ["a.mha", "a.mhd"])
+def test_metaimage_of_four_axes_goes_out_volume_by_volume(tmp_path, name, packed):
+    values = np.random.default_rng(0).integers(0, 999, (2, 3, 4, 5)).astype(">i2")
+    data = zlib.compress(values.tobytes()) if packed else values.tobytes()
+    head = (
+        "ObjectType = Image\nNDims = 4\nBinaryData = True\nBinaryDataByteOrderMSB = True\n"
+        f"CompressedData = {packed}\nOffset = 1 2 3 0\nElementSpacing = 2 3 4 1.5\n"
+        "DimSize = 5 4 3 2\nComment = kept\nElementType = MET_SHORT\nElementDataFile = "
+    )
+    local = name.endswith(".mha")
+    (tmp_path / name).write_bytes(f"{head}{'LOCAL' if local else 'b.raw'}\n".encode())
+    with open(tmp_path / (name if local else "b.raw"), "ab") as file:
+        file.write(data)
+    pieces = volumes_of(tmp_path / name, 1)
+    out = tmp_path / "out"
+    out.mkdir()
+    with pieces.joined(out) as join:
+        for record in pieces:
+            assert record.signal.shape == (1, 3, 4, 5)
+            assert record.meta["geometry"].spacing == (4, 3, 2)
+            join(f"restored{name[1:]}", record.with_signal(record.signal + 1))
+    written = [r.signal[0].numpy() for r in volumes_of(out / f"restored{name[1:]}", 1)]
+    np.testing.assert_array_equal(np.stack(written), values.astype("f4") + 1)
+    text = (out / f"restored{name[1:]}").read_bytes()[:600].decode("latin-1")
+    assert "Comment = kept" in text and "ElementSpacing = 2 3 4 1.5" in text
+    assert "NDims = 4" in text and "MET_FLOAT" in text
 
 
 @pytest.mark.parametrize(

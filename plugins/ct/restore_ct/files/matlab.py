@@ -4,17 +4,15 @@ A struct, CtDataFull or CtDataLimited, with `sinogram`, line integrals (view, bi
 of a flat detector: angles in degrees, distances and pixel sizes in mm (Meaney et al., 2022).
 """
 
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat, whosmat
 
 from restore.files.naming import naming
 from restore.files.task import Record
 from restore.measurement.checks import sizes
-from restore.untrusted.bounds import refuse_bomb
+from restore.untrusted.matlab5 import read_matlab5
 
 from ..scan import FLAT, number, scan
 
@@ -29,17 +27,15 @@ def read_mat(path: str | Path) -> Record:
     """
     path = Path(path)
     with naming(path):
-        for name, shape, _ in whosmat(path):
-            refuse_bomb(math.prod(shape), path.stat().st_size, name)
-        found = loadmat(path, simplify_cells=True)
+        found = read_matlab5(path)
         data = next((found[name] for name in NAMES if name in found), None)
-        if not isinstance(data, dict) or not {"sinogram", "parameters"} <= data.keys():
-            held = ", ".join(name for name in found if not name.startswith("__"))
+        parameters = data.get("parameters") if isinstance(data, dict) else None
+        if not isinstance(parameters, dict) or "sinogram" not in data:
+            held = ", ".join(found)
             raise ValueError(
                 f"it holds no {' or '.join(NAMES[:2])} with sinogram and parameters, but "
                 f"{held or 'nothing'}"
             )
-        parameters = data["parameters"]
         sinogram, angles = np.asarray(data["sinogram"]), np.ravel(_of(parameters, "angles"))
         if sinogram.ndim != 2:
             raise ValueError(f"the sinogram must be (view, bin), got {sizes(sinogram.shape)}")
@@ -60,8 +56,8 @@ def read_mat(path: str | Path) -> Record:
 
 
 def _of(parameters: dict[str, Any], *names: str) -> Any:
-    """The first of the parameters that is there."""
+    """The first of the parameters that is there, an array without its axes of one entry."""
     for name in names:
         if name in parameters:
-            return parameters[name]
+            return np.squeeze(parameters[name])
     raise ValueError(f"the parameter {names[0]} is missing")

@@ -39,6 +39,8 @@ MATRIX = ("TransformMatrix", "Rotation", "Orientation")
 OFFSET = ("Offset", "Position", "Origin")
 MSB = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
 LINE = 1 << 16  # bytes: a header line is shorter
+HEAD = 1 << 20  # bytes: a whole header is
+LEFT = ("CompressedDataSize", "ElementDataFile", "HeaderSize", "ElementMin", "ElementMax")
 
 
 def read_mha(path: str | Path) -> Record:
@@ -50,22 +52,18 @@ def read_mha(path: str | Path) -> Record:
     path = Path(path)
     with naming(path):
         fields, rest = parsed(path.read_bytes())
-        size = [int(n) for n in needed(fields, "DimSize").split()]
-        if len(size) != int(needed(fields, "NDims")) or len(size) < 2 or min(size) < 1:
-            raise ValueError(f"its DimSize is {fields['DimSize']}, NDims {fields['NDims']}")
+        size = sizes_of(fields)
         if any(n != 1 for n in size[3:]):
             raise ValueError(
                 f"it is {'x'.join(map(str, size))}, not one volume: give them one by one"
             )
-        if int(fields.get("ElementNumberOfChannels", 1)) != 1:
-            raise ValueError(f"it has {fields['ElementNumberOfChannels']} channels, not one")
         values = elements(data_of(path, fields, rest, math.prod(size)), fields, size)
         shape = [*size, 1][:3][::-1]
         return volume(
             values.reshape(shape),
             path,
             format="mha",
-            geometry=_geometry(fields, len(size)),
+            geometry=geometry_of(fields, len(size)),
             mha=fields,
         )
 
@@ -118,6 +116,25 @@ def needed(fields: Mapping[str, str], name: str) -> str:
     if name not in fields:
         raise ValueError(f"its header misses {name}")
     return fields[name]
+
+
+def sizes_of(fields: Mapping[str, str]) -> list[int]:
+    """DimSize, x first; ValueError where it does not fit NDims, and for several channels."""
+    size = [int(n) for n in needed(fields, "DimSize").split()]
+    if len(size) != int(needed(fields, "NDims")) or len(size) < 2 or min(size) < 1:
+        raise ValueError(f"its DimSize is {fields['DimSize']}, NDims {fields['NDims']}")
+    if int(fields.get("ElementNumberOfChannels", 1)) != 1:
+        raise ValueError(f"it has {fields['ElementNumberOfChannels']} channels, not one")
+    return size
+
+
+def header_of_floats(fields: Mapping[str, str], where: str) -> bytes:
+    """The header of a file of floats, unpacked, that is in all else what it was; where: LOCAL."""
+    kept = {key: value for key, value in fields.items() if key not in LEFT}
+    own = {"BinaryData": "True", "CompressedData": "False", "ElementType": "MET_FLOAT"}
+    order = {name: "False" for name in MSB if name in kept}
+    kept |= {**own, **order, "ElementDataFile": where}
+    return "".join(f"{key} = {value}\n" for key, value in kept.items()).encode()
 
 
 def data_of(path: Path, fields: Mapping[str, str], rest: bytes, count: int) -> bytes:
@@ -185,7 +202,7 @@ def _msb(fields: Mapping[str, str]) -> bool:
     return any(fields.get(name, "False").lower() == "true" for name in MSB)
 
 
-def _geometry(fields: Mapping[str, str], dims: int) -> Geometry:
+def geometry_of(fields: Mapping[str, str], dims: int) -> Geometry:
     """Fields of 2 to 4 axes; those beyond the third have length 1 and no place."""
     axes, steps, offset = np.eye(max(dims, 3)), np.ones(max(dims, 3)), np.zeros(max(dims, 3))
     matrix = _numbers(fields, MATRIX, dims * dims)
@@ -229,11 +246,10 @@ def _new(values: np.ndarray, geometry: Geometry) -> dict[str, str]:
 
 def _kept(fields: Mapping[str, str], values: np.ndarray, geometry: Geometry) -> dict[str, str]:
     """The fields of the source, for floats; its place is written anew only where it has changed."""
-    left = ("CompressedDataSize", "ElementDataFile", "HeaderSize", "ElementMin", "ElementMax")
-    kept = {key: value for key, value in fields.items() if key not in left}
+    kept = {key: value for key, value in fields.items() if key not in LEFT}
     size = [int(n) for n in fields["DimSize"].split()]
     shape = tuple([*size, 1][:3][::-1])
-    if not geometry.close_to(_geometry(fields, len(size))) or values.shape != shape:
+    if not geometry.close_to(geometry_of(fields, len(size))) or values.shape != shape:
         dropped = (*MATRIX, *OFFSET, "ElementSpacing", "ElementSize", "AnatomicalOrientation")
         kept = {key: value for key, value in kept.items() if key not in dropped}
         kept |= {**_placed(geometry), "NDims": "3", "CenterOfRotation": "0 0 0"}

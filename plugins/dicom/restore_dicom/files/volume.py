@@ -11,6 +11,8 @@ from restore.files.task import Record
 
 from ..geometry import Geometry
 
+BRIGHT, MOST = 99, 1_000_000  # the percentile that brightness is told by; voxels it is taken of
+
 
 def volume(
     values: np.ndarray, path: Path, *, format: str, geometry: Geometry | None, **meta: Any
@@ -24,6 +26,12 @@ def volume(
         raise ValueError(f"{broken} of its values are not finite (NaN or infinity)")
     meta = {"modality": None, "units": "1", **meta}
     return Record(signal, "volume", path, {"format": format, "geometry": geometry, **meta})
+
+
+def bright(values: np.ndarray) -> float:
+    """The 99th percentile of magnitudes."""
+    flat = np.abs(np.ravel(values))
+    return float(np.percentile(flat[:: 1 + flat.size // MOST], BRIGHT))
 
 
 def no_geometry(record: Record) -> str:

@@ -15,15 +15,14 @@ from restore.files.task import Pieces, Record
 from ..geometry import Geometry
 from . import nifti
 from .derived.derivation import WARNING
-from .volume import volume, voxels
+from .mha_volumes import mha_volumes_of
+from .volume import bright, volume, voxels
 
-BRIGHT, MOST = 99, 1_000_000  # the percentile that brightness is told by; voxels it is taken of
 
-
-def volumes_of(path: Path, chains: int) -> "Volumes | None":
-    """The volumes of a NIfTI file that holds several; None for one volume, and for other files."""
+def volumes_of(path: Path, chains: int) -> Pieces | None:
+    """The volumes of a NIfTI or MetaImage that holds several; None for one, and for other files."""
     if not path.is_file() or not nifti.is_name(path):
-        return None
+        return mha_volumes_of(path)
     with naming(path):
         count = math.prod(nifti.header_of(path).get_data_shape()[3:])
     return Volumes(path, count) if count > 1 else None
@@ -36,6 +35,8 @@ class Volumes(Pieces):
     that is a share of brightness is a share of, as all volumes have the same noise.
     """
 
+    formats = (".nii", ".nii.gz")
+
     def __init__(self, path: Path, count: int):
         self.path, self.count = path, count
 
@@ -44,7 +45,7 @@ class Volumes(Pieces):
             image = nifti.opened(self.path)
             geometry, further = Geometry(image.affine), image.shape[3:]
             places = [np.unravel_index(t, further, order="F") for t in range(self.count)]
-            brightest = max(_bright(image.dataobj[(..., *at)]) for at in places)
+            brightest = max(bright(image.dataobj[(..., *at)]) for at in places)
             for at in places:
                 values = np.asarray(image.dataobj[(..., *at)], np.float32)
                 yield volume(
@@ -65,8 +66,6 @@ class Volumes(Pieces):
 
             def join(name: str, record: Record) -> None:
                 path = folder / name
-                if not nifti.is_name(path):
-                    raise ValueError(f"{self.path} holds {self.count} volumes: write it as NIfTI")
                 header = _header(record)
                 if name not in files:
                     file = stack.enter_context(open(path, "wb"))
@@ -92,8 +91,3 @@ def _header(record: Record) -> nifti.Nifti1Header:
     least = header.single_vox_offset + header.extensions.get_sizeondisk()
     header["vox_offset"] = max(least, 16 * math.ceil(least / 16))
     return header
-
-
-def _bright(values: np.ndarray) -> float:
-    flat = np.abs(np.ravel(values))
-    return float(np.percentile(flat[:: 1 + flat.size // MOST], BRIGHT))

@@ -28,6 +28,8 @@ def stack_of(path: Path, chains: int) -> "TiffStack | None":
 class TiffStack(Pieces):
     """The pictures of a stack as records; ValueError where they differ in size or kind."""
 
+    formats = (".tif", ".tiff")
+
     def __init__(self, path: Path, planes: int):
         self.path, self.planes = path, planes
 
@@ -53,8 +55,6 @@ class TiffStack(Pieces):
         try:
 
             def join(name: str, record: Record) -> None:
-                if Path(name).suffix.lower() not in TIFF:
-                    raise ValueError(f"{self.path} holds {self.planes} pictures: write it as TIFF")
                 if name not in writers:
                     writers[name] = tifffile.TiffWriter(folder / name, byteorder="<")
                 # what the file says of its stack as a whole is left out

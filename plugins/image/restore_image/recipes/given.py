@@ -24,6 +24,15 @@ def box(text: str) -> tuple[int, int, int, int]:
     return top, left, height, width
 
 
+def origin(text: str) -> tuple[int, int]:
+    """ "row,column" of a pixel of a kernel."""
+    try:
+        row, column = (int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"an origin is ROW,COLUMN in whole pixels, such as 3,3: {text}") from None
+    return row, column
+
+
 def kernel(text: str) -> Tensor:
     """gaussian:STD, motion:LENGTH,ANGLE, disc:RADIUS, or a file; (height, width), of sum 1.
 

@@ -1,20 +1,19 @@
-"""k-space in MATLAB files: version 5 by SciPy, version 7.3, which is HDF5, by h5py.
+"""k-space in MATLAB files: version 5 by the engine, version 7.3, which is HDF5, by h5py.
 
 MATLAB's axes are (ky, kx) or (ky, kx, coil); axes of one entry are dropped.
 """
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
-import scipy.io
 from restore_dicom.files.bounded import loaded
 
 from restore.files.task import Record
 from restore.measurement.checks import sizes
-from restore.untrusted.bounds import refuse_bomb
+from restore.untrusted.matlab5 import read_matlab5
 
 from ..kspace.cartesian import cartesian
 from .numpy_arrays import the_complex_one
@@ -59,23 +58,17 @@ def _is_hdf5(path: Path) -> bool:
 
 
 def _of_version_5(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    stored = path.stat().st_size
-    for name, shape, _ in scipy.io.whosmat(path):
-        refuse_bomb(math.prod(shape), stored, name)
-    for name, value in scipy.io.loadmat(path).items():
-        if not name.startswith("__") and isinstance(value, np.ndarray):
-            yield from _inside(name, value)
+    for name, value in read_matlab5(path).items():
+        yield from _inside(name, value)
 
 
-def _inside(name: str, value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+def _inside(name: str, value: Any) -> Iterator[tuple[str, np.ndarray]]:
     """An array, or the arrays of a structure as structure.field."""
-    if value.dtype.names is None:
+    if isinstance(value, np.ndarray):
         yield name, value
-    elif value.size == 1:
-        for field in value.dtype.names:
-            inner = value[field].item()
-            if isinstance(inner, np.ndarray):
-                yield from _inside(f"{name}.{field}", inner)
+    elif isinstance(value, dict):
+        for field, inner in value.items():
+            yield from _inside(f"{name}.{field}", inner)
 
 
 def _of_hdf5(path: Path) -> Iterator[tuple[str, np.ndarray]]:

@@ -134,8 +134,8 @@ def _scanned_legacy(path: Path) -> Scan:
 
 def _matlab(path: Path) -> dict[str, Tensor]:
     """The network in a MATLAB file that is no HDF5."""
+    from ....untrusted.matlab5 import read_matlab5
     from ...published.matconvnet import of_structs
-    from .matlab5 import read_matlab5
 
     try:
         variables = read_matlab5(path)

@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ....untrusted.plain_files import content, size
+from .plain_files import content, size
 
 LONGEST, SWOLLEN = 2 << 30, 100  # bytes of a file; how much larger than it is it may unpack to
 HEADER, PACKED, MATRIX = 128, 15, 14
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8",
            13: "u8", 16: "u1", 17: "u2", 18: "u4"}  # fmt: skip
 CELL, STRUCT, TEXT = 1, 2, 4
-NUMERIC = range(6, 16)
+KINDS = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8",
+         15: "u8"}  # fmt: skip
+COMPLEX = 0x800  # a flag of an array: imaginary parts follow the real ones
 DEEPEST = 16
 
 
@@ -94,13 +96,32 @@ def _matrix(data: memoryview, order: str, depth: int) -> tuple[str, Any]:
         flags, sizes, name = (_numbers(next(parts), order) for _ in range(3))
         kind = int(flags[0]) & 0xFF
         shape = tuple(sizes.tolist())
-        value = _value(kind, shape, parts, order, depth)
+        if kind in KINDS:
+            value = _array(int(flags[0]), shape, parts, order)
+        else:
+            value = _value(kind, parts, order, depth)
     except (StopIteration, IndexError):
         raise ValueError("it is cut off within an array") from None
     return name.astype("u1").tobytes().decode("latin-1"), value
 
 
-def _value(kind: int, shape: tuple, parts: Iterator[Element], order: str, depth: int) -> Any:
+def _array(flags: int, shape: tuple, parts: Iterator[Element], order: str) -> np.ndarray:
+    """Numbers in the type of the array, in which they need not be stored."""
+    dtype = np.dtype(KINDS[flags & 0xFF])
+    values = _numbers(next(parts), order).astype(dtype)
+    if flags & COMPLEX:
+        imaginary = _numbers(next(parts), order)
+        if len(imaginary) != len(values):
+            raise ValueError(
+                f"an array has {len(values)} real and {len(imaginary)} imaginary parts"
+            )
+        values = (values + 1j * imaginary).astype("c8" if dtype == np.float32 else "c16")
+    if any(n < 0 for n in shape) or prod(shape) != len(values):
+        raise ValueError(f"an array of {shape} has {len(values)} values")
+    return values.reshape(shape, order="F")
+
+
+def _value(kind: int, parts: Iterator[Element], order: str, depth: int) -> Any:
     if kind == CELL:
         return [_within(part, order, depth) for part in parts]
     if kind == STRUCT:
@@ -114,12 +135,9 @@ def _value(kind: int, shape: tuple, parts: Iterator[Element], order: str, depth:
         rows = [values[i : i + len(names)] for i in range(0, len(values), max(1, len(names)))]
         made = [dict(zip(names, row, strict=True)) for row in rows]
         return made[0] if len(made) == 1 else made
-    values = _numbers(next(parts), order)
     if kind == TEXT:
-        return "".join(map(chr, values.tolist()))
-    if kind not in NUMERIC or prod(shape) != len(values):
-        raise ValueError(f"an array of it is of kind {kind} and {shape}, with {len(values)} values")
-    return values.reshape(shape, order="F")
+        return "".join(map(chr, _numbers(next(parts), order).tolist()))
+    raise ValueError(f"an array of it is of kind {kind}: objects and sparse arrays are not read")
 
 
 def _within(part: Element, order: str, depth: int) -> Any:
