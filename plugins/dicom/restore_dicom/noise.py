@@ -15,6 +15,8 @@ def noise_std(volume: Tensor, inside: Tensor) -> float:
     where too few blocks lie inside.
     """
     values, height, width = volume[0], *(n - n % 2 for n in volume.shape[-2:])
+    if not (height and width):
+        raise ValueError("the noise cannot be estimated from slices of one line; give it")
     blocks, within = (
         part[..., :height, :width].unfold(-2, 2, 2).unfold(-2, 2, 2).flatten(-2)
         for part in (values.double(), inside.expand_as(volume)[0])

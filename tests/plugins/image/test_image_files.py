@@ -11,7 +11,8 @@ import tifffile
 import torch
 from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
 from restore_image.files import formats, png
-from restore_image.files.pixels import as_it_lay, enlarged, upright
+from restore_image.files.beside_pixels import enlarged
+from restore_image.files.pixels import as_it_lay, upright
 
 from restore.files.task import Record
 

@@ -1,6 +1,7 @@
 """NIfTI, .nii and .nii.gz: header and affine kept, values written as float32 without scaling."""
 
 import gzip
+import logging
 import math
 import zlib
 from pathlib import Path
@@ -18,6 +19,8 @@ from ..geometry import Geometry
 from .bounded import beginning, inflated
 from .derived.derivation import WARNING
 from .volume import no_geometry, volume, voxels
+
+logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # it raises what matters
 
 SCANNER = 1  # sform and qform code: scanner-based coordinates
 LARGEST = 32767  # voxels along an axis of NIfTI-1

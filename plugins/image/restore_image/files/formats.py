@@ -20,6 +20,7 @@ from restore.untrusted.arrays import read_array
 from restore.untrusted.bounds import refuse_bomb
 
 from . import png, tiff
+from .beside_pixels import iptc_segment
 from .pillow import metadata, pixels_of
 from .pixels import profile, to_pixels, to_record
 
@@ -108,6 +109,7 @@ def write_jpeg(record: Record, path: str | Path) -> None:
     """8 bits, quality 95, colour in full resolution (4:4:4)."""
     resolution = record.meta.get("resolution")
     inches = {"dpi": _per_inch(resolution)} if resolution else {}
+    inches["extra"] = iptc_segment(record.meta.get("iptc"))
     _save(record, Path(path), "JPEG", quality=QUALITY, subsampling=0, **inches)
 
 

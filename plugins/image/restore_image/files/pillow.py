@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
+from .beside_pixels import iptc_of, without_thumbnail
+
 GREY_STEPS = {"L;2": 85, "L;4": 17}  # Pillow spreads 2 and 4 bits over 8, but not the clear key
 
 
@@ -38,23 +40,10 @@ def metadata(image: Image.Image) -> dict[str, Any]:
         "orientation": orientation if orientation in range(1, 9) else 1,
         "resolution": (*map(float, dpi), "inch") if dpi and all(dpi) else None,
         "icc": info.get("icc_profile") or None,
-        "exif": info.get("exif") or None,
+        "exif": without_thumbnail(info["exif"]) if info.get("exif") else None,
         "xmp": info.get("xmp") or None,
+        "iptc": iptc_of(info.get("photoshop")),
     }
-
-
-def enlarged_exif(exif: bytes, factor: int) -> bytes:
-    """EXIF of a picture with `factor` times the pixels: its resolution and size, where given."""
-    known = Image.Exif()
-    known.load(exif)
-    for code in (ExifTags.Base.XResolution, ExifTags.Base.YResolution):
-        if known.get(code):
-            known[code] = known[code] * factor
-    inner = known.get_ifd(ExifTags.IFD.Exif)
-    for code in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight):
-        if inner.get(code):
-            inner[code] = inner[code] * factor
-    return known.tobytes()
 
 
 def _raw_mode(image: Image.Image) -> str:

@@ -86,21 +86,6 @@ def as_it_lay(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))
 
 
-def enlarged(record: Record, signal: Tensor, factor: int) -> Record:
-    """A record of `signal`: `factor` times the pixels on the same paper, alpha interpolated."""
-    meta = dict(record.meta)
-    if meta.get("alpha") is not None:
-        meta["alpha"] = _interpolated(meta["alpha"], factor)
-    if meta.get("resolution"):
-        across, down, unit = meta["resolution"]
-        meta["resolution"] = (across * factor, down * factor, unit)
-    if meta.get("exif"):
-        from .pillow import enlarged_exif
-
-        meta["exif"] = enlarged_exif(meta["exif"], factor)
-    return Record(signal, record.kind, record.source, meta)
-
-
 def profile(meta: Mapping[str, Any], channels: int) -> bytes | None:
     """The ICC profile, where it is one for this number of colours (bytes 16 to 20 name them)."""
     icc = meta.get("icc")
@@ -120,12 +105,3 @@ def _check(signal: Tensor, path: Path) -> None:
     most = signal.abs().max().item()
     if most > REACH:
         raise ValueError(f"{path}: values reach {most:g}; floats are taken in 0 to 1")
-
-
-def _interpolated(alpha: np.ndarray, factor: int) -> np.ndarray:
-    from PIL import Image
-
-    size = (alpha.shape[1] * factor, alpha.shape[0] * factor)
-    plane = Image.fromarray(alpha.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-    plane = np.asarray(plane)
-    return (np.rint(plane) if alpha.dtype.kind == "u" else plane).astype(alpha.dtype)

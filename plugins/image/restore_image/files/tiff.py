@@ -16,6 +16,7 @@ from tifffile import PHOTOMETRIC
 
 from restore.files.task import Record
 
+from .beside_pixels import GEO
 from .pillow import pixels_of
 from .pixels import TURNS, as_it_lay, profile, to_record
 
@@ -23,8 +24,8 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())  # it raises wha
 
 ORIENTATION = 274
 # tags that are as true of the restored picture: description, make, model, software, date, artist,
-# copyright, XMP, IPTC
-KEPT = (270, 271, 272, 305, 306, 315, 33432, 700, 33723)
+# copyright, XMP, IPTC, the place on earth
+KEPT = (270, 271, 272, 305, 306, 315, 33432, 700, 33723, *GEO)
 LINKS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)  # tags that lead to a directory of more tags
 SPARE = 65000  # a private tag: tifffile writes no link to a directory, it is made out of this
 UNITS = {1: None, 2: "inch", 3: "cm"}
@@ -58,6 +59,7 @@ def facts(file: tifffile.TiffFile, page: tifffile.TiffPage) -> dict[str, Any]:
             "white_is_zero": page.photometric == PHOTOMETRIC.MINISWHITE,
             "compressed": page.compression != 1,
             "alpha": int(page.extrasamples[0]) if page.extrasamples else 2,
+            "pixels": _pixels_per_unit(tags),
             "tags": [_copied(tags[code]) for code in KEPT if code in tags],
             "directories": _directories(file.filehandle, page.offset),
         },
@@ -86,7 +88,7 @@ def page_to_write(
     tags = [*facts.get("tags", ()), *tags]
     if meta.get("orientation", 1) != 1:
         tags.append((ORIENTATION, "H", 1, meta["orientation"], True))
-    across, down, unit = meta.get("resolution") or (1, 1, None)
+    across, down, unit = meta.get("resolution") or (*(facts.get("pixels") or (1, 1)), None)
     if unit == "metre":
         across, down, unit = across / 100, down / 100, "cm"
     return {
@@ -199,6 +201,15 @@ def _resolution(tags: tifffile.TiffTags) -> tuple[float, float, str] | None:
         return None
     across, down = (above / below for above, below in values)
     return across, down, unit
+
+
+def _pixels_per_unit(tags: tifffile.TiffTags) -> tuple[float, float] | None:
+    """Pixels across and down a unit that no tag names, but ImageJ's description; None: not told."""
+    values = [tags.valueof(code) for code in (282, 283)]
+    if int(tags.valueof(296, 2)) != 1 or not all(value and all(value) for value in values):
+        return None
+    across, down = (above / below for above, below in values)
+    return None if (across, down) == (1, 1) else (across, down)
 
 
 def _copied(tag: tifffile.TiffTag) -> tuple:

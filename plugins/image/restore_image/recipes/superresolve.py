@@ -8,7 +8,7 @@ from torch import Tensor
 from restore.files.task import Recipe, Record, Task
 from restore.measurement.operator import LinearOperator
 
-from ..files.pixels import enlarged
+from ..files.beside_pixels import enlarged
 from ..files.stacks import stack_of
 from .photographs import BLURRED, degraded, estimate_noise, task_of
 from .values import estimated_of_any_values, of_any_values
