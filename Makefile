@@ -1,4 +1,4 @@
-# make demo | test | check | bench: each sets up .venv first, on a fresh machine too.
+# make demo | test | check | fuzz | bench: each sets up .venv first, on a fresh machine too.
 # Another Python: make demo PYTHON=python3.13
 
 PYTHON ?= python3
@@ -6,12 +6,13 @@ BIN := .venv/bin
 READY := .venv/.ready
 PROJECTS := pyproject.toml operators/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help demo test check bench soak clean
+.PHONY: help demo test check fuzz bench soak clean
 
 help:
 	@echo "make demo    restore photographs; look at demo_out/index.html"
 	@echo "make test    run the tests"
 	@echo "make check   run the linter, look at the format, run the tests"
+	@echo "make fuzz    restore every broken file of the corpus; takes some minutes"
 	@echo "make bench   measure quality and speed; takes its time"
 	@echo "make soak    restore 10000 small files through workers that are killed; takes its time"
 
@@ -25,6 +26,9 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
+
+fuzz: $(READY)
+	$(BIN)/python tests/corpus
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -16,7 +16,7 @@ ADVICE = re.compile(
     re.IGNORECASE,
 )
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk: no fault of this file
-LONGEST = 200  # letters of a library's complaint
+LONGEST = 200  # letters of a library's complaint; ours may have twice as many
 
 
 @contextmanager
@@ -63,11 +63,12 @@ def _names_a_file(error: OSError) -> bool:
 
 def _reason(error: Exception) -> str:
     """What is wrong, in one line: our own words as they are, a library's without its advice."""
-    words = " ".join(str(error).split())
+    words = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    words = " ".join(words.split())
     if isinstance(error, MemoryError):
         return "there is not enough memory for what it declares"
     if _is_ours(error) and words:
-        return words
+        return words if len(words) <= 2 * LONGEST else f"{words[: 2 * LONGEST]} ..."
     kind = type(error).__name__
     if not words or ADVICE.search(words):
         return f"it is broken, or of a kind that is not read here ({kind})"

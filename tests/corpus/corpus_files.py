@@ -26,11 +26,12 @@ GREY = DRAW.integers(40, 200, (12, 14)).astype(np.uint8)
 KSPACE = transform(picture(1, 24, 24))[:, None]  # (slice, coil, y, x)
 VOLUME = DRAW.integers(200, 900, (3, 12, 14)).astype(np.int16)
 SINOGRAM = DRAW.random((1, 12, 20)).astype(np.float32)
-SOUND = (0.1 * DRAW.standard_normal(1600)).astype(np.float32)
+SOUND = (0.1 * DRAW.standard_normal(1600)).clip(-0.15, 0.15).astype(np.float32)
 DENOISE = ("denoise", {}, 0.1)
 MRI = ("mri", {"maps": "low-frequency"}, 0.05)
 SLICES = ("mri-denoise", {}, 0.05)
 CT = ("ct", {"size": 12}, 0.02)
+DECLIP = ("declip", {"level": 0.14}, None)
 
 
 class Format(NamedTuple):
@@ -187,10 +188,10 @@ FORMATS = (
     Format("sinogram.yaml", SINOGRAM, _sinogram_yaml, CT),
     Format("sinogram.npz", SINOGRAM, _sinogram_npz, CT),
     Format("dxchange.h5", DRAW.poisson(600, (12, 1, 20)).astype(np.uint16), _dxchange, CT),
-    Format("x.wav", SOUND, _sound, ("declip", {}, None)),
-    Format("x.flac", SOUND, _sound, ("declip", {}, None)),
-    Format("x.ogg", SOUND, _sound, ("declip", {}, None)),
-    Format("x.aiff", SOUND, _sound, ("declip", {}, None)),
+    Format("x.wav", SOUND, _sound, DECLIP),
+    Format("x.flac", SOUND, _sound, DECLIP),
+    Format("x.ogg", SOUND, _sound, DECLIP),
+    Format("x.aiff", SOUND, _sound, DECLIP),
     Format("zea.h5", DRAW.integers(-60, 1, (1, 16, 12)).astype(np.float32), _zea,
            ("us-despeckle", {}, None)),
 )  # fmt: skip

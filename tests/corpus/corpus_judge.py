@@ -83,7 +83,7 @@ def judged(case: str, form: Format, act: Act, folder: Path) -> Verdict | None:
 def _tried(form: Format, path: Path, folder: Path) -> tuple[str, str, str]:
     """(outcome, words, fault) of restoring the file, or with it."""
     recipe, options, noise = form.command
-    source = path
+    source = path.with_suffix(".npy") if path.suffix == ".yaml" else path  # which lies beside it
     if form.option is not None:
         source, options = folder / "picture.png", {**options, form.option: str(path)}
         Image.fromarray(GREY).save(source)

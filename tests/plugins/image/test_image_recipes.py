@@ -1,5 +1,7 @@
 """Recipes: what simulate writes is what solve reads, and a task's operator is what was done."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -275,3 +277,20 @@ def test_options_are_flags_with_help():
             assert all(option.help for option in options_of(function).values())
     assert options_of(RECIPES["inpaint"].solve)["mask"].required
     assert options_of(RECIPES["deblur"].solve)["boundary"].choices[0] == "reflect"
+
+
+def test_holes_in_noise_are_filled_by_what_fills_them_best(tmp_path):
+    """By 1 to 4 dB better than by the sampler of less noise; here a margin of half of the least."""
+    clean = torch.from_numpy(data.camera()[100:148, 200:248] / 255.0).float()[None]
+    recipe, _, y = simulated("inpaint", {"missing": 0.5}, clean, tmp_path, noise=0.1)
+    task = recipe.solve(Record(y, "image"), 0.1, mask=tmp_path / "mask.png")
+    assert (
+        recipe.solve(Record(y, "image"), 0.02, mask=tmp_path / "mask.png").sampler.name == "pigdm"
+    )
+    errors = {
+        name: restore.sample(task.measurement, restore.load_prior(task.prior), name, chains=2,
+                             steps=12).mean.sub(clean).square().mean().item()
+        for name in (task.sampler.name, "pigdm")
+    }  # fmt: skip
+    gained = 10 * math.log10(errors["pigdm"] / errors[task.sampler.name])
+    assert gained > 0.5, f"{task.sampler.name} gains {gained:.2f} dB"

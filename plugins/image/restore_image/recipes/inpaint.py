@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from restore_operators import Mask, box_mask, random_mask
 from torch import Tensor
 
@@ -11,10 +12,13 @@ from restore.measurement.operator import LinearOperator
 
 from ..files.stacks import stack_of
 from . import given, masks
-from .photographs import degraded, task_of
+from .photographs import SAMPLER, degraded, task_of
 from .values import of_any_values
 
 MISSING = 0.7  # the share that simulate takes away
+# in noise of so much and more, tmpd fills holes better than pigdm by 1 to 4 dB, and takes three
+# times as long; below, by less
+NOISY, IN_NOISE = 0.05, "tmpd"
 
 
 def solve_inpaint(record: Record, noise: float | Tensor | None, *, mask: Path) -> Task:
@@ -24,10 +28,16 @@ def solve_inpaint(record: Record, noise: float | Tensor | None, *, mask: Path) -
     """
     operator = observe_inpaint(record, mask=mask)
     missing = 1 - operator.mask.mean().item()
-    degradation = {"mask": masks.kind_of_mask(operator.mask), "missing": missing}
-    y = operator.mask * record.signal
-    facts = {"missing": missing}
-    return task_of(record, operator, noise, y=y, facts=facts, degradation=degradation)
+    noisy = noise is not None and float(torch.as_tensor(noise).mean()) >= NOISY
+    return task_of(
+        record,
+        operator,
+        noise,
+        sampler=IN_NOISE if noisy else SAMPLER,
+        y=operator.mask * record.signal,
+        facts={"missing": missing},
+        degradation={"mask": masks.kind_of_mask(operator.mask), "missing": missing},
+    )
 
 
 def observe_inpaint(

@@ -14,12 +14,15 @@ from torch import Tensor
 from restore.measurement.operator import LinearOperator, Operator
 
 RANGE = 60.0  # dB that a display shows where nothing tells
+WIDEST = 400.0  # dB: no echo is measured over so many
 
 
 def mu_of(dynamic_range: float) -> float:
-    """The mu of a display of so many decibels, 999 of 60; ValueError unless it is positive."""
-    if not dynamic_range > 0 or not math.isfinite(dynamic_range):
-        raise ValueError(f"a dynamic range is positive and in dB, got {dynamic_range}")
+    """The mu of a display of so many decibels, 999 of 60; ValueError for what none shows."""
+    if not 0 < dynamic_range <= WIDEST:
+        raise ValueError(
+            f"a dynamic range is positive and at most {WIDEST:g} dB, got {dynamic_range:g}"
+        )
     return 10 ** (dynamic_range / 20) - 1
 
 
