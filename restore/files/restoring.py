@@ -46,6 +46,9 @@ def restore_file(
     checkpoint: where an interrupted run is saved and taken up; what else has to be kept lies
     beside it, under longer names. say: told of the problem before the long part.
     """
+    refuse_inputs(target, [source])
+    settings = settings.on(usable(settings.sampling.device))
+    settings = replace(settings, made_of=origin(source, settings))
     with located(source):
         facts = _restored(source, target, settings, load_prior, checkpoint, say, progress)
     forget(checkpoint)
@@ -61,9 +64,6 @@ def _restored(
     say: Callable[[Problem], None] | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    refuse_inputs(target, [source])
-    settings = settings.on(usable(settings.sampling.device))
-    settings = replace(settings, made_of=origin(source, settings))
     recipe: Recipe = catalog().load("recipes", settings.recipe)
     chains = settings.sampling.chains or 1
     pieces = None if recipe.pieces is None else recipe.pieces(source, chains)

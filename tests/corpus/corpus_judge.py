@@ -101,9 +101,10 @@ def _tried(form: Format, path: Path, folder: Path) -> tuple[str, str, str]:
     finally:
         if form.option is not None:
             source.unlink()
+    mean = folder / "OUT" / "mean.npy"  # of what was restored in pieces there is none
     whole = (folder / "OUT" / "report.json").exists()
-    finite = np.isfinite(np.load(folder / "OUT" / "mean.npy")).all() if whole else False
-    return "done", "", "" if finite else "what was made is not whole, or not finite"
+    finite = not mean.exists() or np.isfinite(np.load(mean)).all()
+    return "done", "", "" if whole and finite else "what was made is not whole, or not finite"
 
 
 def _fault_of(error: Exception, path: Path) -> str:
