@@ -139,9 +139,15 @@ class Measurement:
 
     def select(self, start: int, stop: int) -> "Measurement":
         """Observations start to stop."""
-        return Measurement(
-            self.y[start:stop], self.operator.select(start, stop), self.noise.select(start, stop)
-        )
+        operator, noise = self.operator.select(start, stop), self.noise.select(start, stop)
+        return _known(self.y[start:stop], operator, noise)
+
+    def with_y(self, y: Tensor, noise: NoiseModel | None = None) -> "Measurement":
+        """The same with other numbers, (observations or batch, *out_shape), and another noise.
+
+        Nothing is looked at: samplers make them at every level, and a look stalls a GPU.
+        """
+        return _known(y, self.operator, self.noise if noise is None else noise)
 
     def through(self, decoder: Decoder) -> "Measurement":
         """The measurement as a function of latents: the operator after the decoder."""
@@ -246,6 +252,14 @@ def _noise(measurements: Sequence[Measurement]) -> NoiseModel:
     if all(level.ndim == 0 for level in levels):
         return Gaussian(column(torch.stack(levels), like))
     return Gaussian(torch.cat([level.expand_as(like) for level in levels]))
+
+
+def _known(y: Tensor, operator: Operator, noise: NoiseModel) -> Measurement:
+    """A measurement of parts that are known to fit: they are not checked."""
+    made = object.__new__(Measurement)
+    for name, value in (("y", y), ("operator", operator), ("noise", noise)):
+        object.__setattr__(made, name, value)
+    return made
 
 
 def _column(value: float | Tensor, like: Tensor) -> float | Tensor:

@@ -94,12 +94,14 @@ class Gaussian(NoiseModel):
     def log_prob(self, y: Tensor, clean: Tensor) -> Tensor:
         if not self.has_density:
             raise ValueError(f"{self}: values measured without noise have no density")
-        std = torch.as_tensor(self.on(y), dtype=torch.float64)
-        parts = 2 if y.is_complex() else 1
+        std, parts, numbers = self.on(y), 2 if y.is_complex() else 1, y[0].numel()
         white = self.whiten(y - clean)
-        log_std = std.log().expand(y.shape).flatten(1).sum(1)
-        constant = parts * (log_std + 0.5 * math.log(2 * math.pi) * y[0].numel())
-        return -0.5 * dot(white, white) - constant.to(y.device, white.real.dtype)
+        if isinstance(std, Tensor):
+            log_std = std.double().log().expand(y.shape).flatten(1).sum(1).to(white.real.dtype)
+        else:
+            log_std = numbers * math.log(std)
+        constant = parts * (log_std + 0.5 * math.log(2 * math.pi) * numbers)
+        return -0.5 * dot(white, white) - constant
 
     def score(self, y: Tensor, clean: Tensor) -> Tensor:
         return (y - clean) / self.on(y) ** 2

@@ -2,7 +2,7 @@
 
 import torch
 
-from ...measurement.signal import column
+from ...measurement.signal import column, worth_a_look
 from ...priors.prior import Law
 from ..base import Resumed, Step, levels, sampler
 from ..parts.descent import fits
@@ -36,9 +36,9 @@ def dcdp(
     wide = variance(sigmas[0].item())
     for sigma, sigma_next in levels(sigmas, resumed.passed):
         estimate = denoise(x, sigma)
-        for _ in range(fit_steps):
+        for k in range(fit_steps):
             done = fits(measurement, estimate)
-            if done.all():
+            if worth_a_look(k, estimate) and done.all():
                 break
             step = CAUTION * steepest_step(measurement, estimate, wide)
             estimate = estimate + torch.where(column(done, step), 0, step)

@@ -31,7 +31,7 @@ def mcg_paper(denoise, measurement, x, sigmas, randn_like, *, guidance: float = 
         x = ancestral_step(x, denoised, sigma, sigma_next, randn_like).x
         x = x + guidance * move  # equation 14
         noised = measurement.expanded(len(x)) + measurement.operator(sigma_next * randn_like(x))
-        x = replace(clean, y=noised).proximal(x, 1.0)  # equation 15
+        x = clean.with_y(noised).proximal(x, 1.0)  # equation 15
         yield Step(x, denoised, sigma)
 
 
@@ -72,7 +72,7 @@ def merge(measurement: Measurement, x: Tensor, sigma: float, randn_like, share=1
     """
     weaker = Gaussian(measurement.noise.std / share**0.5)
     y, fresh = measurement.expanded(len(x)), sigma * randn_like(x)
-    noised = Measurement(y + weaker.on(y) * randn_like(y), measurement.operator, weaker)
+    noised = measurement.with_y(y + weaker.on(y) * randn_like(y), weaker)
     return noised.proximal(x + fresh, sigma**2) - fresh
 
 

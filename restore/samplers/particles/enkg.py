@@ -81,8 +81,13 @@ def _kalman(clean: Tensor, away: Tensor, share: float) -> Tensor:
     z = (clean - clean.mean(1, keepdim=True)) / root
     eye = torch.eye(min(count, numbers), dtype=z.dtype, device=z.device) / share
     if numbers < count:
-        return torch.linalg.solve(z.mT @ z + eye, away.mT).mT @ z.mT / root
-    return torch.linalg.solve(z @ z.mT + eye, z @ away.mT).mT / root
+        return _solved(z.mT @ z + eye, away.mT).mT @ z.mT / root
+    return _solved(z @ z.mT + eye, z @ away.mT).mT / root
+
+
+def _solved(matrix: Tensor, right: Tensor) -> Tensor:
+    """matrix^-1 right; positive definite matrices are not looked at, which would stall a GPU."""
+    return torch.linalg.solve_ex(matrix, right).result
 
 
 def _moved(value: Tensor, weights: Tensor) -> Tensor:

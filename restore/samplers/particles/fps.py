@@ -60,4 +60,4 @@ def _bridge(path, sigma: float, sigma_next: float, randn_like):
 def _seen(measurement: Measurement, path) -> Measurement:
     """The measurement of each chain with the noise of its path."""
     y = measurement.expanded(len(path)) + measurement.operator(path)
-    return Measurement(y, measurement.operator, measurement.noise)
+    return measurement.with_y(y)

@@ -49,9 +49,7 @@ def draw_shaped(
     white = randn_like(estimate.denoised)
     x = estimate.denoised + root(estimate.times, white, steps=steps)
     y = measurement.expanded(len(x))
-    noisy = Measurement(
-        y + measurement.noise.on(y) * randn_like(y), measurement.operator, measurement.noise
-    )
+    noisy = measurement.with_y(y + measurement.noise.on(y) * randn_like(y))
     moved = replace(estimate, denoised=x)
     return x + estimate.times(pull(noisy, moved, max_steps=steps, rtol=1e-5))
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from ...measurement.codec import Decoder, ThroughDecoder
 from ...measurement.measurement import Measurement
 from ...measurement.noise import Gaussian
-from ...measurement.signal import column, dot, per_chain
+from ...measurement.signal import column, dot, per_chain, worth_a_look
 from .safe_steps import surprised
 
 SLACK = 0.02  # above a limit that a descent may stop at: a descent comes to it from above
@@ -71,9 +71,9 @@ def descend(objective: Objective, x: Tensor, limit: Tensor | float, *, steps: in
     """
     value, gradient = objective(x)
     caution = torch.ones_like(value)
-    for _ in range(steps):
+    for step in range(steps):
         active = value > (1 + SLACK) * limit
-        if not active.any():
+        if worth_a_look(step, x) and not active.any():
             break
         power = dot(gradient, gradient).clamp(min=torch.finfo(value.dtype).tiny)
         length = torch.where(active, caution * (value - limit) / power, 0)

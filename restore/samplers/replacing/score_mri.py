@@ -1,7 +1,5 @@
 """Score-based MRI: predictor, corrector, data; Chung & Ye, MedIA 2022, arXiv:2110.05243."""
 
-from dataclasses import replace
-
 from ...priors.prior import score
 from ..base import Step, levels, sampler
 from ..parts.kernels import ancestral_step
@@ -46,4 +44,4 @@ def score_mri(
 def _consistent(measurement, x, sigma: float, width: float, randn_like):
     """x at level sigma drawn towards the data at that level by a step of this variance."""
     y = measurement.expanded(len(x)) + measurement.operator(sigma * randn_like(x))
-    return replace(measurement, y=y).proximal(x, width)
+    return measurement.with_y(y).proximal(x, width)
