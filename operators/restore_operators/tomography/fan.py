@@ -92,8 +92,7 @@ class FanBeam(Projector):
 
     def seen(self, views: slice, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """How far ahead of the source a point lies, and how far aside, in mm; (views, points)."""
-        angles = self.angles[views, None]
-        cos, sin = torch.cos(angles).to(x), torch.sin(angles).to(x)
+        cos, sin = self._like("cosines", x)[views], self._like("sines", x)[views]
         return self.source_radius - x * sin + y * cos, x * cos + y * sin
 
     @property

@@ -38,18 +38,21 @@ class LineSums:
         self.height, self.width, self.bins = height, width, bins
         self.pixel, self.reach, self.shadow = pixel, reach, shadow
         walk = march(lines, height, width)
-        self.along_rows = torch.from_numpy(walk.along_rows)
+        along_rows = torch.from_numpy(walk.along_rows)
+        self.count = len(along_rows)  # of all lines
         self.tables = {
             name: torch.from_numpy(table)
             for name, table in (lines._asdict() | walk._asdict()).items()
             if name != "along_rows"
         }
+        ways = {"by rows": along_rows, "by columns": ~along_rows}
+        self.tables |= {name: way.nonzero()[:, 0] for name, way in ways.items()}
         self._moved: dict = {}
 
     def forward(self, images: Tensor) -> Tensor:
-        sums = images.new_zeros(len(images), len(self.along_rows))
-        for along_rows, planes in ((True, images), (False, images.mT)):
-            which = (self.along_rows == along_rows).nonzero()[:, 0].to(images.device)
+        sums = images.new_zeros(len(images), self.count)
+        for name, planes in (("by rows", images), ("by columns", images.mT)):
+            which = self._on(name, images.device)
             if not len(which):
                 continue
             room, steps = planes.shape[1:]
@@ -75,7 +78,7 @@ class LineSums:
         kind = {"device": values.device, "dtype": values.dtype}
         x, y = (axis.flatten() for axis in pixel_grid(height, width, **kind))
         images = values.new_zeros(len(values), height * width)
-        views = len(self.along_rows) // bins
+        views = self.count // bins
         chunk = max(1, _chunk(values) // (len(values) * len(x)))
         values = values.flatten(1)
         for start in range(0, views, chunk):
@@ -102,9 +105,13 @@ class LineSums:
         return (1 - away * length).clamp(min=0) * length
 
     def _like(self, name: str, like: Tensor) -> Tensor:
-        key = (name, like.device, like.dtype)
+        return self._on(name, like.device, like.dtype)
+
+    def _on(self, name: str, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+        """A table on a device, moved once; in its own precision where none is named."""
+        key = (name, device, dtype)
         if key not in self._moved:
-            self._moved[key] = self.tables[name].to(like.device, like.dtype)
+            self._moved[key] = self.tables[name].to(device, dtype)
         return self._moved[key]
 
 

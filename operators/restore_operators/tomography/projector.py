@@ -46,6 +46,7 @@ class Projector(LinearOperator):
         memory_limit: int,
     ):
         self.angles = checked_angles(angles)
+        self.cosines, self.sines = torch.cos(self.angles)[:, None], torch.sin(self.angles)[:, None]
         if len(in_shape) < 2 or min(in_shape) < 1:
             raise ValueError(f"images are (..., height, width), got {tuple(in_shape)}")
         if bins != int(bins) or bins < 1:

@@ -56,8 +56,7 @@ class Radon(Projector):
         return (self.pitch / self.pixel, self.offset / self.pixel)
 
     def shadow(self, views: slice, x: Tensor, y: Tensor) -> Tensor:
-        angles = self.angles[views, None]
-        cos, sin = torch.cos(angles).to(x), torch.sin(angles).to(x)
+        cos, sin = self._like("cosines", x)[views], self._like("sines", x)[views]
         return (x * cos + y * sin - self.offset) / self.pitch + (self.bins - 1) / 2
 
     @property
