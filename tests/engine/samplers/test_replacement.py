@@ -33,9 +33,9 @@ MEASURED = {
     ("ilvr", 0.05): (0.02, 0.732, 0.884),
     ("ilvr", 0.5): (0.03, 0.835, 0.884),
     ("ddrm", 0.05): (0.02, 0.153, 0.724),
-    ("ddrm", 0.5): (0.29, 0.135, 0.724),
+    ("ddrm", 0.5): (0.31, 0.489, 0.724),
     ("ddnm-plus", 0.05): (0.03, 0.150, 0.726),
-    ("ddnm-plus", 0.5): (0.38, 0.106, 0.726),
+    ("ddnm-plus", 0.5): (0.34, 0.440, 0.726),
     ("snips", 0.05): (0.02, 0.945, 1.068),
     ("snips", 0.5): (0.03, 1.024, 1.068),
     ("kadkhodaie-simoncelli", 0.05): (0.02, 0.851, 0.769),
@@ -245,6 +245,29 @@ def test_ddnm_plus_without_travel_is_ddrm():
     ddrm = run(load("ddrm"), WHITE, sensing(0.2).to("cpu"), **options)
     plus = run(load("ddnm-plus"), WHITE, sensing(0.2).to("cpu"), repeats=1, **options)
     torch.testing.assert_close(ddrm, plus, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["ddrm", "ddnm-plus"])
+def test_what_noise_drowns_counts_as_not_measured(name):
+    """A blur whose levels go from 0.1 to 1000 for a signal of deviation 1: 500 chains tell a mean
+    to 0.04; as published it is 0.73 and 0.75 posterior standard deviations off."""
+    apart = (torch.arange(16)[:, None] - torch.arange(16)).double()
+    covariance, blur = 0.9 ** apart.abs(), torch.exp(-0.5 * apart.square() / 1.5**2)
+    blur = blur / blur.sum(1, keepdim=True)
+    x = torch.linalg.cholesky(covariance) @ draw(16).double()
+    measurement = simulate(Dense(blur), Gaussian(0.1), x, seed=0).to("cpu")
+    after = gaussian_posterior(torch.zeros(16), covariance, blur, measurement.y[0], 0.1)
+    axes = torch.linalg.svd(blur).Vh.T
+    off = {}
+    for drowned in (False, True):
+        samples = run(
+            load(name), gaussian(torch.zeros(16), covariance), measurement, chains=500,
+            drowned=drowned,
+        )  # fmt: skip
+        away = (samples.double().mean(0) - after.mean) @ axes
+        variance = (axes * (after.covariance @ axes)).sum(0)
+        off[drowned] = (away / variance.sqrt()).abs().mean().item()
+    assert off[False] < 0.3 and off[True] > 0.5
 
 
 def test_a_weaker_projection_trusts_less():
