@@ -26,8 +26,8 @@ def ddnm_plus(
     """Algorithm 3: x0 + Lambda A^+ (y - A x0), Lambda a weight for each singular value.
 
     Without travel it is DDRM with eta_b = 1, and as narrow: variance 0.15 of a white Gaussian
-    posterior's where something was measured with little noise, 0.73 elsewhere. Travel lets the rest agree
-    with what was measured.
+    posterior's where something was measured with little noise, 0.73 elsewhere. Travel lets the rest
+    agree with what was measured.
 
     eta: the share of fresh noise is eta^2, in what was not measured or less well than sigma_next.
     travel_length: l, levels in a block. repeats: r, how often each block is run. drowned: use what
