@@ -107,7 +107,7 @@ def compare(setting: Setting, chains: int, steps: int) -> list[list[str]]:
     samples = [task.present(x).signal for x in posterior.samples]
     mean = figures(task.present(posterior.mean).signal, truth)
     inside = f"{covered(samples, truth):.2f} (x{factor:.1f}, {best['trust']:g})"
-    fit = f"{task.measurement.chi_square(posterior.samples).mean():.2f}"
+    fit = f"{task.measurement.chi_square(posterior.mean[None]).item():.2f}"
     rows.append([setting.name, "restore (mean)", *mean, inside, fit, seconds])
     one = figures(samples[0], truth)
     rows.append([setting.name, "restore (one sample)", *one, "", "", ""])
@@ -130,7 +130,7 @@ def main() -> None:
             made = compare(setting, asked.chains, asked.steps)
             print(*(" | ".join(row) for row in made), sep="\n", flush=True)
             rows += made
-    head = ["setting", "method", *FIGURES, "90 % covers", "chi-square", "s"]
+    head = ["setting", "method", *FIGURES, "90 % covers", "chi-square of the mean", "s"]
     notes = f"{__doc__.split(chr(10), 2)[2].strip()}\n\n{asked.chains} chains, {asked.steps} steps."
     publish("ct", "CT from few views", notes, [table(head, rows)])
 
