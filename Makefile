@@ -1,4 +1,4 @@
-# make demo | test | check | fuzz | bench: each sets up .venv first, on a fresh machine too.
+# make demo | test | test-gpu | check | fuzz | bench: each sets up .venv first, on a fresh machine too.
 # Another Python: make demo PYTHON=python3.13
 
 PYTHON ?= python3
@@ -6,11 +6,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 PROJECTS := pyproject.toml operators/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help demo test check fuzz bench soak clean
+.PHONY: help demo test test-gpu check fuzz bench soak clean
 
 help:
 	@echo "make demo    restore photographs; look at demo_out/index.html"
 	@echo "make test    run the tests"
+	@echo "make test-gpu  run the tests that need a CUDA device; skipped where there is none"
 	@echo "make check   run the linter, look at the format, run the tests"
 	@echo "make fuzz    restore every broken file of the corpus; takes some minutes"
 	@echo "make bench   measure quality and speed; takes its time"
@@ -21,6 +22,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-gpu: $(READY)
+	$(BIN)/python -m pytest -m gpu -rs
 
 check: $(READY)
 	$(BIN)/ruff check .
