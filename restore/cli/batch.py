@@ -137,7 +137,7 @@ def _begun(work: Work, flags: RunFlags, command: Sequence[str]) -> tuple["Plan",
     from ..files.runs.run_folder import RunFolder
     from .working import Plan
 
-    since, recipe = time.time(), work.settings.recipe
+    since, recipe = time.time() - 0.001, work.settings.recipe  # the ledger rounds its times
     sources = input_files(
         flags.inputs, has_reader, lambda folder: reads_whole_folder(folder, recipe)
     )

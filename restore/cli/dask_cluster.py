@@ -58,8 +58,11 @@ class _Hands:
         self.most = AHEAD * threads
         self.out: dict[Any, list] = {}
 
-    def look(self, settled: int) -> None:
-        """Hand out more, and see to what ended. RestoreError where the cluster is gone."""
+    def look(self, settled: int) -> bool:
+        """Hand out more, and see to what ended; whether anything is out.
+
+        RestoreError where the cluster is gone.
+        """
         if self.client.status not in ("running", "connecting"):
             raise RestoreError("the Dask scheduler is gone; run the same command again to go on")
         for future in [future for future in self.out if future.done()]:
@@ -68,6 +71,7 @@ class _Hands:
             items = self.waiting.pop()
             future = self.client.submit(work_on, self.plan.of(items), pure=False)
             self.out[future] = items
+        return bool(self.out)
 
     def let_go(self) -> None:
         """Take back what was not begun."""

@@ -20,7 +20,9 @@ from .program import show_warning
 from .wording import interrupted, line, status
 from .working import POLL, Observer, Plan, Worker
 
-FRUITLESS = 5  # workers in a row that die before anything was settled: then the run ends
+FRUITLESS = 3  # workers, for each job, that die before anything is settled: then the run ends
+PATIENCE = 60.0  # seconds in which what is on disk must be seen, on network drives too
+PARTING = 5.0  # for those that have nothing left to do
 GRACE = 60.0  # seconds for workers to save their state when the run is told to end
 
 
@@ -32,28 +34,32 @@ class EndedRun(RestoreError):
         self.status = status
 
 
-def told(plan: Plan, merged: Merged, look: Callable[[int], None]) -> Iterator[Outcome]:
+def told(plan: Plan, merged: Merged, look: Callable[[int], bool]) -> Iterator[Outcome]:
     """What becomes of each input, as the ledger tells; `merged` is one that listens.
 
-    look: sees to the workers, given how many inputs were settled of late; it raises what ends the
-    run.
+    look: sees to the workers, given how many inputs were settled of late, and tells whether any is
+    at work; it raises what ends the run. RestoreError where none is and inputs are left.
     """
     observer = Observer(plan, merged, tell=lambda words: None)
-    left = dict(plan.items)
-    news = list(left)
+    left, at_work = {}, time.monotonic()
     merged.news.clear()
+    for name, source in plan.items:
+        outcome = observer.settled(name, source)
+        if outcome is None:
+            left[name] = source
+        else:
+            yield outcome
+    settled = 0
     while left:
-        before = len(left)
-        for name in news:
-            outcome = observer.settled(name, left[name]) if name in left else None
-            if outcome is not None:
-                del left[name]
-                yield outcome
-        if left:
-            look(before - len(left))
-            time.sleep(POLL)
-            merged.refresh()
-        news, merged.news = merged.news, []
+        at_work = time.monotonic() if look(settled) else at_work
+        if time.monotonic() - at_work > PATIENCE:
+            raise RestoreError(f"{len(left)} inputs are not accounted for; run the command again")
+        time.sleep(POLL)
+        merged.refresh()
+        news, merged.news = [name for name in merged.news if name in left], []
+        settled = len(news)
+        for name in dict.fromkeys(news):
+            yield observer.outcome(name, left.pop(name))
 
 
 @dataclass
@@ -76,9 +82,10 @@ class Team:
     jobs: int
     members: dict[int, Member] = field(default_factory=dict)
     fruitless: int = 0
+    started: bool = False
 
     def start(self) -> None:
-        threads = max(1, cores() // self.jobs)
+        self.started, threads = True, max(1, cores() // self.jobs)
         before = os.environ.get("OMP_NUM_THREADS")
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # read when torch is loaded
         try:
@@ -88,8 +95,13 @@ class Team:
             if before is None:
                 del os.environ["OMP_NUM_THREADS"]
 
-    def look(self, settled: int) -> None:
-        """Replace who died; EndedRun where one ended the run."""
+    def look(self, settled: int) -> bool:
+        """Replace who died; whether any is at work. EndedRun where one ended the run.
+
+        The first look, where there is work, starts them all.
+        """
+        if not self.started:
+            self.start()
         self.fruitless = 0 if settled else self.fruitless
         for index, member in list(self.members.items()):
             if member.process.is_alive():
@@ -100,6 +112,13 @@ class Team:
                 raise EndedRun(*member.words.recv())
             if code:
                 self._replace(index, code)
+        return bool(self.members)
+
+    def part(self) -> None:
+        """All is settled, and the workers see it, too: let them end by themselves."""
+        deadline = time.monotonic() + PARTING
+        for member in self.members.values():
+            member.process.join(max(0.0, deadline - time.monotonic()))
 
     def end(self) -> None:
         """Tell all to save their state and end; kill who does not within the GRACE."""
@@ -112,7 +131,7 @@ class Team:
 
     def _replace(self, index: int, code: int) -> None:
         self.fruitless += 1
-        if self.fruitless > FRUITLESS:
+        if self.fruitless > FRUITLESS * self.jobs:
             how = f"signal {-code}" if code < 0 else f"status {code}"
             raise RestoreError(f"workers die before they do anything ({how}); see what they said")
         self._hire(index)
@@ -133,8 +152,8 @@ def in_processes(plan: Plan, merged: Merged, jobs: int) -> Iterator[Outcome]:
     """The outcomes of a plan that `jobs` processes of this machine work on."""
     team = Team(plan, jobs)
     try:
-        team.start()
         yield from told(plan, merged, team.look)
+        team.part()
     finally:
         team.end()
 

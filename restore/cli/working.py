@@ -40,6 +40,10 @@ POLL = 0.2  # seconds between two looks at what others work on
 TIMES = 3  # that an input may change under way before it counts as failed
 
 
+class LostRun(RestoreError):
+    """What the run is made with is no longer what it began with."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a worker is to do; all of it can be sent to another process."""
@@ -76,9 +80,16 @@ class Observer:
         )
         if not known or self.plan.alone:
             return None
-        facts = self.merged.facts(name)
-        if entry.state == QUARANTINED and facts["from"] != origin(source, self.settings):
+        made_of = self.merged.facts(name).get("from")
+        if entry.state == QUARANTINED and made_of != origin(source, self.settings):
             return None
+        return self.outcome(name, source)
+
+    def outcome(self, name: str, source: Path) -> Outcome:
+        """What the ledger says became of an input that is settled."""
+        facts = self.merged.facts(name)
+        if self.merged.get(name).state == DONE:
+            return Outcome(source, facts["facts"])
         return Outcome(source, error=_error(facts["reason"], facts))
 
     def _made(self, name: str, source: Path) -> Outcome | None:
@@ -107,7 +118,6 @@ class Worker(Observer):
         name = worker_name(plan.label)
         self.ledger = Ledger(self.folder.ledger, name, mark)
         self.claims = Claims(self.folder.claims, name)
-        self.made = 0  # inputs that this worker did
 
     def outcomes(self) -> Iterator[Outcome]:
         """What became of each input, by this worker or by another, as it is known."""
@@ -172,12 +182,14 @@ class Worker(Observer):
             raise FileNotFoundError(errno.ENOENT, gone, str(self.plan.out))
         changed = self.plan.identity.stale()
         if changed is not None:
-            raise RestoreError(f"{changed} changed under way; run the same command again")
+            raise LostRun(f"{changed} changed under way; run the same command again")
 
     def _tried(self, name: str, source: Path, about: Mapping[str, Any]) -> Outcome:
         """The outcome of the work; an error that would meet every input is raised."""
         try:
             return self._done(name, source, about)
+        except LostRun:
+            raise
         except Exception as error:
             if self.plan.alone or raising() or ends_run(error, self.plan.out):
                 raise
@@ -207,14 +219,18 @@ class Worker(Observer):
                 if not left:
                     raise
                 say(f"{error}: begun anew")
-        self.made += 1
         kept = self.plan.work.kept(facts)
         made = [facts["output"]] if isinstance(facts["output"], str) else facts["output"]
-        self._refuse_lost()
+        files = [path for path in (target / Path(path).name for path in made) if path.exists()]
+        try:
+            self._refuse_lost()
+        except LostRun:
+            (target / REPORT).unlink(missing_ok=True)  # what it was made with is not known
+            raise
         self.ledger.append(
             DONE, **about,
             seconds=round(time.perf_counter() - started, 4),
-            result={Path(path).name: sha256(target / Path(path).name) for path in made},
+            result={path.name: sha256(path) for path in files},
             report=(target / REPORT).stat().st_size,
             looks=seen, **{"from": made_of}, facts=kept,
         )  # fmt: skip

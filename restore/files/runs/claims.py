@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 LEASE = 120.0  # seconds without a sign of life after which a claim is taken over
+ASIDE = ".aside-"  # the beginning of the name of a claim that is being taken over
 RENEWALS = 6  # in a lease
 
 
@@ -26,7 +27,8 @@ def this_process() -> dict[str, Any]:
 
 def ended(process: Mapping[str, Any]) -> bool:
     """Whether a process is known to have ended; False where it cannot be known from here."""
-    if process.get("host") != _host() or not isinstance(process.get("pid"), int):
+    known = process.get("host") == _host() and isinstance(process.get("pid"), int)
+    if not known or os.name == "nt":  # there a look at a process is a signal to it
         return False
     try:
         os.kill(process["pid"], 0)
@@ -83,9 +85,10 @@ class Claims:
     def sweep(self, settled: Collection[str]) -> None:
         """Remove what processes left that were killed when all but the claim was done."""
         for name in os.listdir(self.folder):
-            path = self.folder / name
-            if name in settled and ended(_owner(_text(path))):
-                path.unlink(missing_ok=True)
+            if name in settled or name.startswith(ASIDE):
+                owner = _owner(_text(self.folder / name))
+                if not owner or ended(owner):
+                    (self.folder / name).unlink(missing_ok=True)
 
     def _make(self, name: str) -> bool:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
@@ -93,8 +96,12 @@ class Claims:
             handle = os.open(self.folder / name, flags, 0o666)
         except FileExistsError:
             return False
-        with os.fdopen(handle, "w") as file:
-            file.write(self.text)
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(self.text)
+        except OSError:
+            (self.folder / name).unlink(missing_ok=True)
+            raise
         self.held.add(name)
         self._renew()
         return True
@@ -118,7 +125,7 @@ class Claims:
 
     def _take_over(self, name: str, owner: Mapping[str, Any]) -> bool:
         """Whether the abandoned claim became ours: of many that try, one renames it away."""
-        path, aside = self.folder / name, self.folder / f".{uuid4().hex}"
+        path, aside = self.folder / name, self.folder / f"{ASIDE}{uuid4().hex}"
         try:
             path.rename(aside)
         except FileNotFoundError:

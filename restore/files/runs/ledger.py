@@ -37,9 +37,12 @@ class Ledger:
             self.handle = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o666)
             self.append(BEGUN, mark=self.mark, worker=self.path.stem)
         line = {"event": event, "time": round(time.time(), 3), **facts}
-        os.write(self.handle, json.dumps(line, default=str).encode() + b"\n")
-        if event in SETTLED or event == CRASHED:
-            os.fsync(self.handle)
+        try:
+            os.write(self.handle, json.dumps(line, default=str).encode() + b"\n")
+            if event in SETTLED or event == CRASHED:
+                os.fsync(self.handle)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
 
     def present(self) -> bool:
         """Whether it can be written to: the output folder may be removed under way."""

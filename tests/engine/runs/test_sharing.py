@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import tiny_parts
 from run_ledgers import done_once, events, grids, started
 from tiny import grid, restore, tiny, tree  # noqa: F401
 
@@ -60,10 +61,13 @@ def test_two_identical_commands_share_the_work():
     done_once({f"{n:03}" for n in range(8)})
 
 
-def test_two_processes_do_what_one_does_and_the_rest_when_one_is_killed():
+def test_two_processes_do_what_one_does_whoever_is_killed():
+    """Among the inputs are one that kills its worker, and one that is broken."""
     words = grids(12)
     restore(*words[:3], "-o", "alone", *words[5:])
-    process = started(*words, "--jobs", "2")
+    grid(f"in/{POISON}", 2, 2)
+    Path("in/bad.grid").write_text("what")
+    process = started(*words, "--jobs", "2", "--json", TINY_POISON=POISON)
     killed: set[int] = set()
     while process.poll() is None and len(killed) < 2:
         owners = {_pid(path) for path in RunFolder(Path("out")).claims.glob("0*")}
@@ -71,9 +75,15 @@ def test_two_processes_do_what_one_does_and_the_rest_when_one_is_killed():
             os.kill(owner, signal.SIGKILL)
             killed.add(owner)
         time.sleep(0.02)
-    _, said = process.communicate(timeout=400)
-    assert process.returncode == 0 and killed, said
+    out, said = process.communicate(timeout=400)
+    assert process.returncode == 3 and killed, said
     done_once({f"{n:03}" for n in range(12)})
+    rows = {Path(row["input"]).stem: row for row in map(json.loads, out.splitlines())}
+    assert len(rows) == 14 and "could not" in rows["bad"]["error"]
+    assert "crashed its worker 2 times; it is not tried again" in rows["poison"]["error"]
+    assert said.splitlines()[-1].startswith("restore: 2 of 14 inputs failed: ")
+    told = Counter(event["event"] for event in events())
+    assert told["crashed"] >= 2 and told["quarantined"] == 1
     for path in Path("alone").glob("0*/*.npy"):
         assert path.read_bytes() == (Path("out") / path.relative_to("alone")).read_bytes()
 
@@ -85,35 +95,34 @@ def _pid(path: Path) -> int | None:
         return None
 
 
-@pytest.mark.parametrize("more", [("--jobs", "2"), ()], ids=["jobs", "alone"])
-def test_what_kills_its_worker_twice_is_quarantined_by_name(more):
-    words = [*grids(4), *more]
+def test_what_crashed_its_worker_twice_is_left_alone_until_it_is_named(monkeypatch):
+    words, read = grids(3), tiny_parts.read_grid
     grid(f"in/{POISON}", 2, 2)
-    codes = []
-    for _ in range(1 if more else 3):  # alone there is nobody to go on but the next command
-        process = started(*words, TINY_POISON=POISON)
-        _, said = process.communicate(timeout=400)
-        codes.append(process.returncode)
-    assert codes[-1] == 3, said
-    assert f"in/{POISON}: crashed its worker 2 times; it is not tried again" in said
-    done_once({f"{n:03}" for n in range(4)})
-    told = Counter(event["event"] for event in events())
-    assert (told["crashed"], told["quarantined"]) == (2, 1)
-    assert restore(*words[: len(words) - len(more)]).exit_code == 3  # without the poison, too
-    merged = Merged(RunFolder(Path("out")).ledger, events()[0]["mark"])
-    assert merged.counts() == {"done": 4, "failed": 0, "quarantined": 1}
-    alone = restore(*words[:2], f"in/{POISON}", *words[3 : len(words) - len(more)])
-    assert alone.exit_code == 0  # named alone, it is tried again
+    claim = RunFolder(Path("out")).claims / "poison"
+    process = subprocess.Popen(["sleep", "0"])
+    process.wait()
 
+    def interrupting(path):
+        if path.name == POISON:
+            raise KeyboardInterrupt
+        return read(path)
 
-def test_a_bad_file_among_processes_is_named_and_the_others_are_done():
-    words = grids(3)
-    Path("in/bad.grid").write_text("what")
-    result = restore(*words, "--jobs", "2", "--json")
+    for _ in range(2):  # a worker dies while it has the claim; the next is told to end
+        claim.parent.mkdir(parents=True, exist_ok=True)
+        claim.write_text(json.dumps({**this_process(), "pid": process.pid, "worker": "dead"}))
+        with monkeypatch.context() as patch:
+            patch.setattr(tiny_parts, "read_grid", interrupting)
+            result = restore(*words)
     assert result.exit_code == 3
-    rows = {Path(row["input"]).stem: row for row in map(json.loads, result.stdout.splitlines())}
-    assert len(rows) == 4 and "could not" in rows["bad"]["error"]
-    assert result.stderr.splitlines()[-1] == "restore: 1 of 4 inputs failed: in/bad.grid"
+    reason = f"in/{POISON}: crashed its worker 2 times; it is not tried again"
+    assert reason in result.stderr
+    assert f"1 of 4 inputs failed: in/{POISON}" in restore(*words).stderr
+    mark = events()[0]["mark"]
+    assert Merged(RunFolder(Path("out")).ledger, mark).counts()["quarantined"] == 1
+    command = restore("status", "out", "--failed").stdout.split()
+    assert restore(*command[1:]).exit_code == 0  # named alone, it is tried again
+    assert restore(*words).exit_code == 0
+    done_once({"000", "001", "002", "poison"})
 
 
 def test_what_meets_every_input_ends_all_processes_with_one_line():

@@ -63,6 +63,30 @@ def test_a_mask_that_was_replaced_is_another_one_and_all_is_done_anew():
     assert result.exit_code == 1 and "a run with other settings" in result.stderr
 
 
+def test_a_mask_that_is_replaced_under_way_ends_the_run_with_one_line(monkeypatch):
+    np.savetxt("mask.grid", np.ones((6, 5)))
+    grid("c.grid", 6, 5)
+    write = tiny_parts.write_grid
+
+    def replacing(record, path):
+        write(record, path)
+        np.savetxt("mask.grid", np.zeros((6, 5)))
+
+    monkeypatch.setattr(tiny_parts, "write_grid", replacing)
+    result = restore(*FILL[:3], "c.grid", *FILL[3:], "mask.grid")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("mask.grid changed under way; run the same command again\n")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_finished_run_is_done_anew_where_that_is_asked_for():
+    restore(*RUN)
+    before = made()
+    assert restore(*RUN, "--overwrite").exit_code == 0
+    assert all(made()[name] != before[name] for name in "ab")
+    assert restore(*RUN).exit_code == 0 and len(made()) == 2
+
+
 def test_an_input_that_was_replaced_is_done_anew_and_the_others_stay():
     restore(*RUN)
     before = made()
