@@ -31,7 +31,7 @@ from ..files.runs.run_folder import RunFolder
 from ..sampling.keeping.checkpoint import AnotherRun
 from ..untrusted.saved_states import DamagedState
 from .program import raising, say
-from .wording import ends_run, line, mistake
+from .wording import ends_run, full, line, mistake
 
 if TYPE_CHECKING:
     from .batch import Work
@@ -191,6 +191,8 @@ class Worker(Observer):
         except LostRun:
             raise
         except Exception as error:
+            if full(error) and error.filename is None:
+                error.filename = str(self.plan.out)
             if self.plan.alone or raising() or ends_run(error, self.plan.out):
                 raise
             if not mistake(error):

@@ -106,7 +106,7 @@ def derivation(facts: Mapping[str, Any]) -> dict[str, str]:
 
 def kept(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What the ledger of a run keeps of an account: KEYS, and what its sentence says beside."""
-    return {key: facts[key] for key in (*KEYS, "coverage_of_90%_intervals")}
+    return {key: facts.get(key) for key in (*KEYS, "coverage_of_90%_intervals", "intervals")}
 
 
 def row(outcome: Outcome) -> dict[str, Any]:

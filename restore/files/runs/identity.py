@@ -79,10 +79,8 @@ def identity(settings: Settings) -> Identity:
     """The identity of a run: all files that an option names are hashed here."""
     files = _named_files(settings)
     hashed = {name: (str(path.absolute()), _digest(name, path)) for name, path in files.items()}
-    words = asdict(replace(settings.on(""), command="", reference=None, mark="", made_of={}))
-    words["options"] = {k: v for k, v in settings.options.items() if f"--{k}" not in hashed}
-    if "--prior" in hashed:
-        words["sampling"]["prior"] = "the file"
+    named = _with_files(settings, dict.fromkeys(files, "a file"))
+    words = asdict(replace(named.on(""), command="", reference=None, mark="", made_of={}))
     words["reference"] = settings.reference is not None
     return Identity(_hash(words), hashed, _weights(settings), version("restore-toolbox"))
 
@@ -90,14 +88,20 @@ def identity(settings: Settings) -> Identity:
 def anywhere(settings: Settings) -> Settings:
     """The settings with absolute paths, for a process in another working folder."""
     files = {name: str(path.absolute()) for name, path in _named_files(settings).items()}
+    reference = settings.reference and settings.reference.absolute()
+    return replace(_with_files(settings, files), reference=reference)
+
+
+def _with_files(settings: Settings, files: Mapping[str, str]) -> Settings:
+    """The settings with other paths of the files that options name."""
     options = {
         name: type(value)(files[f"--{name}"]) if f"--{name}" in files else value
         for name, value in settings.options.items()
     }
-    prior = files.get("--prior", settings.sampling.prior)
-    reference = settings.reference and settings.reference.absolute()
-    sampling = replace(settings.sampling, prior=prior)
-    return replace(settings, options=options, reference=reference, sampling=sampling)
+    own = {key: files[f"--{key}"] for key in ("prior", "calibration") if f"--{key}" in files}
+    noise = Path(files["--noise"]) if "--noise" in files else settings.noise
+    sampling = replace(settings.sampling, **own)
+    return replace(settings, options=options, noise=noise, sampling=sampling)
 
 
 def refuse_changed(source: Path, settings: Settings) -> None:
@@ -167,6 +171,9 @@ def _named_files(settings: Settings) -> dict[str, Path]:
         found["--reference"] = settings.reference
     if isinstance(settings.noise, Path):
         found["--noise"] = settings.noise
+    calibration = settings.sampling.calibration
+    if calibration is not None and Path(calibration).is_file():
+        found["--calibration"] = Path(calibration)
     prior = settings.sampling.prior
     if prior is not None and _is_path(prior):
         found["--prior"] = Path(prior)

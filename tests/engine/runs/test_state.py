@@ -13,6 +13,8 @@ import pytest
 import tiny_parts
 from tiny import environment, grid, restore, tiny, tree  # noqa: F401
 
+from restore.files.problem import Settings
+from restore.files.runs.identity import identity
 from restore.files.runs.outputs import folder_names
 from restore.files.runs.run_folder import RunFolder
 
@@ -47,6 +49,34 @@ def test_a_relative_path_an_absolute_one_and_another_folder_are_the_same_run(tin
     Path("mask.grid").rename("moved.grid")
     assert restore(*FILL, "moved.grid").exit_code == 0
     assert made() == before
+
+
+def test_every_file_that_an_option_names_is_told_by_its_bytes(tmp_path, monkeypatch):
+    Path("noise.grid").write_text("1")
+    Path("intervals.json").write_text("2")
+    Path("p").mkdir()
+    Path("p/prior.json").write_text("3")
+    Path("mask.grid").write_text("4")
+
+    def of(folder=Path(), reference=None):
+        return identity(Settings.of(
+            "fill", {"mask": folder / "mask.grid"}, noise=folder / "noise.grid",
+            prior=str(folder / "p"), calibration=folder / "intervals.json", reference=reference,
+        ))  # fmt: skip
+
+    one, there = of(), Path.cwd()
+    assert of(there).mark == one.mark
+    assert set(one.files) == {"--mask", "--noise", "--prior", "--calibration"}
+    for name in ("noise.grid", "intervals.json", "p/prior.json", "mask.grid"):
+        before = Path(name).read_text()
+        Path(name).write_text("other")
+        assert of().mark != one.mark and one.stale() is not None
+        assert len(of().changed_since(one)) == 1
+        Path(name).write_text(before)
+    assert of().mark == one.mark and one.stale() is None
+    assert of(reference=Path("mask.grid")).changed_since(one) is None
+    monkeypatch.chdir(tmp_path)
+    assert of(there).mark == one.mark
 
 
 def test_a_mask_that_was_replaced_is_another_one_and_all_is_done_anew():
