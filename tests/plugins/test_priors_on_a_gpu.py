@@ -10,6 +10,7 @@ from restore.sampling.by_name import load_prior
 
 CHANNELS = {"image-colour": 3, "mri-slices": 2}
 FORWARD = {"speech"}  # the gradient of its spectrograms is not for tensors that are pretended
+LOOKS = {"speech": 1}  # torch.istft asks whether its windows cover the whole signal
 TOLD = {"speech-enhance"}  # what they must be told a recipe knows; its test is with the recipe
 
 
@@ -32,7 +33,7 @@ def test_a_prior_is_the_same_on_a_gpu_and_the_host_does_not_look(name):
         denoised, back = linearize(far.denoise, x.to("meta"), sigma.to("meta"))
         found = None if name in FORWARD else back(denoised)
         assert isinstance(denoised, Faraway)
-        assert gpu.looks.total() == before, gpu.looks
+        assert gpu.looks.total() - before == LOOKS.get(name, 0), gpu.looks
     torch.testing.assert_close(denoised.here, expected, rtol=1e-3, atol=1e-4)
     if found is not None:
         torch.testing.assert_close(found.here, gradient, rtol=1e-2, atol=1e-3)
