@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 SHEET = "index.html"  # of a run over many inputs
+FEW = 5  # files that are left out, in the line that names them
 SHOWN = 20  # inputs that failed, in the last line
 
 
@@ -131,16 +132,19 @@ def _begun(work: Work, flags: RunFlags, command: Sequence[str]) -> tuple["Plan",
     """The plan of a run whose folder is made, or gone on with; and what its ledger knows."""
     from ..files.by_extension import has_reader, reads_whole_folder
     from ..files.runs.identity import identity
-    from ..files.runs.inputs import input_files
+    from ..files.runs.inputs import input_files, left_out
     from ..files.runs.ledger import DONE, Merged
     from ..files.runs.outputs import folder_names
     from ..files.runs.run_folder import RunFolder
     from .working import Plan
 
     since, recipe = time.time() - 0.001, work.settings.recipe  # the ledger rounds its times
-    sources = input_files(
-        flags.inputs, has_reader, lambda folder: reads_whole_folder(folder, recipe)
-    )
+
+    def is_whole(folder: Path) -> bool:
+        return reads_whole_folder(folder, recipe)
+
+    sources = input_files(flags.inputs, has_reader, is_whole)
+    _tell_left_out(left_out(flags.inputs, has_reader, is_whole))
     known = identity(work.settings)
     work.settings = replace(work.settings, mark=known.mark)
     folder = RunFolder(flags.out)
@@ -161,6 +165,12 @@ def _begun(work: Work, flags: RunFlags, command: Sequence[str]) -> tuple["Plan",
         plan = plan.of(items[number - 1 :: parts], f"shard-{number}-of-{parts}")
     merged.named, merged.heard = None, flags.elsewhere
     return plan, merged
+
+
+def _tell_left_out(files: Sequence[Path]) -> None:
+    if files:
+        more = f" and {len(files) - FEW} more" if len(files) > FEW else ""
+        say(f"left out, no reader takes them: {', '.join(map(str, files[:FEW]))}{more}")
 
 
 def _finish(plan: "Plan") -> None:

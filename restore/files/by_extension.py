@@ -11,6 +11,13 @@ from .answers.on_disk import parts
 from .naming import located
 from .task import Record
 
+# what is met often and read by no library that may be used here: what to make of it
+CONVERTED = {
+    **dict.fromkeys((".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd"), "PNG or TIFF"),
+    **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf"), "TIFF, developed,"),
+    **dict.fromkeys((".m4a", ".wma", ".aac"), "WAV or FLAC"),
+}
+
 
 def read(path: Path, recipe: Entry | None = None) -> Record:
     """A file's contents, by the reader of its extension, of the recipe's own plugin if it has one.
@@ -63,6 +70,10 @@ def find(kind: str, path: Path, recipe: Entry | None) -> Entry:
     if not fitting:
         known = dict.fromkeys(e for entry in registry for e in entry.facts.get("extensions", ()))
         verb = "takes" if kind == "readers" else "makes"
+        if kind == "readers" and path.suffix.lower() in CONVERTED:
+            raise ValueError(
+                f"no reader takes {path.name}: convert it to {CONVERTED[path.suffix.lower()]} first"
+            )
         listed = ", ".join(filter(None, known)) or "nothing"
         raise ValueError(
             f"no {registry.kind} {verb} {path.name}; {kind} know {listed} "

@@ -4,6 +4,10 @@ import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+# extensions of words about files, and of what lies beside one that is read: nobody misses them
+WORDS = (".txt", ".md", ".csv", ".json", ".yaml", ".yml", ".xml", ".xmp", ".html", ".pdf", ".log",
+         ".ini", ".db", ".raw", ".zraw", "")  # fmt: skip
+
 
 def input_files(
     given: Sequence[str],
@@ -35,6 +39,21 @@ def input_files(
         else:
             found[path] = None
     return list(found)
+
+
+def left_out(
+    given: Sequence[str],
+    has_reader: Callable[[Path], bool],
+    is_whole: Callable[[Path], bool] = lambda folder: False,
+) -> list[Path]:
+    """The files in given folders that no reader takes, less those that are words about others."""
+    missed: list[Path] = []
+    for folder in (Path(one) for one in given):
+        if folder.is_dir() and not is_whole(folder):
+            inside = [path for path in visible(folder) if path.is_file()]
+            unread = [path for path in inside if not has_reader(path)]
+            missed += [path for path in unread if path.suffix.lower() not in WORDS]
+    return missed
 
 
 def visible(folder: Path) -> list[Path]:

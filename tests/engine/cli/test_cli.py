@@ -97,6 +97,24 @@ def test_flags_of_a_recipe_tell_their_help_and_default():
     assert "--mask PATH" in text and "[required]" in text and "--invert / --no-invert" in text
 
 
+def test_what_no_reader_takes_in_a_folder_is_named_as_left_out():
+    Path("many").mkdir()
+    for name in ("a.grid", "b.grid"):
+        Path("many", name).write_bytes(Path("a.grid").read_bytes())
+    for name in ("a.heic", "a.json", "c.cr2", ".hidden.heic"):
+        Path("many", name).write_text("x")
+    result = restore("run", "calm", "many", "-o", "out", "--noise", "0.1")
+    assert result.exit_code == 0
+    assert "left out, no reader takes them: many/a.heic, many/c.cr2\n" in result.stderr
+
+
+def test_a_picture_that_is_to_be_converted_first_is_told_so():
+    Path("a.heic").write_text("x")
+    result = restore("run", "calm", "a.heic", "-o", "out", "--noise", "0.1")
+    assert result.exit_code == 1
+    assert result.stderr == "restore: no reader takes a.heic: convert it to PNG or TIFF first\n"
+
+
 def test_what_every_input_lacks_is_wrong_usage():
     result = restore("run", "calm", "a.grid", "b.grid", "-o", "out")
     assert result.exit_code == 2 and "2 of 2 inputs failed" in result.stderr
