@@ -59,6 +59,16 @@ def test_oversampling_of_the_readout_is_removed(tmp_path):
     assert "oversampling was removed: the middle 20 of 40" in record.meta["converted"][0]
 
 
+def test_a_header_that_leaves_the_oversampling_out_is_read_by_its_readouts(tmp_path):
+    images = coils(COILS, NY, 2 * NX) * np.pad(picture(NY, NX), [(0, 0), (NX // 2, NX // 2)])
+    rows = lines(transform(images))
+    record = read(tmp_path, rows, xml((NX, NY, 1), (NX, NY, 1)))
+    stated = read(tmp_path, rows, xml((2 * NX, NY, 1), (NX, NY, 1)))
+    assert close(to_image(record.signal), images[None, :, :, NX // 2 : -NX // 2])
+    assert np.allclose(record.meta["geometry"].affine, stated.meta["geometry"].affine)
+    assert "the header encodes 20: taken for an oversampling by 2" in record.meta["converted"][0]
+
+
 def test_partial_fourier_and_missing_lines_are_not_measured(tmp_path):
     # lines 8 to 23 of 24 were acquired, numbered from 0: the middle is number 4
     acquired = [y for y in range(8, NY) if y % 2 == 0]

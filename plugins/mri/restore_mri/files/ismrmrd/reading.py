@@ -4,6 +4,7 @@ Rows are phase-encoded, columns the readout. Of a volume (two phase encodings) t
 transformed and its pixels are the slices: (ky, kx) are then the first and the second encoding.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ...kspace.cartesian import cartesian, reconstruction
 from ...kspace.samples import shared, to_image
 from .acquisitions import Acquisitions
 from .assembly import Assembly, assemble
-from .header import Header, parse
+from .header import Header, Space, parse
 from .placing import of_slices, of_volume
 
 GRIDS = ("cartesian", "epi")
@@ -46,6 +47,7 @@ def read(group: h5py.Group, path: Path) -> Record:
         return _along(acquired, header, whitener, path, noise=noise, converted=said, header_xml=xml)
     if header.trajectory == "epi":
         said.append("echo-planar readouts were taken as they are, their ghosts not corrected")
+    header = _oversampled(header, acquired, said)
     assembly = _without_oversampling(assemble(acquired, header, whitener), header, said)
     averages = None
     if noise is not None:
@@ -55,6 +57,31 @@ def read(group: h5py.Group, path: Path) -> Record:
     return cartesian(
         path=path, form="ismrmrd", declared=True, converted=said, noise=noise, header=xml, **parts
     )
+
+
+def _oversampled(header: Header, acquired: Acquisitions, said: list[str]) -> Header:
+    """The header as its readouts have it, where they are a whole multiple of what it encodes.
+
+    Some converters write the matrix that was asked for as the encoded one, and leave out that the
+    readout was sampled more densely, over a field of view so many times as wide.
+    """
+    nx, recon = header.encoded.matrix[0], header.recon.matrix[0]
+    heads = acquired.heads[acquired.image]
+    counts = {int(n) for n in heads["number_of_samples"]}
+    count = counts.pop() if len(counts) == 1 else 0
+    whole = (heads["center_sample"] == count // 2).all() and not (
+        heads["discard_pre"].any() or heads["discard_post"].any()
+    )
+    if not whole or nx < 1 or nx != recon or count <= nx or count % nx:
+        return header
+    times = count // nx
+    said.append(
+        f"the readouts have {count} samples, the header encodes {nx}: taken for an oversampling "
+        f"by {times}, over a field of view {times} times as wide"
+    )
+    matrix, field = header.encoded.matrix, header.encoded.field_of_view
+    wide = Space((count, *matrix[1:]), (times * field[0], *field[1:]))
+    return replace(header, encoded=wide)
 
 
 def _without_oversampling(assembly: Assembly, header: Header, said: list[str]) -> Assembly:
