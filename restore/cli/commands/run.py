@@ -105,10 +105,10 @@ def _widths() -> list[click.Parameter]:
             "are best.",
         ),
         click.Option(
-            ["--calibration"],
+            ["--intervals"],
             metavar="FILE|none",
-            help="Of intervals, from restore calibrate; else what lies beside the prior, where it "
-            "is for the run.",
+            help="A calibration of intervals, from restore calibrate; else what lies beside the "
+            "prior, where it is for the run.",
         ),
     ]
 
@@ -211,12 +211,14 @@ def execute(
     flags: RunFlags,
     *,
     sets: Mapping[str, str],
+    intervals: str | None,
     **more: Any,
 ) -> int:
     from ...files.problem import Settings
 
     command = click.get_current_context().meta[COMMAND]
-    settings = Settings.of(recipe, options, sampler_options=sets, command=command, **more)
+    more |= {"sampler_options": sets, "calibration": intervals, "command": command}
+    settings = Settings.of(recipe, options, **more)
     words = ["run", *click.get_current_context().meta[WORDS]]
     return run_each(Restoring(settings, quiet=flags.quiet), flags, words)
 

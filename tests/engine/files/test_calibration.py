@@ -130,7 +130,7 @@ def test_a_calibration_that_is_asked_for_must_be_for_the_run(table):
     with pytest.raises(UsageError, match=r"table.json is not for this run: noise 0.3"):
         run(noise=0.3, calibration=str(table))
     result = restore(
-        "run", "calm", "a.grid", "-o", "out", "--noise", 0.3, "--calibration", table, *NARROW
+        "run", "calm", "a.grid", "-o", "out", "--noise", 0.3, "--intervals", table, *NARROW
     )
     assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) <= 2
     assert not Path("out").exists()
