@@ -72,7 +72,12 @@ def test_pages_of_different_sizes_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("pixels", "suffix", "format", "words"),
     [
-        (PLANES[0].astype(np.uint16) * 257, ".png", ".jpg", "holds uint8"),
+        (
+            PLANES[0].astype(np.uint16) * 257,
+            ".png",
+            ".jpg",
+            "holds uint8, the picture is uint16; write PNG, TIFF or NPY",
+        ),
         (np.stack([PLANES[0]] * 4, -1), ".png", ".jpg", "holds no alpha"),
     ],
 )

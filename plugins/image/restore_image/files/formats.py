@@ -216,7 +216,7 @@ def _whole_numbers(pixels: np.ndarray, path: Path, *dtypes: str) -> None:
     if pixels.dtype.name not in dtypes:
         raise ValueError(
             f"{path}: {path.suffix} holds {' or '.join(dtypes)}, the picture is {pixels.dtype}; "
-            "write TIFF or NPY"
+            f"write {'PNG, TIFF or NPY' if pixels.dtype == np.uint16 else 'TIFF or NPY'}"
         )
 
 
