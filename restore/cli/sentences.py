@@ -19,6 +19,9 @@ def opening(problem: Any, settings: Any) -> str:
     if problem.noise is not None:
         source = {"given": "", "estimated": " (estimated)", "recipe": " (the recipe's)"}
         words.append(f"noise {problem.noise:.3g}{source[problem.noise_source]}")
+    if "chains x steps" in problem.task.facts:
+        size = problem.task.facts["chains x steps"]
+        words.append(f"chains x steps {size} (--chains and --steps say otherwise)")
     reason = problem.sampler.reason
     return ", ".join(words) + (f"; chose {reason}" if reason else "")
 

@@ -1,5 +1,6 @@
 """A file becomes a problem to solve; all that can be wrong with it is found before the long run."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -158,6 +159,7 @@ def pose_record(
     prior = load_prior(prior_name, **settings.sampling.conditions)
     beside = prior.folder
     task = task if task.suited is None else task.suited(prior)
+    task = _sized(task, settings.sampling)
     prior = task.adapt_prior(prior)
     sampler, options = _sampler(task, prior, settings.sampling)
     if sampler.reason:
@@ -173,6 +175,21 @@ def pose_record(
         return _compared(problem, reference, entry)
     reference = task.comparison.reference
     return problem if reference is None else _compared(problem, reference, entry)
+
+
+def _sized(task: Task, asked: Sampling) -> Task:
+    """The task with as many chains and steps as its size allows, and a word on it if they are few.
+
+    What the user asks for stands.
+    """
+    values = math.prod(task.measurement.operator.in_shape)
+    fitting = task.sampler.for_size(values, asked.chains, asked.steps)
+    own, fit = asked.on(task.sampler), asked.on(fitting)
+    if (own.chains, own.steps) == (fit.chains, fit.steps):
+        return task
+    size = f"{fit.chains} x {fit.steps} for {values / 1e6:.0f} million values"
+    told = {"chains x steps": f"{size}; {own.chains} x {own.steps} of small ones"}
+    return replace(task, sampler=fitting).with_facts(told)
 
 
 def _sampler(task: Task, prior: Prior, asked: Sampling) -> tuple[Chosen, dict[str, Any]]:

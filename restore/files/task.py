@@ -14,6 +14,10 @@ from ..measurement.operator import Operator
 from ..priors.prior import Prior
 from ..sampling.held_out import Split
 
+# values through the network that a run takes by its own choice: about half an hour of one core
+WORK = 10**9
+FEWEST_CHAINS, FEWEST_STEPS = 2, 10  # that it goes down to for that
+
 
 @dataclass(frozen=True)
 class Record:
@@ -65,6 +69,24 @@ class SamplerChoice:
     candidate_options: Sequence[Mapping[str, Any]] = ()  # the held-out split tells the best of them
     init: Tensor | None = None  # (*in_shape), a first guess, for a warm start
     sigma_start: float | None = None  # the noise level that the first guess is given
+
+    def for_size(self, values: int, chains: int | None, steps: int | None) -> "SamplerChoice":
+        """The choice for a signal of so many values: where they are many, fewer chains, then steps.
+
+        All that a run takes through the network, chains * steps * values, is to stay near WORK.
+        chains, steps: what the user asks for, which stands.
+        """
+        many, long = chains or self.chains, steps or self.steps
+        if chains is None:
+            many = max(min(FEWEST_CHAINS, many), min(many, WORK // (values * long)))
+        if steps is None:
+            long = max(min(FEWEST_STEPS, long), min(long, WORK // (values * many)))
+        return replace(
+            self,
+            chains=self.chains if chains else many,
+            steps=self.steps if steps else long,
+            steps_alone=None if self.steps_alone is None else min(self.steps_alone, long),
+        )
 
 
 @dataclass(frozen=True)
