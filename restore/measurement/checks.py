@@ -62,6 +62,14 @@ def real_numbers(value: Any, name: str) -> Tensor:
     return torch.tensor(real_number(value, name), dtype=torch.float64)
 
 
+def array_of(value: Any, name: str) -> Tensor:
+    """The value, an array of any library, in its own type. TypeError for what is none."""
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} must be an array of numbers, got {shown(value)}") from None
+
+
 def signal_tensor(value: Any, name: str) -> Tensor:
     """The tensor itself. TypeError for another kind of array and for whole numbers.
 

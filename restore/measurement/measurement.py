@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .checks import shown, signal_tensor
+from .checks import shown, signal_tensor, whole_number
 from .codec import Decoder, ThroughDecoder
 from .noise import Gaussian, NoiseModel
 from .operator import LinearOperator, Operator
@@ -210,6 +210,9 @@ def stack(measurements: Sequence[Measurement]) -> Measurement:
     The signals and the measurements must be of one size; operators and Gaussian noise levels may
     differ. Raises ValueError otherwise.
     """
+    for one in measurements:
+        if not isinstance(one, Measurement):
+            raise TypeError(f"stack takes restore.Measurements, got {shown(one)}")
     if any(m.observations != 1 for m in measurements):
         raise ValueError("stack takes measurements of one observation each")
     if len({tuple(m.y.shape) for m in measurements}) != 1:
@@ -225,7 +228,7 @@ def simulate(operator: Operator, noise: NoiseModel, x: Tensor, *, seed: int = 0)
     if tuple(x.shape) == operator.in_shape:
         x = x[None]
     clean = operator(x)
-    y = noise.draw(clean, ChainNoise(seed, range(len(clean))))
+    y = noise.draw(clean, ChainNoise(whole_number(seed, "seed"), range(len(clean))))
     return Measurement(y, operator, noise)
 
 

@@ -42,6 +42,8 @@ class Operator(ABC):
 
     def __matmul__(self, inner: "Operator") -> "Operator":
         """A @ B: first B, then A."""
+        if not isinstance(inner, Operator):
+            return NotImplemented
         if inner.out_shape != self.in_shape:
             raise ValueError(
                 f"{self} @ {inner}: the second gives {sizes(inner.out_shape)}, "
@@ -151,7 +153,7 @@ class LinearOperator(Operator):
         return Adjoint(self)
 
     def __add__(self, other: "LinearOperator") -> "LinearOperator":
-        return Sum(self, other)
+        return Sum(self, other) if isinstance(other, LinearOperator) else NotImplemented
 
     def __rmul__(self, factor: float) -> "LinearOperator":
         return Scaled(factor, self)

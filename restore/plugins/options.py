@@ -36,6 +36,8 @@ class Option:
         """
         if value is None and self.default is None:
             return
+        if self.name in NAMED and not (isinstance(value, str) or callable(value)):
+            raise TypeError(f"{where} must be a sampler's name or function, got {value!r:.80}")
         if self.kinds and not any(_is_of(value, kind) for kind in self.kinds):
             got = type(value).__name__ + ("" if value is None else f" {value!r}")
             raise TypeError(f"{where} must be {_WORDS[self.type]}, got {got[:80]}")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..measurement.checks import array_of, real_numbers
 from ..measurement.signal import column
 from .prior import NOISE_MAPS, Law, Prior, tabulated
 
@@ -15,8 +16,8 @@ def gaussian(mean: Tensor, covariance: float | Tensor) -> Prior:
     covariance: a number (isotropic), (*shape) (independent values), or a matrix (n, n) over the
     flattened signal. D = mean + C (C + sigma^2)^-1 (x - mean).
     """
-    mean = torch.as_tensor(mean, dtype=torch.float64)
-    covariance = torch.as_tensor(covariance, dtype=torch.float64)
+    mean = real_numbers(mean, "a mean")
+    covariance = real_numbers(covariance, "a covariance")
     n = mean.numel()
     if covariance.ndim == 2 and covariance.shape == (n, n) and mean.shape != (n, n):
         powers, axes = torch.linalg.eigh(covariance)
@@ -48,9 +49,8 @@ def mixture(weights: Tensor, means: Tensor, variance: float | Tensor) -> Prior:
 
     variance: a number, or (components,). Nothing of size n x n is built.
     """
-    means = torch.as_tensor(means, dtype=torch.float64)
-    weights = torch.as_tensor(weights, dtype=torch.float64)
-    variance = torch.as_tensor(variance, dtype=torch.float64).expand(len(means))
+    means, weights = real_numbers(means, "means"), real_numbers(weights, "weights")
+    variance = real_numbers(variance, "a variance").expand(len(means))
     if weights.shape != (len(means),) or (weights < 0).any() or not weights.sum() > 0:
         raise ValueError(
             f"a mixture of {len(means)} components needs as many weights, not negative"
@@ -106,7 +106,7 @@ def mixture(weights: Tensor, means: Tensor, variance: float | Tensor) -> Prior:
 
 def dataset(points: Tensor) -> Prior:
     """The empirical prior on points (count, *shape): x0 is one of them, each as likely."""
-    points = torch.as_tensor(points)
+    points = array_of(points, "points")
     return mixture(torch.ones(len(points)), points, 0.0)
 
 

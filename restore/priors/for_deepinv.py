@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .prior import Prior
+from .prior import Prior, are_priors
 
 
 def as_deepinv_denoiser(prior: Prior) -> nn.Module:
@@ -13,6 +13,7 @@ def as_deepinv_denoiser(prior: Prior) -> nn.Module:
     plug-and-play and diffusion algorithms give it. The module holds the prior's network, so that
     it moves with it. ValueError for a prior of latents, whose D is not one of pictures.
     """
+    are_priors(prior)
     if prior.codec is not None:
         raise ValueError("a prior of latents does not denoise pictures")
     return _Denoiser(prior)

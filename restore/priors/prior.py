@@ -138,8 +138,16 @@ class Prior:
         )
 
 
+def are_priors(*priors: Prior) -> None:
+    """TypeError for what is no prior."""
+    for prior in priors:
+        if not isinstance(prior, Prior):
+            raise TypeError(f"need a restore.Prior, got {shown(prior)}")
+
+
 def of_signals(*priors: Prior) -> None:
     """ValueError where one is of latents: what changes a signal's shape or units stands within."""
+    are_priors(*priors)
     if any(prior.codec is not None for prior in priors):
         raise ValueError("latent goes around other combinators: give them the prior of z itself")
 

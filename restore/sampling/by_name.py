@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -119,6 +119,8 @@ def _of_file(path: Path, device: str) -> Prior:
 
 def load_operator(name: str, *arguments: Any, **options: Any) -> Operator:
     """A registered operator, made with these arguments."""
+    if not isinstance(name, str):
+        raise TypeError(f"an operator is named by text, got {shown(name)}")
     return catalog().load("operators", name)(*arguments, **options)
 
 
@@ -163,7 +165,10 @@ def iterate(
 
 
 def _with_functions(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments with an integrator in place of its name."""
+    """The arguments with an integrator in place of its name. TypeError for what cannot watch."""
+    watch = arguments.get("watch", ())
+    if not isinstance(watch, Sequence) or not all(map(callable, watch)):
+        raise TypeError(f"watch must be a list of functions, got {shown(watch)}")
     integrator = arguments.get("integrator")
     if isinstance(integrator, str):
         return {**arguments, "integrator": load_sampler(integrator)}

@@ -27,6 +27,8 @@ def usable(name: str) -> str:
     """The device to compute on, "auto" decided; UsageError for one that is not there."""
     import torch
 
+    if not isinstance(name, (str, torch.device)):
+        raise TypeError(f"a device is named by text, such as cpu or cuda:0, got {name!r}")
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..atomic import atomic_path
+from ..measurement.checks import real_number
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Posterior:
 
         Where a width is set, its ends lie so much farther from the mean.
         """
-        if not 0 < coverage < 1:
+        if not 0 < real_number(coverage, "coverage") < 1:
             raise ValueError(f"coverage must lie between 0 and 1, got {coverage}")
         ends, mean = self.quantiles([(1 - coverage) / 2, (1 + coverage) / 2]), self.mean
         low, high = mean + self.width * (ends - mean)

@@ -6,6 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from restore.measurement.checks import array_of
 from restore.measurement.operator import LinearOperator
 from restore.measurement.spectral import Spectral
 
@@ -191,7 +192,7 @@ def profiles(kernel: Tensor) -> tuple[Tensor, Tensor] | None:
 
 def checked_kernel(kernel: Tensor, in_shape: Sequence[int]) -> Tensor:
     """A kernel of (height, width) or (channels, height, width) for images of in_shape."""
-    kernel = torch.as_tensor(kernel)
+    kernel = array_of(kernel, "a kernel")
     if len(in_shape) != 3:
         raise ValueError(f"images are (channels, height, width), got {tuple(in_shape)}")
     right = kernel.ndim == 2 or (kernel.ndim == 3 and kernel.shape[0] == in_shape[0])

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from restore.measurement.checks import real_number
+
 CHORDS = 256  # a pixel at the edge of a disc is covered to 1e-4
 
 
@@ -13,7 +15,7 @@ def gaussian_kernel(std: float, size: int | None = None) -> Tensor:
 
     An even size is centred between its two middle pixels, as a window for even factors is.
     """
-    if not std > 0:
+    if not real_number(std, "the standard deviation") > 0:
         raise ValueError(f"the standard deviation must be positive, got {std}")
     size = 2 * round(4 * std) + 1 if size is None else size
     return _outer(torch.exp(-0.5 * (_positions(size) / std) ** 2))
@@ -24,7 +26,7 @@ def motion_kernel(length: float, angle_degrees: float = 0.0) -> Tensor:
 
     Each pixel weighs what part of the path lies inside it.
     """
-    if not length > 0:
+    if not real_number(length, "the length") > 0:
         raise ValueError(f"the length must be positive, got {length}")
     angle = math.radians(angle_degrees)
     along = torch.tensor([-math.sin(angle), math.cos(angle)], dtype=torch.float64)  # rows go down
@@ -44,7 +46,7 @@ def motion_kernel(length: float, angle_degrees: float = 0.0) -> Tensor:
 
 def disc_kernel(radius: float) -> Tensor:
     """A lens out of focus: a disc of `radius` pixels; each pixel weighs the area covered of it."""
-    if not radius > 0:
+    if not real_number(radius, "the radius") > 0:
         raise ValueError(f"the radius must be positive, got {radius}")
     reach = math.ceil(radius - 0.5)
     size = 2 * reach + 1

@@ -7,6 +7,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from restore.measurement.checks import array_of, real_number, whole_number
+
 from .diagonal import Diagonal
 
 
@@ -18,7 +20,7 @@ class Mask(Diagonal):
     """
 
     def __init__(self, mask: Tensor, in_shape: Sequence[int] | None = None):
-        mask = torch.as_tensor(mask)
+        mask = array_of(mask, "a mask")
         in_shape = tuple(mask.shape if in_shape is None else in_shape)
         if not _fits(mask.shape, in_shape):
             raise ValueError(
@@ -47,10 +49,11 @@ def random_mask(shape: Sequence[int], missing: float, seed: int = 0) -> Tensor:
 
     missing: a share in [0, 1].
     """
-    if not 0 <= missing <= 1:
+    if not 0 <= real_number(missing, "the missing share") <= 1:
         raise ValueError(f"the missing share must be in [0, 1], got {missing}")
     size = math.prod(shape)
-    order = torch.randperm(size, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(whole_number(seed, "seed"))
+    order = torch.randperm(size, generator=generator)
     mask = torch.ones(size)
     mask[order[: round(missing * size)]] = 0
     return mask.reshape(*shape)

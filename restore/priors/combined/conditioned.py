@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..prior import Prior
+from ..prior import Prior, are_priors
 
 # D(x, sigma, condition) = E[x0 | x, condition]
 ConditionalDenoiser = Callable[[Tensor, float | Tensor, Any], Tensor]
@@ -24,6 +24,7 @@ def conditioned(
     arXiv:2207.12598). 1 is p(x | condition), by one network call; any other takes two, and is no
     stated prior: each level leans towards p(x | condition)^w p(x)^(1 - w), sharper for w > 1.
     """
+    are_priors(prior)
 
     def told(x: Tensor, sigma: float | Tensor) -> Tensor:
         return denoise(x, sigma, _beside(condition, x))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from ...measurement.codec import Codec
-from ..prior import Prior
+from ..prior import Prior, are_priors
 
 
 def latent(
@@ -39,6 +39,7 @@ def latent(
     ValueError for a prior of unknown channels or of latents already, or a scale that is not
     positive.
     """
+    are_priors(prior)
     if prior.codec is not None:
         raise ValueError("the prior is of latents already: compose the two decoders instead")
     if prior.shape is None or prior.shape[0] is None:

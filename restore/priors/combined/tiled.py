@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ..prior import Denoiser, Prior
+from ..prior import Denoiser, Prior, are_priors
 
 
 def tiled(prior: Prior, tile: int = 384, overlap: int = 48) -> Prior:
@@ -18,6 +18,7 @@ def tiled(prior: Prior, tile: int = 384, overlap: int = 48) -> Prior:
     which their results are blended linearly; gradients recompute a tile's activations, so that
     memory stays that of one tile. ValueError unless 0 < 2 overlap <= tile.
     """
+    are_priors(prior)
     if not 0 < 2 * overlap <= tile:
         raise ValueError(f"need 0 < 2 overlap <= tile, got overlap {overlap} and tile {tile}")
 

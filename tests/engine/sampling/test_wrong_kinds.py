@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from restore_operators import Mask
+from restore_operators import Blur, Mask, gaussian_kernel, random_mask
 
 import restore
 
@@ -149,3 +149,37 @@ def test_a_torn_state_says_what_to_do(tmp_path):
         with pytest.raises(ValueError, match=r"run.checkpoint is no saved state.*remove it") as met:
             restore.sample(MEASUREMENT, PRIOR, "dps", steps=2, checkpoint=torn)
         assert "weights_only" not in str(met.value)
+
+
+CALLS = {
+    "device": (lambda: restore.sample(MEASUREMENT, PRIOR, "dps", device=None), "named by text"),
+    "watch": (lambda: restore.sample(MEASUREMENT, PRIOR, "dps", watch=3), "list of functions, got"),
+    "integrator": (
+        lambda: restore.sample(MEASUREMENT, PRIOR, "dps", integrator=3), "a sampler's name or"),
+    "stack": (lambda: restore.stack([1, 2]), "stack takes restore.Measurements, got int 1"),
+    "seed": (lambda: restore.simulate(OPERATOR, NOISE, Y, seed=None), "seed must be a whole"),
+    "operator": (lambda: restore.load_operator(None), "an operator is named by text"),
+    "product": (lambda: OPERATOR @ 3, "unsupported operand"),
+    "sum": (lambda: OPERATOR + None, "unsupported operand"),
+    "mask": (lambda: Mask(None), "a mask must be an array of numbers, got NoneType"),
+    "random mask": (lambda: random_mask((4,), 0.5, seed=None), "seed must be a whole number"),
+    "kernel": (lambda: Blur((1, 4, 4), None), "a kernel must be an array of numbers"),
+    "width": (lambda: gaussian_kernel("1"), "the standard deviation must be a number, got str '1'"),
+    "coverage": (lambda: POSTERIOR.interval("0.9"), "coverage must be a number"),
+    "mean": (lambda: restore.gaussian(None, 1.0), "a mean must be a number, got NoneType"),
+    "means": (lambda: restore.mixture(None, None, None), "means must be a number"),
+    "points": (lambda: restore.dataset(None), "points must be an array"),
+    "joint": (lambda: restore.joint(None), "need a restore.Prior, got NoneType"),
+    "tiled": (lambda: restore.tiled("image-grey"), "need a restore.Prior, got str"),
+    "latent": (lambda: restore.latent(None, None, None), "need a restore.Prior"),
+    "conditioned": (lambda: restore.conditioned(None, None, None), "need a restore.Prior"),
+    "deepinv": (lambda: restore.as_deepinv_denoiser(None), "need a restore.Prior"),
+}  # fmt: skip
+POSTERIOR = restore.sample(MEASUREMENT, PRIOR, "dps", chains=2, steps=1)
+
+
+@pytest.mark.parametrize(("call", "said"), CALLS.values(), ids=CALLS)
+def test_what_is_none_of_its_kind_is_one_type_error(call, said):
+    with pytest.raises(TypeError, match=said) as met:
+        call()
+    assert "\n" not in str(met.value)
