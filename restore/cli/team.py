@@ -139,7 +139,7 @@ class Team:
     def _hire(self, index: int) -> None:
         context = _context()
         hear, words = context.Pipe(duplex=False)
-        plan = self.plan.of(self.plan.items, f"job-{index + 1}")
+        plan = self.plan.of(self.plan.items, f"{self.plan.label}-job-{index + 1}")
         process = context.Process(
             target=_serve, args=(plan, index, max(1, cores() // self.jobs), words), daemon=True
         )

@@ -124,8 +124,9 @@ class Merged:
     def _read_on(self, name: str) -> None:
         start = self._read.get(name, 0)
         with open(self.folder / name, "rb") as file:
-            if start == 0 and not self._ours(file.readline()):
-                self._read[name] = -1 if file.tell() else 0
+            first = file.readline() if start == 0 else b""
+            if first and not self._ours(first):
+                self._read[name] = -1 if first.endswith(b"\n") else 0
                 return
             file.seek(start)
             for line in file:
