@@ -18,6 +18,7 @@ from ..merit.evaluating import reference_for
 from ..problem import Settings
 from .outputs import sha256
 
+SAMPLING = {"prior": "--prior", "calibration": "--intervals"}  # its fields that may name a file
 MANY = 4096  # files whose hashes are remembered
 
 
@@ -98,7 +99,7 @@ def _with_files(settings: Settings, files: Mapping[str, str]) -> Settings:
         name: type(value)(files[f"--{name}"]) if f"--{name}" in files else value
         for name, value in settings.options.items()
     }
-    own = {key: files[f"--{key}"] for key in ("prior", "calibration") if f"--{key}" in files}
+    own = {field: files[flag] for field, flag in SAMPLING.items() if flag in files}
     noise = Path(files["--noise"]) if "--noise" in files else settings.noise
     sampling = replace(settings.sampling, **own)
     return replace(settings, options=options, noise=noise, sampling=sampling)
@@ -173,10 +174,10 @@ def _named_files(settings: Settings) -> dict[str, Path]:
         found["--noise"] = settings.noise
     calibration = settings.sampling.calibration
     if calibration is not None and Path(calibration).is_file():
-        found["--calibration"] = Path(calibration)
+        found[SAMPLING["calibration"]] = Path(calibration)
     prior = settings.sampling.prior
     if prior is not None and _is_path(prior):
-        found["--prior"] = Path(prior)
+        found[SAMPLING["prior"]] = Path(prior)
     return found
 
 

@@ -66,7 +66,7 @@ def test_every_file_that_an_option_names_is_told_by_its_bytes(tmp_path, monkeypa
 
     one, there = of(), Path.cwd()
     assert of(there).mark == one.mark
-    assert set(one.files) == {"--mask", "--noise", "--prior", "--calibration"}
+    assert set(one.files) == {"--mask", "--noise", "--prior", "--intervals"}
     for name in ("noise.grid", "intervals.json", "p/prior.json", "mask.grid"):
         before = Path(name).read_text()
         Path(name).write_text("other")
