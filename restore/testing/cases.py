@@ -24,6 +24,7 @@ from .closed_forms import (
     signless_posterior,
 )
 
+LEFT = 6  # points that noise leaves likely, by their effective number
 Truth = GaussianPosterior | MixturePosterior | DiscretePosterior
 
 
@@ -155,6 +156,30 @@ def digits_case(noise: NoiseModel, *, seed: int = 0) -> Case:
     pairs = torch.kron(torch.eye(4, dtype=torch.float64), torch.full((1, 2), 0.5).double())
     operator = Dense(torch.kron(pairs, pairs), (1, 8, 8))
     return discrete_case(points, operator, noise, seed=seed)
+
+
+def data_case(points: Tensor, *, seed: int = 0) -> Case:
+    """The prior is that of being one of these signals (count, channels, height, width).
+
+    They are seen in 2x2 averages of even sizes, by noise that leaves about LEFT of them likely: the
+    posterior is one of the points by their weights. ValueError for fewer than 3, or of one row.
+    """
+    if len(points) < 3 or min(points.shape[2:]) < 2:
+        raise ValueError(f"three signals of 2x2 or more are needed, got {tuple(points.shape)}")
+    height, width = (side // 2 * 2 for side in points.shape[2:])
+    points = points[:, :, :height, :width].double()
+    halves = [torch.kron(_eye(n // 2), torch.full((1, 2), 0.5).double()) for n in (height, width)]
+    matrix = torch.kron(_eye(points.shape[1]), torch.kron(*halves))
+    operator = Dense(matrix, tuple(points.shape[1:]))
+    low, high = 1e-4, 10.0  # of the signals' deviation
+    for _ in range(20):  # a bisection to a millionth
+        std = (low * high) ** 0.5
+        case = discrete_case(points, operator, Gaussian(std * points.std().item()), seed=seed)
+        if 1 / case.after.weights.square().sum() < min(LEFT, len(points) / 2):
+            low = std
+        else:
+            high = std
+    return case
 
 
 def discrete_case(points: Tensor, operator: Operator, noise: NoiseModel, *, seed: int = 0) -> Case:

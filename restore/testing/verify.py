@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,9 +16,11 @@ from ..plugins.registry import Entry, unknown
 from ..priors.combined.latent import latent
 from ..priors.prior import Prior
 from ..sampling.loop import DEFAULT_STEPS, sample
-from .cases import CASES, QUICK, Case
+from .cases import CASES, QUICK, Case, data_case
 from .closed_forms import coverage, sliced_wasserstein
 
+STEPS, QUICK_STEPS, QUICK_CHAINS = 100, 40, 100
+ON_DATA = "on data"  # the case of a user's own signals
 FLOOR, IGNORE = "(exact draws)", "(ignores y)"
 SLICES = 300  # of the sliced Wasserstein distance: 1 % of its value
 
@@ -38,6 +41,7 @@ class Row:
     stated: float | None = None  # and at most, by the sampler's own entry
     seconds: float | None = None
     reason: str = ""  # why there are no numbers
+    broken: bool = False  # and whether it is a defect: the chains left the real numbers
 
     def facts(self) -> dict[str, Any]:
         return asdict(self)
@@ -49,30 +53,50 @@ def verify(
     *,
     quick: bool = False,
     chains: int | None = None,
-    steps: int = 100,
+    steps: int | None = None,
     seed: int = 0,
+    data: Tensor | None = None,
 ) -> Iterator[Row]:
     """A row for each sampler on each case, after one of exact draws and one that ignores y.
 
     samplers, cases: names; none means all (quick: the five small cases). KeyError for unknown ones.
-    chains: samples of each; by default 1000, of large signals fewer, quick 300.
+    chains: samples of each; by default 1000, of large signals fewer, quick QUICK_CHAINS. steps:
+    100, quick QUICK_STEPS. data: signals (count, channels, height, width) in place of all cases:
+    the prior is that of being one of them, each as likely.
     """
-    entries = [_entry(name) for name in samplers] or posterior_samplers()
+    steps = steps or (QUICK_STEPS if quick else STEPS)
+    entries = chosen(samplers)
     for name in cases:
         if name not in CASES:
             raise KeyError(unknown("case", name, CASES))
-    for name in cases or (QUICK if quick else CASES):
+    known = CASES if data is None else {ON_DATA: partial(data_case, data)}
+    for name in cases or (QUICK if quick and data is None else known):
         try:
-            case = CASES[name](seed=seed)
+            case = known[name](seed=seed)
         except UnavailableError as error:
             yield from (Row(name, entry.name, reason=str(error)) for entry in entries)
             continue
-        count = chains or (300 if quick else 100 if name == "field" else 1000)
+        count = chains or samples_of(name, quick=quick)
         exact = case.after.draw(count, seed + 1)
         yield row_of(case, case.after.draw(count, seed + 3), exact, name, FLOOR)
         yield row_of(case, case.before.draw(count, seed + 5), exact, name, IGNORE)
         for entry in entries:
             yield try_sampler(entry, case, exact, name, steps=steps, seed=seed)
+
+
+def samples_of(case: str, *, quick: bool) -> int:
+    """How many samples of a case are drawn where the user does not say."""
+    return QUICK_CHAINS if quick else 100 if case == "field" else 1000
+
+
+def least_samples(cases: Sequence[str], *, quick: bool) -> int:
+    """The fewest samples that any of these cases has."""
+    return min(samples_of(case, quick=quick) for case in cases)
+
+
+def chosen(samplers: Sequence[str] = ()) -> list[Entry]:
+    """The samplers of these names; none means all that look at the measurement."""
+    return [_entry(name) for name in samplers] or posterior_samplers()
 
 
 def posterior_samplers() -> list[Entry]:
@@ -91,7 +115,8 @@ def try_sampler(
         run = {"chains": len(exact), "steps": steps, "seed": seed}
         posterior = sample(case.measurement, _prior(case, entry), sampler, **run, **options)
     except (TypeError, ValueError, UnavailableError, FloatingPointError) as error:
-        return Row(name, entry.name, reason=" ".join(str(error).split()))
+        broken = isinstance(error, FloatingPointError)
+        return Row(name, entry.name, reason=" ".join(str(error).split()), broken=broken)
     facts = {
         "calls": posterior.provenance["calls"],
         "stated": stated_calls(entry, sampler, options, steps or DEFAULT_STEPS),

