@@ -151,6 +151,8 @@ def test_black_frames_of_a_clip_stay_black(tmp_path, untrained):
         plus(tmp_path / "a.mha", stored, "BRIGHTNESS", "MF"),
         tmp_path / "out",
         untrained,
+        "--warm",
+        0.2,
         "--motion",
     )
     made = read_mha(tmp_path / "out" / "a" / "restored.mha").signal[0]

@@ -117,8 +117,10 @@ def test_what_moves_is_brought_to_where_it_is_now():
 def test_with_motion_tissue_is_moved_and_haze_stays():
     frames = torch.stack([smooth(48, 64, 2 * k, k) for k in range(2)], 1)
     record = Record(frames, "bmode", None, {"regions": None})
-    carried = dehaze.solve(record, None, motion=True).frames.carried
+    carried = dehaze.solve(record, None, warm=0.2, motion=True).frames.carried
     begun = carried(1, torch.cat([frames[:, 0], frames[:, 0]]))
     assert torch.equal(begun[1:], frames[:, 0])
     assert (begun[:1] - frames[:, 1])[:, 8:-8, 8:-8].abs().max() < 0.03
-    assert dehaze.solve(record, None).frames.carried is None
+    assert dehaze.solve(record, None, warm=0.2).frames.carried is None
+    with pytest.raises(ValueError, match="give --warm"):
+        dehaze.solve(record, None, motion=True)

@@ -140,7 +140,7 @@ def test_only_the_region_of_a_cine_changes_and_frames_begin_from_the_one_before(
     pixels = source.pixel_array[:3]
     source.set_pixel_data(pixels, "RGB", 8)
     source.save_as(tmp_path / "a.dcm")
-    words = flags(untrained, "--region", "40,40,280,200", "--side", 64)
+    words = flags(untrained, "--region", "40,40,280,200", "--side", 64, "--warm", 0.2)
     assert run(tmp_path / "a.dcm", "-o", tmp_path / "out", *words)[0] == 0
     folder = tmp_path / "out" / "a"
     made = dcmread(folder / "restored.dcm").pixel_array

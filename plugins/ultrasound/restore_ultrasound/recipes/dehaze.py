@@ -36,7 +36,7 @@ def solve_dehaze(
     region: str = "",
     haze: str = "us-haze",
     side: int = SIDE,
-    warm: float = 0.2,
+    warm: float = 0.0,
     motion: bool = False,
 ) -> Task:
     """Take haze out of ultrasound: y = tissue + haze + noise, both with a prior of their own.
@@ -48,9 +48,11 @@ def solve_dehaze(
     region: box of the echoes, x0,y0,x1,y1, or all; else the file's own ultrasound regions
     haze: prior of the haze, a name or a folder
     side: pixels of the grid that the priors see, at most
-    warm: noise of the frame before that the next one begins from; 0 for none
-    motion: move the frame before to where the next one shows its tissue, before that begins
+    warm: noise of the frame before that the next one begins from, 0.2; 0 for none
+    motion: move the frame before to where the next one shows its tissue, with --warm
     """
+    if motion and not warm:
+        raise ValueError("--motion moves what --warm begins from: give --warm 0.2, too")
     if not 0 <= strength <= 2:
         raise ValueError(f"the strength is a share of the haze, 0 to 2, got {strength}")
     noise = checked_noise(noise, NOISE)
