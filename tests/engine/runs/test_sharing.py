@@ -68,12 +68,14 @@ def test_two_processes_do_what_one_does_whoever_is_killed():
     grid(f"in/{POISON}", 2, 2)
     Path("in/bad.grid").write_text("what")
     process = started(*words, "--jobs", "2", "--json", TINY_POISON=POISON)
-    killed: set[int] = set()
+    killed: dict[str, int] = {}  # by the input that each worked on: none is hit twice
     while process.poll() is None and len(killed) < 2:
-        owners = {_pid(path) for path in RunFolder(Path("out")).claims.glob("0*")}
-        for owner in list(owners - killed - {None})[:1]:
-            os.kill(owner, signal.SIGKILL)
-            killed.add(owner)
+        for path in RunFolder(Path("out")).claims.glob("0*"):
+            owner = _pid(path)
+            if owner is not None and path.name not in killed and owner not in killed.values():
+                os.kill(owner, signal.SIGKILL)
+                killed[path.name] = owner
+                break
         time.sleep(0.02)
     out, said = process.communicate(timeout=400)
     assert process.returncode == 3 and killed, said
