@@ -9,7 +9,7 @@ import torch
 from tiny import grid, restore, tiny  # noqa: F401
 
 from restore.files.training import denoising_errors, mean_and_std, read_signals
-from restore.networks import training
+from restore.networks.training import loop as training
 from restore.sampling.by_name import load_prior
 
 pytestmark = pytest.mark.usefixtures("tiny")
