@@ -19,7 +19,7 @@ from ..sampling.loop import DEFAULT_STEPS, sample
 from .cases import CASES, QUICK, Case, data_case
 from .closed_forms import coverage, sliced_wasserstein
 
-STEPS, QUICK_STEPS, QUICK_CHAINS = 100, 40, 100
+STEPS, QUICK_STEPS, QUICK_CHAINS = 100, 36, 60
 ON_DATA = "on data"  # the case of a user's own signals
 FLOOR, IGNORE = "(exact draws)", "(ignores y)"
 SLICES = 300  # of the sliced Wasserstein distance: 1 % of its value

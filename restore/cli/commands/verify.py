@@ -40,7 +40,7 @@ SIDE, MOST = 8, 200  # of a user's own signals: what they are shrunk to, and how
     "them, seen through blur and noise, is a posterior that is known.",
 )
 @click.option("--chains", type=click.IntRange(2), help="Samples of each case.")
-@click.option("--steps", type=click.IntRange(1), help="Noise levels.  [default: 100; quick 40]")
+@click.option("--steps", type=click.IntRange(1), help="Noise levels.  [default: 100; quick 36]")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("as_table", "--table", is_flag=True, help="Show the figures of every case, too.")
 @click.option("as_json", "--json", is_flag=True, help="Print one JSON object a line.")
