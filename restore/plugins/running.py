@@ -34,7 +34,8 @@ def _users_interrupt() -> Iterator[None]:
     except Interrupted:
         raise
     except KeyboardInterrupt:
-        if before not in (signal.default_int_handler, _interrupted):
+        # ignored, as in the background of a shell, it is not the user's
+        if before not in (signal.default_int_handler, _interrupted, signal.SIG_IGN):
             raise Interrupted from None  # whose it is cannot be told
         raise
     finally:

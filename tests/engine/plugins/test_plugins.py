@@ -91,6 +91,17 @@ def test_an_interrupt_that_a_plugin_raises_is_its_own_when_loaded(site):
         found(site).load("samplers", "x")
 
 
+def test_in_the_background_of_a_shell_no_interrupt_is_the_users(site):
+    (site / "fake_torn.py").write_text("raise KeyboardInterrupt")
+    install(site, "able", hooked("register('x', 'fake_torn:x', summary='')"))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(UnavailableError, match="KeyboardInterrupt"):
+            found(site).load("samplers", "x")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_what_a_plugin_prints_goes_to_stderr(site, capsys):
     (site / "fake_late.py").write_text("print('loaded')\nx = 1")
     body = "print('asked')\nregister('x', 'fake_late:x', summary='')"

@@ -1,5 +1,9 @@
 """DICOM ultrasound: what is written decodes, by pydicom, to what the source decodes to."""
 
+import shutil
+import subprocess
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -164,3 +168,28 @@ def test_real_files_of_scanners_come_back_as_they_were(shared_data, tmp_path):
         path = shared_data / "ultrasound" / name
         write_dicom(read_dicom(path), tmp_path / name)
         assert np.array_equal(shown(path), shown(tmp_path / name))
+
+
+def test_a_deviation_has_a_place_of_its_own(tmp_path):
+    """A Parametric Map must say where its frames lie, which ultrasound does not know."""
+    record = read_dicom(sample("examples_rgb_color.dcm"))
+    write_dicom(replace(record, kind="std"), tmp_path / "std.dcm")
+    made, source = dcmread(tmp_path / "std.dcm"), dcmread(sample("examples_rgb_color.dcm"))
+    (frame,) = made.PerFrameFunctionalGroupsSequence
+    assert frame.PlanePositionSequence[0].ImagePositionPatient == [0, 0, 0]
+    assert made.FrameOfReferenceUID != source.get("FrameOfReferenceUID")
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not here")
+@pytest.mark.parametrize("name", NAMES[:2])  # of YBR_FULL it allows compressed pixels alone
+def test_what_is_written_has_no_error_that_its_source_has_not(tmp_path, name):
+    record = read_dicom(sample(name))
+    write_dicom(record, tmp_path / "b.dcm")
+    write_dicom(replace(record, kind="std"), tmp_path / "std.dcm")
+
+    def errors(path):
+        done = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False)
+        return {x for x in (done.stdout + done.stderr).splitlines() if x.startswith("Error")}
+
+    assert errors(tmp_path / "b.dcm") <= errors(sample(name))
+    assert errors(tmp_path / "std.dcm") <= errors(sample(name))

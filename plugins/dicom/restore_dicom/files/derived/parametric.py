@@ -26,6 +26,7 @@ KEPT = (  # the patient, the study and the frame of reference
     "PatientPosition", "ProtocolName", "FrameOfReferenceUID", "PositionReferenceIndicator",
     "InstitutionName", "TimezoneOffsetFromUTC", "Laterality",
 )  # fmt: skip
+UPRIGHT = (1, 0, 0, 0, 1, 0)  # direction cosines of rows and columns
 PASSED_ON = {  # what the pixels bring with them -> the word for nothing of it
     "BurnedInAnnotation": "NO", "RecognizableVisualFeatures": "NO", "LossyImageCompression": "00",
 }  # fmt: skip
@@ -50,8 +51,14 @@ def map_without_pixels(
     source: Source,
     how: Derivation,
 ) -> Dataset:
-    """The object without its FloatPixelData; extent: the least and the greatest value."""
+    """The object without its FloatPixelData; extent: the least and the greatest value.
+
+    Frames whose place is not known, as in ultrasound, stand one unit apart in a frame of reference
+    of their own: the object must say a place, and this one says no more than their order.
+    """
     made = _identity(source.slices[0].header, how)
+    if source.slices[0].plane is None:
+        made.FrameOfReferenceUID, made.PositionReferenceIndicator = generate_uid(), None
     _tell_what_pixels_went_through(made, source.slices)
     units = str(record.meta.get("units") or "1")
     made.NumberOfFrames, made.Rows, made.Columns = shape
@@ -154,9 +161,9 @@ def _shared(record: Record, extent: tuple[float, float], units: str, source: Sou
             )
         ],
     )
-    if source.slices[0].plane is not None:
-        turn = decimals(source.slices[0].plane.orientation)
-        group.PlaneOrientationSequence = [item(ImageOrientationPatient=turn)]
+    plane = source.slices[0].plane
+    turn = decimals(UPRIGHT if plane is None else plane.orientation)
+    group.PlaneOrientationSequence = [item(ImageOrientationPatient=turn)]
     return group
 
 
@@ -174,14 +181,12 @@ def _frame(source: Source, z: int, how: Derivation) -> Dataset:
     original = source.slices[z]
     content = item(StackID="1", InStackPositionNumber=z + 1, DimensionIndexValues=[z + 1])
     frame = original.frame if source.layout == FRAMES else None
-    group = item(
+    position = (0, 0, z) if original.plane is None else original.plane.position
+    return item(
         FrameContentSequence=[content],
         DerivationImageSequence=[origin(original.header, how, frame)],
+        PlanePositionSequence=[item(ImagePositionPatient=decimals(position))],
     )
-    if original.plane is not None:
-        position = decimals(original.plane.position)
-        group.PlanePositionSequence = [item(ImagePositionPatient=position)]
-    return group
 
 
 def _referenced(slices: Sequence[Slice]) -> list[Dataset]:
