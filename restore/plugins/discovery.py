@@ -14,7 +14,7 @@ from typing import Any
 
 import pluggy
 
-from ..errors import UnavailableError
+from ..errors import Terminated, UnavailableError
 from . import hookspecs
 from .entry_points import entry_points_of, name_of
 from .registry import Entry, Registry, unknown
@@ -91,7 +91,7 @@ class Catalog:
         try:
             with apart():
                 return entry.load()
-        except Interrupted:
+        except (Interrupted, Terminated):
             raise
         except BaseException as error:
             if self._strict:
@@ -171,7 +171,7 @@ class Catalog:
         try:
             with apart():
                 yield
-        except Interrupted:
+        except (Interrupted, Terminated):
             raise
         except BaseException as error:  # a plugin's sys.exit() must not end us either
             plugin.state, plugin.error, plugin.hooks = "broken", said(error), None

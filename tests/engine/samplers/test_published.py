@@ -215,7 +215,7 @@ def test_an_option_of_the_other_update_is_refused():
     ):
         with pytest.raises(TypeError, match=r"step=(paper|safe) has no option"):
             sample(copying(), WHITE_6, load(name), steps=3, **options)
-    with pytest.raises(ValueError, match="safe or paper, got 'published'"):
+    with pytest.raises(ValueError, match="one of safe, paper, got 'published'"):
         sample(copying(), WHITE_6, load("dps"), steps=3, step="published")
 
 

@@ -286,8 +286,10 @@ def test_a_std_of_any_layout_is_a_parametric_map(tmp_path):
         assert again.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence
     record = std_of(read_dicom(save(mr(pixels[0], ImagePositionPatient=None), tmp_path / "a.dcm")))
     write_series(record, tmp_path / "std")
-    assert "PlanePositionSequence" not in pydicom.dcmread(
-        tmp_path / "std" / "0001.dcm").PerFrameFunctionalGroupsSequence[0]  # fmt: skip
+    nowhere = pydicom.dcmread(tmp_path / "std" / "0001.dcm")  # a place of its own, and no other
+    position = nowhere.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0]
+    assert position.ImagePositionPatient == [0, 0, 0]
+    assert nowhere.FrameOfReferenceUID != mr(pixels[0]).get("FrameOfReferenceUID")
 
 
 def test_a_series_is_no_single_file_and_a_source_is_not_written_over(tmp_path):

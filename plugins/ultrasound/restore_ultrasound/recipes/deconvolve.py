@@ -49,7 +49,7 @@ def solve_deconvolve(
     def removed(k: int, signal: Tensor) -> Tensor:
         return seen.grid(k) - signal
 
-    sampler = SamplerChoice("tmpd", STEPS, {"integrator": "heun"})
+    sampler = SamplerChoice("tmpd", STEPS, options={"integrator": "heun"})
     posed = Posed(seen, measurement, removed, sampler, checked_warm(warm))
     facts = {"lateral width": lateral, "axial width": axial, "noise of brightness": noise}
     return posed.task({}, facts, format_of(record, seen))
