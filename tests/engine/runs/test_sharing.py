@@ -85,7 +85,9 @@ def test_two_processes_do_what_one_does_whoever_is_killed():
     assert "crashed its worker 2 times; it is not tried again" in rows["poison"]["error"]
     assert said.splitlines()[-1].startswith("restore: 2 of 14 inputs failed: ")
     told = Counter(event["event"] for event in events())
-    assert told["crashed"] >= 2 and told["quarantined"] == 1
+    assert told["crashed"] >= 2
+    # two workers may look at once at what has crashed twice, and both say so
+    assert {e["name"] for e in events() if e["event"] == "quarantined"} == {"poison"}
     for path in Path("alone").glob("0*/*.npy"):
         assert path.read_bytes() == (Path("out") / path.relative_to("alone")).read_bytes()
 
