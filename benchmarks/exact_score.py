@@ -17,6 +17,7 @@ from restore_operators import Mask, random_mask
 from torch import Tensor
 
 import restore
+from restore.files.merit.coverage import covered
 
 from .images import SET12, _read
 from .tables import publish, table
@@ -29,7 +30,6 @@ RUNS: Mapping[str, tuple[str, int]] = {
     "pigdm, 25": ("pigdm", 25),
     "tmpd, 25": ("tmpd", 25),
 }
-STUDENT = {8: 1.895}  # 95 % point of Student's t for so many chains: intervals of 90 %
 
 
 def main() -> None:
@@ -70,12 +70,10 @@ def _cell(prior: restore.Prior, run: str, missing: float, std: float, images: li
         made = restore.sample(measurement, prior, sampler, chains=8, steps=steps, seed=i)
         seconds = time.process_time() - began
         error, deviation = made.mean - x, made.std
-        width = STUDENT[8] * (1 + 1 / 8) ** 0.5 * deviation
         ratio = (deviation.square().mean() / error.square().mean()).sqrt().item()
-        covered = (error.abs() <= width).float().mean().item()
-        figures.append((psnr(made.mean, x), ratio, covered, seconds))
-    peak, ratio, covered, seconds = np.mean(figures, axis=0)
-    return f"{peak:.2f} / {ratio:.2f} / {covered:.2f} / {seconds:.1f}"
+        figures.append((psnr(made.mean, x), ratio, covered(list(made.samples), x), seconds))
+    peak, ratio, inside, seconds = np.mean(figures, axis=0)
+    return f"{peak:.2f} / {ratio:.2f} / {inside:.2f} / {seconds:.1f}"
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class Work(ABC):
 
     @abstractmethod
     def kept(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Of the facts of a report those that the ledger keeps: what the others are made of."""
+        """The part of a report's facts that the ledger keeps: sentence and row are made of it."""
 
     @abstractmethod
     def sentence(self, facts: Mapping[str, Any]) -> str:

@@ -240,9 +240,10 @@ class Worker(Observer):
 
     def _recovered(self, target: Path, made_of: Mapping[str, str]) -> Mapping[str, Any] | None:
         """The report of a result that a worker made whole before it could write so."""
-        provenance = (report_of(target) or {}).get("provenance", {})
+        report = report_of(target) or {}
+        provenance = report.get("provenance", {})
         same = provenance and all(provenance.get(key) == sum for key, sum in made_of.items())
-        return report_of(target) if same else None
+        return report if same else None
 
     def _executed(self, source: Path, target: Path) -> Mapping[str, Any]:
         """The facts of the work; a saved state of another input, or a damaged one, is discarded."""

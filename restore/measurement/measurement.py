@@ -143,7 +143,8 @@ class Measurement:
         return _known(self.y[start:stop], operator, noise)
 
     def with_y(self, y: Tensor, noise: NoiseModel | None = None) -> "Measurement":
-        """The same with other numbers, (observations or batch, *out_shape), and another noise.
+        """This measurement with other numbers y, (observations or batch, *out_shape), and its own
+        or another noise.
 
         Nothing is looked at: samplers make them at every level, and a look stalls a GPU.
         """

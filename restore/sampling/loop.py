@@ -220,7 +220,7 @@ class _Run:
                 if any(stops):
                     break
                 if self.contract.goes_on:
-                    state.pause(chunk, passed, step, noise, tally.now())
+                    state.pause(chunk, passed, step, noise, tally)
         except KeyboardInterrupt as interrupt:
             state.flush()
             if not self.contract.goes_on:

@@ -17,10 +17,8 @@ from .verify import FLOOR, IGNORE, Row
 
 HOLDS, BIASED, FAILS, UNTRIED = "holds", "biased as documented", "FAILS", "not tried"
 FIGURES = ("mean_error", "observed", "unobserved")
-MEAN, VARIANCE = (
-    0.15,
-    0.15,
-)  # a mean so many deviations off, a variance so far off in logarithm, hold
+MEAN = 0.15  # a mean so many deviations off holds
+VARIANCE = 0.15  # a variance so far off in logarithm holds
 CHANCE = 1.5  # of one over the root of the chains
 SLACK = 1.5  # times as far off as documented is as documented
 RARE = ("digits",)  # cases whose variance comes from points that are rarely drawn
@@ -100,7 +98,7 @@ def _beyond_figures(figures: Sequence[float | None], chains: int) -> bool:
 
 
 def _log(ratio: float | None) -> float:
-    """Of a ratio of variances; 0 where there is none."""
+    """The logarithm of a ratio of variances; 0 where there is no ratio."""
     return 0.0 if ratio is None else math.log(max(ratio, LEAST))
 
 

@@ -78,7 +78,10 @@ class Descent:
 
 
 def share_of_rate(step: int, steps: int, warmup: int, decay: float) -> float:
-    """Of the learning rate: a rise over `warmup` steps, a fall to zero over the last share."""
+    """The share of the learning rate at a step: it rises over `warmup`, falls to zero at the end.
+
+    decay: the share of all steps, the last ones, in which it falls.
+    """
     rise = min(1.0, (step + 1) / max(1, warmup))
     fall = min(1.0, (steps - step) / max(1, round(decay * steps)))
     return min(rise, fall)

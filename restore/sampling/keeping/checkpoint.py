@@ -92,12 +92,12 @@ class Checkpoint:
         return x, Resumed(going["passed"], carried)
 
     def pause(
-        self, chunk: Chunk, passed: int, step: Step, noise: ChainNoise, tally: dict[str, Any]
+        self, chunk: Chunk, passed: int, step: Step, noise: ChainNoise, tally: "Tally"
     ) -> None:
         """Remember where the chunk stands; written every EVERY seconds, and by `flush`."""
         if self.path is None:
             return
-        self.stands, self.state["tally"] = (chunk, passed, step, noise.state()), tally
+        self.stands, self.state["tally"] = (chunk, passed, step, noise.state()), tally.now()
         if time.monotonic() - self.saved > EVERY:
             self.flush()
 

@@ -23,7 +23,7 @@ class Chunk(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """Of a network call."""
+        """How many signals one network call takes for the chunk."""
         return (self.last - self.first) * (self.stop - self.start)
 
     @property
