@@ -78,7 +78,7 @@ def material(folders: Sequence[Path], validation: Path | None, channels: str | N
 class PriorPlan:
     """How a prior is trained, beside the steps of its training.
 
-    kind, widths, blocks: of its network (restore.networks.unets.kinds); None: its own defaults.
+    kind, widths, blocks, bands: of its network (restore.networks.unets.kinds); None: its defaults.
     mean, sigma_data: what the preconditioning takes for the signals' centre and standard deviation;
     None: the material's, or measured.
     """
@@ -87,6 +87,7 @@ class PriorPlan:
     kind: str = "unet"
     widths: Sequence[int] | None = None
     blocks: int | None = None
+    bands: int | None = None
     start: Path | None = None  # a prior's folder to begin from, of any number of channels
     mean: float | None = None
     sigma_data: float | None = None
@@ -120,7 +121,7 @@ def train_prior(
     plan = plan.suiting(material)
     material = replace(material, mean=plan.mean, sigma_data=plan.sigma_data)
     training, dims = plan.training, material.signals[0].ndim - 1
-    shape = {"widths": plan.widths, "blocks": plan.blocks, "dims": dims}
+    shape = {"widths": plan.widths, "blocks": plan.blocks, "dims": dims, "bands": plan.bands}
     network = _network(plan.kind, material.channels, shape, training.seed)
     if plan.start is not None:
         _refuse_imported(plan.start)

@@ -12,10 +12,16 @@ from torch import nn
 
 from ..atomic import atomic_path, write_text
 from ..errors import WeightsError
-from ..priors.prior import NOISE_MAPS, Prior, as_measured
+from ..priors.prior import COLOURED, NOISE_MAPS, Prior, as_measured
 from .prior_schema import CONFIG, FORMAT, WEIGHTS, read_description
 from .unets.kinds import KINDS, kind_of, preconditioned
 from .weights import load_network
+
+OFFERS = {  # by what a network is told of the noise
+    "scalar": frozenset(),
+    "map": frozenset({NOISE_MAPS}),
+    "bands": frozenset({NOISE_MAPS, COLOURED}),
+}
 
 
 class Kind(NamedTuple):
@@ -118,7 +124,7 @@ def _own_prior(
         card={**described["card"], "sha256": described["sha256"]},
         network=network,
         footprint=_footprint(shape["widths"], shape["blocks"], channels, dims),
-        offers=frozenset({NOISE_MAPS}) if network.told_every_value else frozenset(),
+        offers=OFFERS[network.told],
     )
 
 

@@ -49,31 +49,31 @@ def draw_maps(
     kinds = (_independent, _independent, _patches, _lattice, _smooth)
     maps = []
     for i in range(count):
-        if _uniform(generator) < CONSTANT:
+        if uniform(generator) < CONSTANT:
             maps.append(first[i].expand(shape))
             continue
-        share = kinds[_integer(len(kinds), generator)](shape, generator)  # of the lower level
-        upper = torch.tensor(levels.sigma_max) if _uniform(generator) < UNSEEN else high[i]
+        share = kinds[integer(len(kinds), generator)](shape, generator)  # of the lower level
+        upper = torch.tensor(levels.sigma_max) if uniform(generator) < UNSEEN else high[i]
         maps.append((share * low[i].log() + (1 - share) * upper.log()).exp())
     return torch.stack(maps)
 
 
 def _independent(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Each value by its own coin; all channels of a sample alike in two of three maps."""
-    channels = shape[0] if _uniform(generator) < 1 / 3 else 1
+    channels = shape[0] if uniform(generator) < 1 / 3 else 1
     drawn = torch.rand(channels, *shape[1:], generator=generator)
-    return (drawn < _uniform(generator)).float().expand(shape)
+    return (drawn < uniform(generator)).float().expand(shape)
 
 
 def _patches(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Connected regions of any outline."""
-    return (_field(shape, generator) < _uniform(generator)).float()
+    return (_field(shape, generator) < uniform(generator)).float()
 
 
 def _lattice(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """A pattern repeated along every axis with a period of 2 to 4, such as a Bayer filter."""
-    periods = [2 + _integer(3, generator) for _ in shape[1:]]
-    tile = torch.rand(shape[0], *periods, generator=generator) < _uniform(generator)
+    periods = [2 + integer(3, generator) for _ in shape[1:]]
+    tile = torch.rand(shape[0], *periods, generator=generator) < uniform(generator)
     repeats = [-(-n // period) for n, period in zip(shape[1:], periods, strict=True)]
     lattice = tile.float().repeat(1, *repeats)
     return lattice[(slice(None), *(slice(n) for n in shape[1:]))]
@@ -86,16 +86,18 @@ def _smooth(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 def _field(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """A smooth random field between 0 and 1, the same in all channels; shape."""
-    knots = 2 + _integer(6, generator)
+    knots = 2 + integer(6, generator)
     modes = {1: "linear", 2: "bilinear", 3: "trilinear"}
     coarse = torch.rand(1, 1, *(knots,) * (len(shape) - 1), generator=generator)
     field = interpolate(coarse, shape[1:], mode=modes[len(shape) - 1], align_corners=True)[0]
     return field.expand(shape)
 
 
-def _uniform(generator: torch.Generator) -> float:
+def uniform(generator: torch.Generator) -> float:
+    """A number from 0 to 1."""
     return float(torch.rand((), generator=generator))
 
 
-def _integer(stop: int, generator: torch.Generator) -> int:
+def integer(stop: int, generator: torch.Generator) -> int:
+    """A whole number from 0, below stop."""
     return int(torch.randint(stop, (), generator=generator))

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..priors.coloured import Bands, Coloured
+
 Network = Callable[..., Tensor]
 Label = Callable[[Tensor], Tensor]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -62,10 +64,12 @@ def from_edm_map(network: Network, *, sigma_data: float = 0.5, mean: float = 0.0
     """EDM's preconditioning value by value: D(x, sigma) for noise that differs over the signal.
 
     sigma: a number, (batch,), or a map that broadcasts against x. The network is told
-    ln(sigma / sigma_data) / 4 for every value.
+    ln(sigma / sigma_data) / 4 for every value. TypeError for coloured noise.
     """
 
-    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+    def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
+        if isinstance(sigma, Coloured | Bands):
+            raise TypeError("this network knows the noise of every value, not coloured noise")
         s = noise_map(sigma, x)
         total = (s**2 + sigma_data**2).sqrt()
         x = x - mean
@@ -73,6 +77,44 @@ def from_edm_map(network: Network, *, sigma_data: float = 0.5, mean: float = 0.0
         return mean + skip * x + out * network(x / total, (s / sigma_data).log() / 4)
 
     return denoise
+
+
+def from_edm_bands(network: Network, *, sigma_data: float = 0.5, mean: float = 0.0) -> Denoiser:
+    """EDM's preconditioning band by band: D(x, noise) for noise of any covariance.
+
+    noise: Coloured or Bands; or, as one band, a number, (batch,), or a map. The network sees all
+    bands, (batch, bands * channels, *size), each over its own scale, and their labels.
+    """
+
+    def denoise(x: Tensor, noise: float | Tensor | Coloured | Bands) -> Tensor:
+        bands = banded(noise, x, mean)
+        total = (bands.levels**2 + sigma_data**2).sqrt()
+        seen = (bands.parts / total).flatten(1, 2)
+        label = ((bands.levels / sigma_data).log() / 4).expand(bands.parts.shape).flatten(1, 2)
+        kept = (bands.parts * (sigma_data / total) ** 2).sum(1)
+        out = left_unknown(bands, x, sigma_data).sqrt()
+        return mean + kept + out * network(seen, label)
+
+    return denoise
+
+
+def banded(noise: float | Tensor | Coloured | Bands, x: Tensor, mean: float) -> Bands:
+    """The noisy signal x in the bands of its noise."""
+    if isinstance(noise, Coloured):
+        return noise.in_bands(x, mean)
+    return noise if isinstance(noise, Bands) else Bands.one(x - mean, noise_map(noise, x))
+
+
+def left_unknown(noise: Tensor | Bands, x: Tensor, sigma_data: float) -> Tensor:
+    """EDM's c_out^2 = sigma^2 sigma_data^2 / (sigma^2 + sigma_data^2), a mean of the bands.
+
+    It is the variance that such noise leaves of a white signal.
+    """
+    if not isinstance(noise, Bands):
+        power = noise_map(noise, x) ** 2
+        return power * sigma_data**2 / (power + sigma_data**2)
+    total = noise.levels**2 + sigma_data**2
+    return sigma_data**2 * (noise.shares * (1 - sigma_data**2 / total)).sum(1)
 
 
 def noise_map(sigma: float | Tensor, x: Tensor) -> Tensor:

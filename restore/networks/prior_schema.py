@@ -38,7 +38,8 @@ UNET = fields(
         "widths": several(integer(1, 4096), 1, 10),
         "blocks": integer(1, 64),
         "dims": integer(1, 3),
-    }
+    },
+    {"bands": integer(2, 64)},  # of the noise that a folded one sees apart
 )
 CONFIGURATION = whole_numbers(plain(6, 2000, 400), 10_000_000)
 PUBLISHED = fields({"kind": one_of("published"), "family": NAME, "configuration": CONFIGURATION})

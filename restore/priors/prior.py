@@ -26,6 +26,7 @@ def isotropic(std: float = 1.0) -> Law:
 
 DROWNED = 0.1  # of sigma^2: a signal of less variance is lost in noise of that level
 NOISE_MAPS = "noise maps"  # what a denoiser that is told the noise of every value offers
+COLOURED = "coloured noise"  # what one offers that takes `priors.coloured.Coloured` for sigma
 
 UNIT = isotropic(1.0)  # the law of a prior that names none
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ...errors import UsageError
+from ...priors.coloured import BANDS
 from ...sampling.devices import usable
 from ..program import say
 from ..wording import interrupted
@@ -15,7 +16,9 @@ from ..wording import interrupted
 PLAN = (
     "steps", "batch", "patch", "early_patch", "early_steps", "learning_rate", "method", "seed"
 )  # fmt: skip
-NETWORKS = {"scalar": "unet", "map": "folded-unet"}  # by what the network is told of the noise
+NETWORKS = {  # by what the network is told of the noise: its kind, and the bands it sees
+    "scalar": ("unet", None), "map": ("folded-unet", None), "bands": ("folded-unet", BANDS)
+}  # fmt: skip
 LEVELS = ("sigma_max", "sigma_median")
 
 
@@ -102,15 +105,18 @@ def train() -> None:
     type=click.Choice(list(NETWORKS)),
     default="scalar",
     show_default=True,
-    help="What the network is told: one noise level, or a map of them, value by value.",
+    help="What the network is told: one noise level, a map of them, value by value, or bands of "
+    "coloured noise, too.",
 )
 @click.option(
     "--widths",
     type=Widths(),
-    help="Channels of the network's levels.  [default: 32,64,128,256; of map 48,96,192]",
+    help="Channels of the network's levels.  [default: 32,64,128,256; of map and bands 48,96,192]",
 )
 @click.option(
-    "--blocks", type=click.IntRange(min=1), help="Residual blocks a level.  [default: 2; of map 3]"
+    "--blocks",
+    type=click.IntRange(min=1),
+    help="Residual blocks a level.  [default: 2; of map and bands 3]",
 )
 @click.option(
     "--validation",
@@ -176,8 +182,8 @@ def denoiser(
     card = {"name": asked.pop("name") or out.name, "licence": asked.pop("licence")}
     data = asked.pop("data") or ", ".join(folder.name for folder in folders)
     card |= {"data": data, "signals": count}
-    kind = NETWORKS[asked.pop("noise")]
-    plan = PriorPlan(training, kind=kind, card=card, **asked)
+    kind, bands = NETWORKS[asked.pop("noise")]
+    plan = PriorPlan(training, kind=kind, bands=bands, card=card, **asked)
     try:
         errors = train_prior(out, gathered, plan, device=device, report=_report)
     except KeyboardInterrupt as stop:

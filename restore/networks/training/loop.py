@@ -15,13 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from ...atomic import atomic_path
+from ...priors.coloured import Bands
 from ...untrusted.saved_states import saved_state
 from ..material import Material, Patches
-from ..noise_levels import NoiseLevels, draw_maps
-from ..parameterisations import noise_map
+from ..noise_colours import draw_coloured
+from ..noise_levels import NoiseLevels, draw_maps, uniform
+from ..parameterisations import left_unknown, noise_map
 from ..unets.kinds import preconditioned
 from .descent import SAVED, Descent, Method, autocast, share_of_rate
 
+COLOURED = 0.5  # share of a band-wise network's examples with coloured noise, not a map of it
 MEAN, SIGMA_DATA = 0.5, 0.25  # of signals that are told no others: photographs from 0 to 1
 
 
@@ -186,26 +189,46 @@ class _Run:
     def denoiser(self):
         return preconditioned(self.average, mean=self.mean, sigma_data=self.sigma_data)
 
-    def _noise_levels(self, clean: Tensor) -> Tensor:
-        """(batch,), or a map like clean where the network is told the noise of every value."""
-        levels = self.training.levels
-        if self.network.told_every_value:
-            return draw_maps(levels, len(clean), clean.shape[1:], self.generator)
-        return levels.draw(len(clean), self.generator)
+    def _noisy(self, clean: Tensor) -> tuple[Tensor, Tensor | Bands]:
+        """Noisy signals, and their noise as the network is told it: (batch,), a map, or bands."""
+        levels, generator = self.training.levels, self.generator
+        white = torch.randn(clean.shape, generator=generator)
+        if self.network.told == "bands":
+            return self._in_colour(clean, white)
+        if self.network.told == "map":
+            sigma = draw_maps(levels, len(clean), clean.shape[1:], generator)
+        else:
+            sigma = levels.draw(len(clean), generator)
+        clean, sigma, white = (v.to(self.device) for v in (clean, sigma, white))
+        return clean + noise_map(sigma, clean) * white, sigma
+
+    def _in_colour(self, clean: Tensor, white: Tensor) -> tuple[Tensor, Bands]:
+        """Signals with coloured noise; a share of them with maps of it, as one band."""
+        levels, generator = self.training.levels, self.generator
+        maps = draw_maps(levels, len(clean), clean.shape[1:], generator)
+        noisy, bands = [], []
+        for index in range(len(clean)):
+            x, z, own = (v[index : index + 1] for v in (clean, white, maps))
+            if uniform(generator) < COLOURED:
+                law = draw_coloured(levels, self.sigma_data, clean.shape[2:], generator)
+                noisy.append(x + law.of(z))
+                bands.append(law.in_bands(noisy[-1], self.mean))
+            else:
+                noisy.append(x + own * z)
+                bands.append(Bands.one(noisy[-1] - self.mean, own))
+        return torch.cat(noisy).to(self.device), Bands.together(bands).to(self.device)
 
     def update(self, patches: Patches, cast) -> float:
         training = self.training
         count, side = training.patches(self.step, patches.dims)
         clean = patches.draw(count, self.generator, side)
-        sigma = self._noise_levels(clean)
-        noise = torch.randn(clean.shape, generator=self.generator)
-        clean, sigma, noise = (v.to(self.device) for v in (clean, sigma, noise))
-        column = noise_map(sigma, clean)
+        noisy, noise = self._noisy(clean)
+        clean = clean.to(self.device)
         with cast():
             denoise = preconditioned(self.network, mean=self.mean, sigma_data=self.sigma_data)
-            denoised = denoise(clean + column * noise, sigma)
-        weight = (column**2 + self.sigma_data**2) / (column * self.sigma_data) ** 2
-        loss = (weight * (denoised.float() - clean).square()).mean()
+            denoised = denoise(noisy, noise)
+        unknown = left_unknown(noise, noisy, self.sigma_data)
+        loss = ((denoised.float() - clean).square() / unknown).mean()
         return self.descent.descend(loss, training.rate(self.step))
 
 

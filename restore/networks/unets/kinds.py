@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from ..parameterisations import Denoiser, from_edm, from_edm_map
+from ..parameterisations import Denoiser, from_edm, from_edm_bands, from_edm_map
 from .folded_unet import FoldedUNet
 from .unet import UNet
 
@@ -15,6 +15,6 @@ def kind_of(network: nn.Module) -> str:
 
 
 def preconditioned(network: nn.Module, *, sigma_data: float, mean: float) -> Denoiser:
-    """The denoiser of a network of ours, told the noise of a signal or that of every value."""
-    convert = from_edm_map if network.told_every_value else from_edm
+    """The denoiser of a network of ours, told the noise as it was made for."""
+    convert = {"scalar": from_edm, "map": from_edm_map, "bands": from_edm_bands}[network.told]
     return convert(network, sigma_data=sigma_data, mean=mean)

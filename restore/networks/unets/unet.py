@@ -4,8 +4,9 @@ Residual blocks as in DRUNet (Zhang et al., TPAMI 2021, arXiv:2008.13751); the n
 as an extra input channel and as a gain per channel at the entrance of every level.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class UNet(nn.Module):
     noise is the label of the noise level, c_noise of EDM; any scalar of order one.
     """
 
-    told_every_value = False  # one noise level for a whole signal
+    told = "scalar"  # of the noise: one level for a whole signal
 
     def __init__(
         self,
@@ -74,6 +75,12 @@ class UNet(nn.Module):
         for level, (up, blocks) in enumerate(zip(self.up, self.decoder, strict=True)):
             x = blocks((up(x) + skips.pop()) * gains[len(self.encoder) + 1 + level])
         return self.tail(x)[(..., *(slice(n) for n in size))]
+
+    def begun_head(self, weight: Tensor, given: Mapping[str, Any]) -> Tensor:
+        """The first layer's weights from those of a network of another number of channels."""
+        theirs, mine = given["channels"], self.config["channels"]
+        signal = spread_channels(weight[:, :theirs], 1, theirs, mine) * (theirs / mine)
+        return torch.cat([signal, weight[:, theirs:]], 1)
 
     def _gains(self, noise: Tensor) -> list[Tensor]:
         gains = 1 + self.embed(torch.cat([noise, noise.sin(), noise.cos()], 1))
@@ -125,21 +132,31 @@ def _level(width: int, blocks: int, dims: int) -> nn.Module:
     return nn.Sequential(*(Block(width, dims) for _ in range(blocks)))
 
 
-def begin_from(network: UNet, other: UNet) -> None:
-    """Take over another network's weights, in place; its number of channels may be another.
+def begin_from(network: nn.Module, other: nn.Module) -> None:
+    """Take over another network's weights, in place; its channels and bands may be others.
 
     More channels start as copies that share the first layer's weights; fewer, as their average.
-    ValueError where the networks differ in anything else.
+    One band becomes many that enter alike. ValueError where the networks differ in anything else.
     """
-    mine, theirs = dict(network.config), dict(other.config)
-    channels, given = mine.pop("channels"), theirs.pop("channels")
-    if mine != theirs:
-        raise ValueError(f"cannot begin a network of {mine} from one of {theirs}")
+    mine, theirs = (_without_inputs(one.config) for one in (network, other))
+    bands, given = (one.config.get("bands", 1) for one in (network, other))
+    if type(network) is not type(other) or mine != theirs or given not in (1, bands):
+        raise ValueError(f"cannot begin a network of {network.config} from one of {other.config}")
     weights = {name: value.clone() for name, value in other.state_dict().items()}
-    if channels != given:
-        head, tail = weights["head.weight"], weights["tail.weight"]
-        signal = head[:, :given].sum(1, keepdim=True) / channels
-        repeated = signal.expand(-1, channels, *signal.shape[2:])
-        weights["head.weight"] = torch.cat([repeated, head[:, given:]], 1)
-        weights["tail.weight"] = tail.mean(0, keepdim=True).expand(channels, *tail.shape[1:])
+    weights["head.weight"] = network.begun_head(weights["head.weight"], other.config)
+    weights["tail.weight"] = spread_channels(
+        weights["tail.weight"], 0, other.config["channels"], network.config["channels"]
+    )
     network.load_state_dict(weights)
+
+
+def spread_channels(weight: Tensor, axis: int, given: int, wanted: int) -> Tensor:
+    """Weights along an axis of so many given channels, each of several entries, for others."""
+    if given == wanted:
+        return weight
+    split = weight.unflatten(axis, (given, -1)).mean(axis, keepdim=True)
+    return split.repeat_interleave(wanted, axis).flatten(axis, axis + 1)
+
+
+def _without_inputs(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in ("channels", "bands")}

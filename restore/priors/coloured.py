@@ -1,0 +1,87 @@
+"""Noise that is white in no basis of the signal's own: what a denoiser may be told of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+Map = Callable[[Tensor], Tensor]
+
+BANDS = 6  # into which coloured noise is divided by its level, for a network
+
+
+@dataclass(frozen=True)
+class Coloured:
+    """Noise of covariance V diag(std^2) V^H: independent in the coordinates of a unitary V.
+
+    to_signal, from_signal: V and V^H, of a batch. std: of every coordinate of one signal, or of
+    each of a batch, (1 or batch, ...), broadcastable to the coordinates.
+    """
+
+    to_signal: Map
+    from_signal: Map
+    std: Tensor
+
+    def of(self, white: Tensor) -> Tensor:
+        """Such noise from white noise of standard deviation 1; (batch, *shape)."""
+        return self.to_signal(self.std * self.from_signal(white))
+
+    def in_bands(self, x: Tensor, mean: float | Tensor = 0.0) -> "Bands":
+        """x - mean in parts whose noise is alike: as many bands, equally wide in log std."""
+        coordinates = self.from_signal(x - mean)
+        std = self.std.to(coordinates).expand(coordinates.shape)
+        level = std.log()
+        axes = tuple(range(1, x.ndim))
+        low, high = level.amin(axes, keepdim=True), level.amax(axes, keepdim=True)
+        width = ((high - low) / BANDS).clamp(min=1e-3)  # white noise is one band
+        band = ((level - low) / width).long().clamp(max=BANDS - 1)
+        parts, shares, levels = [], [], []
+        for index in range(BANDS):
+            inside = (band == index).to(std)
+            parts.append(self.to_signal(inside * coordinates))
+            shares.append(inside.mean(axes, keepdim=True))
+            power = (inside * std.square()).mean(axes, keepdim=True)
+            levels.append((power / shares[-1]).sqrt().nan_to_num(nan=torch.inf))
+        return Bands(*(torch.stack(values, 1) for values in (parts, levels, shares)))
+
+
+@dataclass(frozen=True)
+class Bands:
+    """A noisy signal, less its prior's mean, in parts with noise of one level each.
+
+    parts: (batch, bands, *shape), adding up to the signal. levels: standard deviation of the noise
+    within each part, (batch, bands, ...), broadcastable to parts; infinite where a part is empty.
+    shares: of the coordinates that each part holds, as levels.
+    """
+
+    parts: Tensor
+    levels: Tensor
+    shares: Tensor
+
+    @classmethod
+    def one(cls, x: Tensor, levels: Tensor) -> "Bands":
+        """A signal less its mean whose noise has a level for every value, as one part of many."""
+        parts, whole = x.new_zeros(len(x), BANDS, *x.shape[1:]), (1,) * (x.ndim - 1)
+        parts[:, 0] = x
+        told = torch.full_like(parts, torch.inf)
+        told[:, 0] = levels
+        shares = x.new_zeros(1, BANDS, *whole)
+        shares[:, 0] = 1
+        return cls(parts, told, shares.expand(len(x), *shares.shape[1:]))
+
+    @classmethod
+    def together(cls, bands: Sequence["Bands"]) -> "Bands":
+        """Those of several signals as a batch."""
+        parts = torch.cat([one.parts for one in bands])
+        levels = [one.levels.expand(len(one.parts), *parts.shape[1:]) for one in bands]
+        return cls(parts, torch.cat(levels), torch.cat([one.shares for one in bands]))
+
+    def at(self, place: tuple[slice, ...]) -> "Bands":
+        """A piece of the signal: the same cut of every part."""
+        levels = self.levels.expand(self.parts.shape)
+        return replace(self, parts=self.parts[(..., *place)], levels=levels[(..., *place)])
+
+    def to(self, *args, **kwargs) -> "Bands":
+        """As Tensor.to, of all three."""
+        return Bands(*(v.to(*args, **kwargs) for v in (self.parts, self.levels, self.shares)))
