@@ -38,7 +38,7 @@ NAMED = {
     )
 } - {"integrators.integrators"}
 PAPERS = [SAMPLERS / f"{named.replace('.', '/')}.py" for named in sorted(NAMED)]
-BELOW_SAMPLERS = {"priors.prior", "priors.schedules"} | {
+BELOW_SAMPLERS = {"priors.coloured", "priors.prior", "priors.schedules"} | {
     f"measurement.{name}"
     for name in ("codec", "measurement", "noise", "operator", "signal", "spectral", "whitening")
 }

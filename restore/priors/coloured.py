@@ -27,12 +27,16 @@ class Coloured:
         """Such noise from white noise of standard deviation 1; (batch, *shape)."""
         return self.to_signal(self.std * self.from_signal(white))
 
+    def to(self, *args, **kwargs) -> "Coloured":
+        """Itself, with std as Tensor.to has it."""
+        return replace(self, std=self.std.to(*args, **kwargs))
+
     def in_bands(self, x: Tensor, mean: float | Tensor = 0.0) -> "Bands":
         """x - mean in parts whose noise is alike: as many bands, equally wide in log std."""
         coordinates = self.from_signal(x - mean)
         std = self.std.to(coordinates).expand(coordinates.shape)
         level = std.log()
-        axes = tuple(range(1, x.ndim))
+        axes, whole = tuple(range(1, level.ndim)), (len(x), *(1,) * (x.ndim - 1))
         low, high = level.amin(axes, keepdim=True), level.amax(axes, keepdim=True)
         width = ((high - low) / BANDS).clamp(min=1e-3)  # white noise is one band
         band = ((level - low) / width).long().clamp(max=BANDS - 1)
@@ -40,8 +44,8 @@ class Coloured:
         for index in range(BANDS):
             inside = (band == index).to(std)
             parts.append(self.to_signal(inside * coordinates))
-            shares.append(inside.mean(axes, keepdim=True))
-            power = (inside * std.square()).mean(axes, keepdim=True)
+            shares.append(inside.mean(axes).reshape(whole))
+            power = (inside * std.square()).mean(axes).reshape(whole)
             levels.append((power / shares[-1]).sqrt().nan_to_num(nan=torch.inf))
         return Bands(*(torch.stack(values, 1) for values in (parts, levels, shares)))
 

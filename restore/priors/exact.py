@@ -7,7 +7,8 @@ from torch import Tensor
 
 from ..measurement.checks import array_of, real_numbers
 from ..measurement.signal import column
-from .prior import NOISE_MAPS, Law, Prior, tabulated
+from .coloured import Coloured
+from .prior import COLOURED, NOISE_MAPS, Law, Prior, tabulated
 
 
 def gaussian(mean: Tensor, covariance: float | Tensor) -> Prior:
@@ -26,13 +27,16 @@ def gaussian(mean: Tensor, covariance: float | Tensor) -> Prior:
         powers, axes = covariance.expand(mean.shape).reshape(-1), None
     centre, powers_of, axes_of = _following(mean.flatten(), powers, axes)
 
-    def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
+    def denoise(x: Tensor, sigma: float | Tensor | Coloured) -> Tensor:
         m, w, v = centre(x), powers_of(x), axes_of(x)
-        away, level = x.flatten(1) - m, _level(sigma, x)
-        if v is not None and _is_map(sigma, x):  # a map: C and the noise share no axes
-            matrix = (v * w) @ v.T
-            weighed = torch.linalg.solve(matrix + torch.diag_embed(level**2), away)
+        away = x.flatten(1) - m
+        if isinstance(sigma, Coloured) or (v is not None and _is_map(sigma, x)):
+            # C and the noise share no axes
+            matrix = torch.diag(w) if v is None else (v * w) @ v.T
+            total = matrix + _covariance(sigma, x)
+            weighed = torch.linalg.solve(total, away[..., None])[..., 0]
             return (m + weighed @ matrix).reshape(x.shape)
+        level = _level(sigma, x)
         shrink = w / (w + level**2)
         if v is None:
             return (m + shrink * away).reshape(x.shape)
@@ -63,9 +67,11 @@ def mixture(weights: Tensor, means: Tensor, variance: float | Tensor) -> Prior:
     parts = _following(weights.log(), inside, variance, inside.square().sum(1))
     double, even = torch.empty(0, dtype=torch.float64), bool((variance == variance[0]).all())
 
-    def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
+    def denoise(x: Tensor, sigma: float | Tensor | Coloured) -> Tensor:
+        if isinstance(sigma, Coloured):
+            return rotated(x, sigma)
         if _is_map(sigma, x):
-            return mapped(x, _level(sigma, x))
+            return mapped(x, _level(sigma, x), flat.to(x.device))
         # components of one width differ only in the span of their means: there float32 is enough
         # to tell them apart, as what x has in common with all of them is never squared
         log_w, m, v, power = (part(double.to(x.device)) for part in parts)
@@ -82,10 +88,16 @@ def mixture(weights: Tensor, means: Tensor, variance: float | Tensor) -> Prior:
         denoised = rest.to(x.dtype) * wide
         return denoised.addmm_(((shares * keep) @ m).to(x.dtype), axes_of(x).T).reshape(x.shape)
 
-    def mapped(x: Tensor, level: Tensor) -> Tensor:
+    def rotated(x: Tensor, noise: Coloured) -> Tensor:
+        """Components alike in all directions are so in the noise's own coordinates."""
+        seen = noise.from_signal(x)
+        centres = noise.from_signal(means.to(x.device, torch.float64)).flatten(1)
+        level = noise.std.to(seen).expand(seen.shape).flatten(1)
+        return noise.to_signal(mapped(seen, level, centres))
+
+    def mapped(x: Tensor, level: Tensor, centres: Tensor) -> Tensor:
         """Noise that differs over the signal: each component weighs each value by its own."""
         log_w, _, v, _ = (part(double.to(x.device)) for part in parts)
-        centres = flat.to(x.device)
         wide, s2 = x.flatten(1).double()[:, None], level.double()[:, None] ** 2
         total = v[:, None] + s2  # (batch, components, n)
         square = (wide - centres).square() / total + total.log()
@@ -144,6 +156,17 @@ def _level(sigma: float | Tensor, x: Tensor) -> Tensor:
     return column(sigma, x.flatten(1)) if sigma.ndim else sigma
 
 
+def _covariance(sigma: Tensor | Coloured, x: Tensor) -> Tensor:
+    """That of noise of a map of levels, or coloured; (batch, n, n)."""
+    if not isinstance(sigma, Coloured):
+        return torch.diag_embed(_level(sigma, x) ** 2)
+    shape = sigma.from_signal(x[:1]).shape[1:]
+    units = torch.eye(x[0].numel(), dtype=x.dtype, device=x.device)
+    axes = sigma.to_signal(units.reshape(-1, *shape)).flatten(1)  # a coordinate each row
+    power = sigma.std.to(x).expand(-1, *shape).flatten(1) ** 2
+    return axes.T @ (power[..., None] * axes)
+
+
 def _is_map(sigma: float | Tensor, x: Tensor) -> bool:
     return isinstance(sigma, Tensor) and sigma.ndim == x.ndim
 
@@ -181,5 +204,5 @@ def _exact(name, denoise, like: Tensor, width: float, law: Law, mean: float | No
         mean=like.mean().item() if mean is None else mean,
         variance=law,
         card={"name": name, "kind": "exact"},
-        offers=frozenset({NOISE_MAPS}),
+        offers=frozenset({NOISE_MAPS, COLOURED}),
     )

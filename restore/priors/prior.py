@@ -13,7 +13,8 @@ from ..measurement.checks import real_number, shown, sizes
 from ..measurement.codec import Codec
 
 # D(x, sigma) = E[x0 | x0 + sigma n = x]; x (batch, *shape), sigma a number, () or (batch,);
-# a prior that offers NOISE_MAPS takes a map of them, too: as many axes as x, broadcastable to it
+# a prior that offers NOISE_MAPS takes a map of them, too: as many axes as x, broadcastable to it;
+# one that offers COLOURED takes a `coloured.Coloured` in its place
 Denoiser = Callable[[Tensor, float | Tensor], Tensor]
 # r^2(sigma) = E |x0 - D|^2 / n, the mean posterior variance of one value: an isotropic Cov[x0|x]
 Law = Callable[[float], float]

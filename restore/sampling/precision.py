@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from ..priors.coloured import Coloured
 from ..priors.prior import Prior
 from .keeping.verdicts import kept_verdict
 
@@ -33,9 +34,10 @@ class Counted:
         self.calls = 0
         self.pullbacks = 0
 
-    def __call__(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+    def __call__(self, x: Tensor, sigma: float | Tensor | Coloured) -> Tensor:
         self.calls += 1
-        sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
+        if not isinstance(sigma, Coloured):
+            sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
         if self.precision != "bfloat16":
             own = self.native or x.dtype
             denoised = self.denoise(x.to(own), sigma.to(own)).to(x.dtype)

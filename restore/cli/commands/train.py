@@ -168,8 +168,8 @@ def denoiser(
     A run that was interrupted goes on when the same command is given again.
     """
     from ...files.training import PriorPlan, has_prior, train_prior
-    from ...networks.noise_levels import NoiseLevels
     from ...networks.training import Training
+    from ...networks.training.noise_levels import NoiseLevels
 
     if has_prior(out) and not overwrite:
         raise FileExistsError(f"{out} holds a prior already; choose another, or add --overwrite")

@@ -18,11 +18,11 @@ from ...atomic import atomic_path
 from ...priors.coloured import Bands
 from ...untrusted.saved_states import saved_state
 from ..material import Material, Patches
-from ..noise_colours import draw_coloured
-from ..noise_levels import NoiseLevels, draw_maps, uniform
 from ..parameterisations import left_unknown, noise_map
 from ..unets.kinds import preconditioned
 from .descent import SAVED, Descent, Method, autocast, share_of_rate
+from .noise_colours import draw_coloured
+from .noise_levels import NoiseLevels, draw_maps, uniform
 
 COLOURED = 0.5  # share of a band-wise network's examples with coloured noise, not a map of it
 MEAN, SIGMA_DATA = 0.5, 0.25  # of signals that are told no others: photographs from 0 to 1

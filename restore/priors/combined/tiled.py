@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ..coloured import Bands, Coloured
 from ..prior import Denoiser, Prior, are_priors
 
 
@@ -22,10 +23,12 @@ def tiled(prior: Prior, tile: int = 384, overlap: int = 48) -> Prior:
     if not 0 < 2 * overlap <= tile:
         raise ValueError(f"need 0 < 2 overlap <= tile, got overlap {overlap} and tile {tile}")
 
-    def denoise(x: Tensor, sigma: float | Tensor) -> Tensor:
+    def denoise(x: Tensor, sigma: float | Tensor | Coloured) -> Tensor:
         size = x.shape[2:]
         if all(n <= tile for n in size):
             return prior.denoise(x, sigma)
+        if isinstance(sigma, Coloured):  # the whole signal's coordinates
+            sigma = sigma.in_bands(x, prior.mean)
         starts = [_starts(n, tile, overlap) for n in size]
         total, weight = torch.zeros_like(x), x.new_zeros(size)
         for corner in product(*starts):
@@ -41,8 +44,12 @@ def tiled(prior: Prior, tile: int = 384, overlap: int = 48) -> Prior:
     return replace(prior, denoise=denoise, limit=(channels or 1) * tile**dims)
 
 
-def _cut(sigma: float | Tensor, x: Tensor, place: tuple[slice, ...]) -> float | Tensor:
-    """The noise levels of one tile: a map is cut as the signal is."""
+def _cut(
+    sigma: float | Tensor | Bands, x: Tensor, place: tuple[slice, ...]
+) -> float | Tensor | Bands:
+    """The noise levels of one tile: a map is cut as the signal is, and so are bands."""
+    if isinstance(sigma, Bands):
+        return sigma.at(place)
     whole = not isinstance(sigma, Tensor) or sigma.ndim < x.ndim
     return sigma if whole else sigma.expand(x.shape)[(..., *place)]
 

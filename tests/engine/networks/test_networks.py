@@ -10,8 +10,8 @@ from restore.errors import WeightsError
 from restore.networks import UNet, begin_from, from_edm
 from restore.networks.folder import load_prior_folder, save_prior
 from restore.networks.material import Material, Patches
-from restore.networks.noise_levels import NoiseLevels
 from restore.networks.training import Session, Training, denoising_psnr, train
+from restore.networks.training.noise_levels import NoiseLevels
 from restore.priors.prior import linearize
 
 

@@ -5,9 +5,9 @@ import torch
 
 from restore.networks.folder import load_prior_folder, save_prior
 from restore.networks.material import Material
-from restore.networks.noise_levels import NoiseLevels, draw_maps
 from restore.networks.parameterisations import from_edm, from_edm_map
 from restore.networks.training import Training, train
+from restore.networks.training.noise_levels import NoiseLevels, draw_maps
 from restore.networks.unets.folded_unet import FoldedUNet, fold, unfold
 from restore.priors.combined.complex_valued import complex_valued
 from restore.priors.combined.tiled import tiled

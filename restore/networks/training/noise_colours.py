@@ -11,7 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ..priors.coloured import Coloured
+from ...priors.coloured import Coloured
 from .noise_levels import NoiseLevels, integer, uniform
 
 ALONE = 0.15  # share in which x_t has the highest level: y alone tells of the signal
