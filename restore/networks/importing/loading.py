@@ -44,12 +44,31 @@ def prior(
     missing = _left_to_recipes(described, conditions)
     if missing:
         return _untold(folder, described, network, missing, conditions)
+    found = _given(folder, described, network, conditions)
+    centre = _centre(described, network, conditions)
+    return found if centre is None else replace(found, mean=centre)
+
+
+def _centre(
+    described: Mapping[str, Any], network: nn.Module, conditions: Mapping[str, Any]
+) -> Tensor | None:
+    """About which signals lie, where what they were told says that."""
+    if described["network"]["kind"] != "published":
+        return None
+    owner, config = _family(described["network"]), described["network"]["configuration"]
+    return None if owner.centre is None else owner.centre(network, config, **conditions)
+
+
+def _given(
+    folder: Path, described: Mapping[str, Any], network: nn.Module, conditions: Mapping[str, Any]
+) -> Prior:
     try:
         bound = told(folder, described, conditions)
         denoise = _denoiser(described, network, bound.conditions)
         free = None if bound.free is None else _denoiser(described, network, bound.free)
     except (ValueError, TypeError, KeyError) as error:
         raise WeightsError(f"{folder} cannot be used: {error}") from None
+    facts = _facts(described["network"])
     low, high = described.get("data_range") or (-2.0, 2.0)  # latents have a deviation of about 1
     size = described.get("native_size")
     dims = len(size) if size else 2
@@ -60,7 +79,7 @@ def prior(
         sigma_max=described["sigma_max"],
         mean=(low + high) / 2,
         variance=_law(described, (high - low) / QUARTER),
-        card={**described["card"], "sha256": described["sha256"], **bound.facts},
+        card={**described["card"], "sha256": described["sha256"], **bound.facts, **facts},
         network=network,
         footprint=described.get("footprint", 0.0),
     )
@@ -108,12 +127,18 @@ def _untold(
 
     trial = {**conditions, **dict.fromkeys(missing, torch.zeros(()))}
     return replace(
-        prior(folder, described, network, **trial),
+        _given(folder, described, network, trial),
         denoise=denoise,
         offers=frozenset({what}),
         tell=partial(prior, folder, described, network, **conditions),
         schedule=levels if owner.schedule else None,
     )
+
+
+def _facts(network: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the network's family says of it for the prior's card."""
+    published = network["kind"] == "published"
+    return _family(network).facts(network["configuration"]) if published else {}
 
 
 def _law(described: Mapping[str, Any], std: float) -> Law:

@@ -17,6 +17,7 @@ MARKS: Mapping[str, Sequence[str]] = {
     "adm": ("input_blocks.0.0.weight", "time_embed.0.weight", "middle_block.1.qkv.weight",
             "out.2.weight"),
     "ncsnpp or sgmse": ("all_modules.0.W", "all_modules.1.weight", "all_modules.3.Conv_0.weight"),
+    "storm": ("denoiser_net.all_modules.0.W", "score_net.all_modules.0.W"),
     "edm": ("map_layer0.weight", "map_layer1.weight"),
     "latent-diffusion": ("model.diffusion_model.input_blocks.0.0.weight",
                          "model.diffusion_model.out.2.weight"),

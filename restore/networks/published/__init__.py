@@ -18,7 +18,8 @@ WHERE: dict[str, str] = {
     "minimal-ddpm": "minimal_ddpm:MINIMAL_DDPM",
     "edm": "edm:EDM",
     "ncsnpp": "ncsnpp:NCSNPP",
-    "sgmse": "sgmse:SGMSE",
+    "sgmse": "speech.sgmse:SGMSE",
+    "storm": "speech.storm:STORM",
     "latent-diffusion": "compvis:COMPVIS",
     "latent-autoencoder": "compvis:FIRST_STAGE",
 }

@@ -58,6 +58,9 @@ class Family:
     conditions: Callable[[Config], tuple[str, ...]] = lambda config: ()  # keywords of `denoiser`
     # of these conditions, what only a recipe knows -> (what it is, the recipe that tells it)
     told_by_recipe: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    # (network, config, **conditions) -> about which its signals lie, given these; None: nothing
+    centre: Callable[..., Tensor] | None = None
+    facts: Callable[[Config], Mapping[str, Any]] = lambda config: {}  # for the prior's card
     # (config, steps) -> noise levels down to zero, in `data_range`, as its authors sample
     schedule: Callable[[Config, int], Tensor] | None = None
     describes: Mapping[str, str] = field(default_factory=dict)  # keys it reads in a description

@@ -64,8 +64,9 @@ def structure(own: Shapes) -> Config | None:
         return None
     first = kinds.index("conv")
     resizes = [i for i, kind in enumerate(kinds) if kind == "resize"]
-    if kinds[:first] not in (["fourier", "linear", "linear"], ["linear", "linear"]):
+    if kinds[:first] not in (["fourier", "linear", "linear"], ["linear", "linear"], ["fourier"]):
         return None
+    untold = {} if "linear" in kinds else {"conditional": False}
     if len(resizes) < 2 or len(resizes) % 2:
         return None
     downs = resizes[: len(resizes) // 2]
@@ -89,6 +90,7 @@ def structure(own: Shapes) -> Config | None:
         "numbered": "output_layer.weight" not in own,
         "outputs": own.get("output_layer.weight", (None,))[0],
         "scales": own["sigmas"][0] if "sigmas" in own else None,
+        **untold,
     }
 
 
@@ -101,7 +103,7 @@ def _last_attention(kinds: list[str], level: int) -> list[int]:
 def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     own = own_names(shapes)
     unet = structure(own) if own else None
-    if unet is None or unet["outputs"] is not None:
+    if unet is None or unet["outputs"] is not None or "conditional" in unet:
         return None
     process = described.get("process", "ve" if unet["fourier"] else None)
     if process not in PROCESSES:

@@ -10,7 +10,13 @@ import soundfile
 import torch
 from click.testing import CliRunner
 from restore_speech.conditional import nothing_measured
-from restore_speech.recipes.spectral import SNR, as_published, predicted, told_spectrograms
+from restore_speech.recipes.spectral import (
+    SNR,
+    as_published,
+    heard,
+    predicted,
+    told_spectrograms,
+)
 from restore_speech.signals.spectrograms import BINS, Spectrograms
 from speech_standins import RATE, save, syllables
 
@@ -185,13 +191,13 @@ def bound(denoise) -> Prior:
 
 def test_the_told_prior_is_of_waveforms_and_its_noise_is_shared():
     recording = syllables(0.3, channels=2)
-    prior = told_spectrograms(echo(), recording)
+    prior = told_spectrograms(echo(), heard(echo(), recording))
     measurement = nothing_measured(tuple(recording.shape))
     how = {"chains": 2, "sigmas": torch.linspace(1.2, 0, 4), "init": recording, "sigma_start": 1.2}
     found = sample(measurement, prior, "shared-noise", integrator=as_published, **how)
     assert torch.allclose(found.samples, recording.expand(2, -1, -1), atol=1e-5)
     white = echo(lambda y: lambda u, sigma: 0.5 * u)
-    alike = told_spectrograms(white, recording[:1].expand(2, -1))
+    alike = told_spectrograms(white, heard(white, recording[:1].expand(2, -1)))
     found = sample(measurement, alike, "shared-noise", integrator=as_published, **how)
     assert torch.allclose(found.samples[:, 0], found.samples[:, 1], atol=1e-6)
     assert not torch.allclose(found.samples[0], found.samples[1], atol=1e-3)
@@ -211,11 +217,12 @@ def test_tiles_are_as_the_whole(monkeypatch):
     half = echo(lambda y: lambda u, sigma: 0.5 * (u + y) + sigma[:, None, None, None])
     u = torch.randn(3, 2, 2, BINS, 256, generator=torch.Generator().manual_seed(0))
     sigma = torch.tensor([0.1, 0.5, 1.0])
-    whole = told_spectrograms(half, recording).denoise(u, sigma)
+    given = heard(half, recording)
+    whole = told_spectrograms(half, given).denoise(u, sigma)
     monkeypatch.setattr(restore_speech.recipes.spectral, "TILE", 128)
     monkeypatch.setattr(restore_speech.recipes.spectral, "OVERLAP", 32)
     # float32 sums of blended tiles
-    assert torch.allclose(told_spectrograms(half, recording).denoise(u, sigma), whole, atol=1e-5)
+    assert torch.allclose(told_spectrograms(half, given).denoise(u, sigma), whole, atol=1e-5)
     assert torch.allclose(whole, 0.5 * u + sigma[:, None, None, None, None], atol=1e-5)
 
 
@@ -237,6 +244,37 @@ def test_an_imported_checkpoint_enhances_a_recording(home):
         *run[:2], "mono.wav", *run[3:], "--overwrite", "--steps", "2", "--set", "snr=0.33"
     )
     assert done.exit_code == 0 and "sampler predictor-corrector" in done.stderr, done.stderr
+
+
+def test_an_imported_checkpoint_of_storm_runs_both_stages(home):
+    """What the score network is told, and where its sampler begins, is what the first predicts."""
+    parts = {
+        "first": {**UNET, "channels": 2, "conditional": False, "attention": []},
+        "unet": {**UNET, "channels": 6, "attention": []},
+    }
+    network = family("storm").build(parts)
+    draw = torch.Generator().manual_seed(0)
+    values = network.state_dict().items()
+    state = {k: v + 0.1 * torch.randn(v.shape, generator=draw) for k, v in values}
+    torch.save({"state_dict": state}, "storm.ckpt")
+    assert restore("priors", "import", "storm.ckpt", "--name", "storm").exit_code == 0
+    recording = syllables(0.5, channels=2)
+    prior = load_prior("storm")
+    given = heard(prior, recording)
+    noisy = given.front.of(recording)
+    assert given.front.factor == 0.33 and torch.equal(given.told[:, :2], noisy)
+    network.load_state_dict(state)
+    with torch.no_grad():
+        estimate = network.denoiser_net(2 * noisy - 1, torch.ones(2))
+    # float32 sums, which batches of one order otherwise
+    torch.testing.assert_close(given.told[:, 2:], estimate, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(given.begins, given.front.waveform(given.told[:, 2:]))
+    save("noisy.wav", recording, RATE)
+    run = ("run", "enhance", "noisy.wav", "-o", "out", "--prior", "storm", "--device", "cpu")
+    done = restore(*run, "--steps", "2")
+    assert done.exit_code == 0, done.stderr
+    values, rate = soundfile.read("out/noisy/restored.wav")
+    assert values.shape == (8000, 2) and rate == RATE and values.any()
 
 
 def test_a_front_is_what_the_prior_is_told_and_begins_at(home):

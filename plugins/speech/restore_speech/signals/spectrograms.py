@@ -22,6 +22,7 @@ class Spectrograms:
 
     samples: int
     peak: float = 1.0  # of the recording
+    factor: float = FACTOR  # beta
 
     @property
     def frames(self) -> int:
@@ -42,13 +43,13 @@ class Spectrograms:
         )  # fmt: skip
         parts = torch.stack([spectra.real, spectra.imag], 1)
         power = parts.square().sum(1, keepdim=True) + FLOOR
-        compressed = FACTOR * parts * power ** ((POWER - 1) / 2)
+        compressed = self.factor * parts * power ** ((POWER - 1) / 2)
         filled = torch.nn.functional.pad(compressed, (0, self.shape[2] - self.frames))
         return filled.reshape(*waveform.shape[:-1], *self.shape)
 
     def waveform(self, spectrogram: Tensor) -> Tensor:
         """(..., 2, 256, frames) -> (..., samples); frames beyond the waveform are left out."""
-        parts = spectrogram.reshape(-1, *self.shape)[..., : self.frames] / FACTOR
+        parts = spectrogram.reshape(-1, *self.shape)[..., : self.frames] / self.factor
         compressed = torch.complex(parts[:, 0], parts[:, 1])
         spectra = compressed * compressed.abs() ** (1 / POWER - 1)
         waveform = torch.istft(spectra, SIZE, HOP, window=_window(parts), length=self.samples)

@@ -30,11 +30,13 @@ class Residual(nn.Module):
         self.Conv_1 = _conv(outputs, outputs)
         self.Conv_2 = nn.Conv2d(inputs, outputs, 1) if resize or inputs != outputs else None
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+    def forward(self, x: Tensor, told: Tensor | None) -> Tensor:
         h = silu(self.GroupNorm_0(x))
         if self.resize:
             h, x = (resized(part, self.resize, self.fir) for part in (h, x))
-        h = self.Conv_0(h) + self.Dense_0(told)[:, :, None, None]
+        h = self.Conv_0(h)
+        if told is not None:
+            h = h + self.Dense_0(told)[:, :, None, None]
         h = self.Conv_1(silu(self.GroupNorm_1(h)))
         return ((x if self.Conv_2 is None else self.Conv_2(x)) + h) * SHARE
 
@@ -119,7 +121,7 @@ class NCSNpp(nn.Module):
     summed: every level gives a share of the output. fourier: the label is looked at by Fourier
     features of its log. numbered: modules without weights have numbers. outputs: channels after
     SGMSE+'s last layer; it divides by the label after it or, if early, before it; not
-    at all unless divided.
+    at all unless divided. conditional: false for a network that has no use for a label.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class NCSNpp(nn.Module):
         scales: int | None,
         early: bool = True,
         divided: bool = True,
+        conditional: bool = True,
     ):
         super().__init__()
         self.width, self.blocks, self.levels = width, blocks, len(widths)
@@ -147,12 +150,15 @@ class NCSNpp(nn.Module):
         self.fir, self.numbered = fir, numbered
         if outputs is not None:
             self.output_layer = nn.Conv2d(channels, outputs, 1)
-        self.outputs, self.early, self.divided = outputs, early, divided
+        self.outputs, self.early, self.divided = outputs, early, divided and conditional
+        self.conditional = conditional
         if scales is not None:
             self.register_buffer("sigmas", torch.ones(scales, dtype=torch.float64))
         made = [Fourier(width)] if fourier else []
-        made += [nn.Linear(2 * width if fourier else width, 4 * width)]
-        made += [nn.Linear(4 * width, 4 * width), _conv(channels, width)]
+        if conditional:
+            made += [nn.Linear(2 * width if fourier else width, 4 * width)]
+            made += [nn.Linear(4 * width, 4 * width)]
+        made.append(_conv(channels, width))
         down, skips = self._way_down(channels, widths)
         last = widths[-1]
         middle = [self._residual(last, last), Attention(last), self._residual(last, last)]
@@ -210,12 +216,15 @@ class NCSNpp(nn.Module):
         label = label.to(x.dtype).reshape(-1, 1, 1, 1) if self.divided else 1.0
         return self.output_layer(h / label) if self.early else self.output_layer(h) / label
 
-    def _told(self, label: Tensor, modules: Iterator[nn.Module]) -> Tensor:
+    def _told(self, label: Tensor, modules: Iterator[nn.Module]) -> Tensor | None:
+        if not self.conditional:
+            next(modules)  # has frequencies, but no use for them
+            return None
         told = next(modules)(label.log()) if self.fourier else positional(label, self.width)
         told = next(modules)(told)
         return silu(next(modules)(silu(told)))
 
-    def _down(self, x: Tensor, told: Tensor, modules: Iterator[nn.Module]) -> list[Tensor]:
+    def _down(self, x: Tensor, told: Tensor | None, modules: Iterator[nn.Module]) -> list[Tensor]:
         small, skips = x, [next(modules)(x)]
         for level in range(self.levels):
             for _ in range(self.blocks):
@@ -232,7 +241,9 @@ class NCSNpp(nn.Module):
             skips.append(h)
         return skips
 
-    def _up(self, h: Tensor, skips: list[Tensor], told: Tensor, modules: Iterator[nn.Module]):
+    def _up(
+        self, h: Tensor, skips: list[Tensor], told: Tensor | None, modules: Iterator[nn.Module]
+    ):
         picture = None
         for level in reversed(range(self.levels)):
             for _ in range(self.blocks + 1):

@@ -2,8 +2,8 @@
 
 Compressed complex spectrograms as two channels (real, imaginary) of 256 frequencies. The state
 drifts from the clean to the noisy speech, x_t = w(t) x0 + (1 - w(t)) y + std(t) z, z complex of
-variance one: by a process of `paths.py`; of Schroedinger bridges (Richter et al., arXiv:2409.10753)
-networks that predict the clean speech are known.
+variance one: by a process of `restore.networks.paths`; of Schroedinger bridges (Richter et al.,
+arXiv:2409.10753) networks that predict the clean speech are known.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..parameterisations import Denoiser
-from ..paths import (
+from ...parameterisations import Denoiser
+from ...paths import (
     BrownianBridge,
     OrnsteinUhlenbeck,
     Path,
@@ -22,9 +22,8 @@ from ..paths import (
     level,
     state,
 )
-from .family import Config, Family, Shapes, whole
-from .layers.ncsnpp_unet import NCSNpp
-from .ncsnpp import ATTENDED, build, own_names, rename, structure
+from ..family import Config, Family, Shapes, whole
+from ..ncsnpp import ATTENDED, build, own_names, rename, structure
 
 BACKBONES = ("ncsnpp", "ncsnpp_48k", "ncsnpp_v2")
 OUVE = {
@@ -64,6 +63,8 @@ def _recognise(shapes: Shapes, described: Mapping[str, Any]) -> Config | None:
     unet = structure(own) if own else None
     if unet is None or unet["outputs"] is None:
         return None
+    if "conditional" in unet:
+        raise ValueError("a network that is told no time is a first stage of StoRM, no prior alone")
     backbone = described.get("backbone", "ncsnpp" if unet["summed"] else "ncsnpp_48k")
     if not unet["fourier"] or backbone not in BACKBONES:
         raise ValueError(f"of SGMSE's networks {', '.join(BACKBONES)} are known, not '{backbone}'")
@@ -102,14 +103,19 @@ def _denoiser(network: nn.Module, config: Config, *, noisy: Tensor) -> Denoiser:
     x_t = w (x0 + sigma n) + (1 - w) y, sigma = std(t) / (w sqrt 2) for each of the two channels, as
     z is complex of variance one. noisy: y, (2, frequencies, frames) or a batch of these.
     """
-    path, (first, last) = _path(config), _times(config)
     predict = _second(network, config["v2"]) if config.get("v2") else _first(network)
+    return denoiser_of(config, noisy, predict)
+
+
+def denoiser_of(config: Config, centre: Tensor, predict: "Predict") -> Denoiser:
+    """E[x0 | x] where the process drifts to the centre, (2, frequencies, frames) or a batch."""
+    path, (first, last) = path_of(config), times_of(config)
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(len(x))
         time = path.time(sigma * 2**0.5).clamp(first, last)
         std = path.std(time)[:, None, None, None]
-        y = noisy.to(x).expand_as(x)
+        y = centre.to(x).expand_as(x)
         clean, score = predict(state(path, x, y, time), y, time, std)
         return from_score(path, x, score, time) if clean is None else clean
 
@@ -145,7 +151,7 @@ def _second(network: nn.Module, told: Config) -> Predict:
     return predict
 
 
-def _path(config: Config) -> Path:
+def path_of(config: Config) -> Path:
     if config.get("process") == "sbve":
         return SchroedingerBridge(config["k"], config["c"])
     if config.get("process") == "bbed":
@@ -153,20 +159,20 @@ def _path(config: Config) -> Path:
     return OrnsteinUhlenbeck(config["theta"], config["sigma_min"], config["sigma_max"])
 
 
-def _times(config: Config) -> tuple[float, float]:
+def times_of(config: Config) -> tuple[float, float]:
     return config["t_eps"], 1.0 if config.get("process", "ouve") == "ouve" else LATEST
 
 
-def _sigmas(network: NCSNpp, config: Config) -> tuple[float, float]:
-    ends = torch.tensor(_times(config), dtype=torch.float64)
-    return tuple((level(_path(config), ends) / 2**0.5).tolist())
+def sigmas_of(network: nn.Module, config: Config) -> tuple[float, float]:
+    ends = torch.tensor(times_of(config), dtype=torch.float64)
+    return tuple((level(path_of(config), ends) / 2**0.5).tolist())
 
 
-def _schedule(config: Config, steps: int) -> Tensor:
+def schedule_of(config: Config, steps: int) -> Tensor:
     """Levels of times evenly spread from the last to t_eps, as SGMSE+ takes them, then zero."""
-    first, last = _times(config)
+    first, last = times_of(config)
     times = torch.linspace(last, first, steps, dtype=torch.float64)
-    return torch.cat([level(_path(config), times) / 2**0.5, times.new_zeros(1)])
+    return torch.cat([level(path_of(config), times) / 2**0.5, times.new_zeros(1)])
 
 
 def _shape(config: Config) -> tuple[int | None, ...]:
@@ -180,12 +186,12 @@ SGMSE = Family(
     recognise=_recognise,
     build=build,
     rename=rename,
-    sigmas=_sigmas,
+    sigmas=sigmas_of,
     shape=_shape,
     denoiser=_denoiser,
     data_range=lambda config: None,
     conditions=lambda config: ("noisy",),
     told_by_recipe={"noisy": ("a noisy recording", "enhance")},
-    schedule=_schedule,
+    schedule=schedule_of,
     describes=DESCRIBES,
 )

@@ -1,0 +1,1 @@
+"""Networks of speech that are told a noisy recording."""
