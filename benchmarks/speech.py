@@ -138,6 +138,7 @@ METHODS: dict[str, dict[str, Method]] = {
         "WPE (blind)": lambda p: classical.wpe(p.y, RATE),
         "Wiener": lambda p: classical.wiener_deconvolve(p.y, p.known["response"], p.known["std"]),
         "dereverb": ours("dereverb"),
+        "dereverb --blind": ours("dereverb", blind=True),
         "dereverb --response": ours("dereverb", response=_response),
     },
 }

@@ -9,6 +9,7 @@ from .intervals import Clipping, Quantisation
 from .room import RoomResponse
 from .samples import Gaps, gain
 from .stft import STFT, Coloured, coloured
+from .unknown_room import UnknownRoom
 
 __all__ = [
     "STFT",
@@ -19,6 +20,7 @@ __all__ = [
     "Quantisation",
     "Resample",
     "RoomResponse",
+    "UnknownRoom",
     "coloured",
     "gain",
 ]

@@ -33,11 +33,12 @@ def predicted(recording: Tensor, *, dry: bool) -> Tensor:
 
     The first stage of StoRM (Lemercier et al., TASLP 2023, arXiv:2212.11851), by our own network.
     """
-    prior = told(enhancer(), recording[:, None], dry=dry)
+    prior = told(enhancer().to(recording.device), recording[:, None], dry=dry)
     seed = torch.Generator(recording.device).manual_seed(0)
-    noise = torch.randn(recording.shape, generator=seed, device=recording.device)
+    noise = torch.randn(recording.shape[1:], generator=seed, device=recording.device)
+    start = prior.sigma_max * noise.expand_as(recording)[:, None]  # one for all channels
     with torch.no_grad():
-        return prior.denoise(prior.sigma_max * noise[:, None], prior.sigma_max)[:, 0]
+        return prior.denoise(start, prior.sigma_max)[:, 0]
 
 
 def as_spectrograms(task: Task, prior: Prior, recording: Tensor) -> Task:

@@ -45,7 +45,7 @@ def told_task(
             PRIOR,
             SamplerChoice(SAMPLER, STEPS, steps_alone=1, chains=1),
             present,
-            comparison=show.comparison(record, _baselines(recording, dry)),
+            comparison=show.comparison(record, baselines(recording, dry)),
             facts=facts_of(record, band),
         )
 
@@ -90,7 +90,7 @@ def refuse_other(record: Record, recipe: str) -> None:
         raise ValueError(f"{record.source} holds {record.kind}; {recipe} takes recordings")
 
 
-def _baselines(recording: Tensor, dry: bool) -> Mapping[str, Callable[[], Tensor]]:
+def baselines(recording: Tensor, dry: bool) -> Mapping[str, Callable[[], Tensor]]:
     """Classical answers by name, of the recording as the network is told it."""
     names = {"wpe": "wpe"} if dry else {"log-mmse": "log_mmse", "spectral-gate": "spectral_gate"}
 
