@@ -9,6 +9,7 @@ import soundfile
 import torch
 from restore_speech.conditional import nothing_measured, told
 from restore_speech.files.sound import read_sound
+from restore_speech.priors import enhancer as embedded
 from restore_speech.signals.level import LEVEL
 from restore_speech.signals.rates import in_model_band
 from speech_standins import (
@@ -180,6 +181,22 @@ def test_the_first_half_second_is_no_worse_than_the_rest(tmp_path):
     cold = replace(enhancer(), network=ColdStart())
     restored, _ = run(tmp_path, "enhance", signal, prior=lambda name: cold)
     assert torch.allclose(restored, GAIN * signal, atol=1e-5)
+
+
+def test_what_is_clean_stays_when_loud_or_narrow_or_after_long_silence(tmp_path, shared_data):
+    """By the embedded network: what is changed lies 20 dB below the speech; 33 were measured."""
+    path = shared_data / "speech" / "clean_misc" / "cmu_arctic" / "cmu_arctic_us_axb_a0004.wav"
+    clean = read_sound(path).signal[:, 4000:20_000]
+    clean = clean - clean.mean()
+    frequency = torch.fft.rfftfreq(clean.shape[1], 1 / RATE)
+    telephone = torch.fft.rfft(clean) * ((frequency > 300) & (frequency < 3400))
+    narrow = torch.fft.irfft(telephone, n=clean.shape[1])
+    late = torch.cat([clean, torch.zeros(1, 3 * RATE), clean], 1)
+    for name, signal in (("loud", clean / clean.abs().max()), ("narrow", narrow), ("late", late)):
+        (tmp_path / name).mkdir()
+        restored, _ = run(tmp_path / name, "enhance", signal, prior=lambda name: embedded())
+        error = (restored - signal)[:, -RATE:].square().sum() / signal[:, -RATE:].square().sum()
+        assert error < 0.01, name
 
 
 def test_samples_and_their_spread_are_written_and_a_seed_repeats_them(tmp_path):
