@@ -31,13 +31,13 @@ RECIPE = ("denoise", "--noise", "0.1", "--chains", "1", "--steps", "2", "--sampl
           "--device", "cpu", "--precision", "float32", "-q")  # fmt: skip
 
 
-def pictures(folder: Path, count: int, *, broken: int = 0) -> set[str]:
-    """Write so many pictures of 8x8 pixels, some of them cut off; the names of those."""
+def pictures(folder: Path, count: int, *, broken: int = 0, side: int = 8) -> set[str]:
+    """Write so many pictures of side x side pixels, some cut off; the names of those."""
     folder.mkdir()
     cut = set(random.Random(0).sample(range(count), broken))
     for number in range(count):
         path = folder / f"{number:06}.png"
-        pixels = np.random.default_rng(number).integers(60, 200, (8, 8), dtype=np.uint8)
+        pixels = np.random.default_rng(number).integers(60, 200, (side, side), dtype=np.uint8)
         Image.fromarray(pixels).save(path)
         if number in cut:
             path.write_bytes(path.read_bytes()[:40])

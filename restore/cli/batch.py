@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ..files.problem import Settings
     from ..files.runs.ledger import Merged
     from ..files.runs.outputs import Outcome
-    from .working import Plan
+    from ..files.runs.sharing import Sharing
+    from .planned import Plan
 
 
 SHEET = "index.html"  # of a run over many inputs
@@ -40,6 +41,7 @@ class RunFlags(NamedTuple):
     shard: tuple[int, int] | None = None  # the first of (1, 40) is one of forty parts
     engine: str = "auto"  # or "dask"
     scheduler: str | None = None  # of Dask: its address or file
+    together: int = 1  # small inputs of one shape that go through the network at once
 
     @property
     def elsewhere(self) -> bool:
@@ -60,11 +62,23 @@ class Work(ABC):
     settings: "Settings"
 
     @abstractmethod
-    def execute(self, source: Path, target: Path, checkpoint: Path) -> Mapping[str, Any]:
+    def execute(self, source: Path, target: Path, sharing: "Sharing") -> Mapping[str, Any]:
         """Fill the folder `target` of one input, whole or not at all; the facts of its report.
 
-        checkpoint: the file that keeps an interrupted run.
+        sharing: its `checkpoint` is the file that keeps an interrupted run.
         """
+
+    def shareable(self, source: Path) -> bool:
+        """Whether an input may have parts that several processes can do."""
+        return False
+
+    def prepare(self, items: Sequence[tuple[Path, "Sharing"]], together: int) -> None:
+        """Do what can be done at once for inputs that are executed next, so many at a time."""
+        return
+
+    def help(self, source: Path, sharing: "Sharing") -> Iterator[None]:
+        """Do parts of an input that another process executes, one at each step."""
+        return iter(())
 
     @abstractmethod
     def kept(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -116,6 +130,8 @@ def _outcomes(plan: "Plan", merged: "Merged", flags: RunFlags) -> Iterator["Outc
     from .working import Worker
 
     jobs = max(1, min(flags.jobs, len(plan.items)))
+    if jobs < flags.jobs and any(plan.work.shareable(source) for _, source in plan.items):
+        jobs = flags.jobs
     if flags.on_dask:
         from .dask_cluster import on_dask
 
@@ -136,7 +152,7 @@ def _begun(work: Work, flags: RunFlags, command: Sequence[str]) -> tuple["Plan",
     from ..files.runs.ledger import DONE, Merged
     from ..files.runs.outputs import folder_names
     from ..files.runs.run_folder import RunFolder
-    from .working import Plan
+    from .planned import Plan
 
     since, recipe = time.time() - 0.001, work.settings.recipe  # the ledger rounds its times
 
@@ -159,7 +175,8 @@ def _begun(work: Work, flags: RunFlags, command: Sequence[str]) -> tuple["Plan",
         known, sources, say, overwrite=flags.overwrite, anew=anew,
         command=list(command), cwd=os.getcwd(), recipe=recipe,
     )  # fmt: skip
-    plan = Plan(work, flags.out, known, items, alone=len(items) == 1, since=since)
+    plan = Plan(work, flags.out, known, items, alone=len(items) == 1, since=since,
+                together=flags.together)  # fmt: skip
     if flags.shard is not None:
         number, parts = flags.shard
         plan = plan.of(items[number - 1 :: parts], f"shard-{number}-of-{parts}")

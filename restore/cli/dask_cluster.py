@@ -15,8 +15,9 @@ from ..files.runs.identity import anywhere, origin
 from ..files.runs.ledger import QUARANTINED, Ledger, Merged
 from ..files.runs.outputs import Outcome
 from ..files.runs.run_folder import RunFolder
+from .planned import Plan
 from .team import told
-from .working import Plan, Worker
+from .working import Worker
 
 AHEAD = 2  # tasks for each thread of the cluster that are handed out at once
 PORTIONS = 20  # in which each thread gets its share of the inputs

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 LINES = 10  # of plain progress in a run
+NONE: Mapping[str, Any] = {}
 
 
 class Pace:
@@ -18,13 +19,20 @@ class Pace:
         self.chains, self.chunk, self.index = chains, 0, -1
         self.rows, self.begun = 0, (0.0, 0)
 
-    def at(self, rows: int, index: int, total: int) -> tuple[int, int, float | None]:
-        """(steps done, all steps, seconds left or None); rows: the chains of this chunk."""
+    def at(
+        self, rows: int, index: int, total: int, facts: Mapping[str, Any] = NONE
+    ) -> tuple[int, int, float | None]:
+        """(steps done, all steps, seconds left or None); rows: the chains of this chunk.
+
+        facts: "part" of "parts", where a slice or frame is one of many.
+        """
         self.chunk += index < self.index
         self.index = index
         self.rows = max(self.rows, rows)
         whole = total * max(1, -(-(self.chains or 1) // self.rows), self.chunk + 1)
         done = self.chunk * total + index + 1
+        if "parts" in facts:
+            whole, done = total * facts["parts"], total * facts["part"] + index + 1
         if not self.begun[1]:
             self.begun = time.monotonic(), done
         moment, first = self.begun
@@ -41,7 +49,7 @@ class Plain:
         self.pace, self.shown = Pace(chains), 0
 
     def __call__(self, rows: int, index: int, total: int, facts: Mapping[str, Any]) -> None:
-        done, whole, left = self.pace.at(rows, index, total)
+        done, whole, left = self.pace.at(rows, index, total, facts)
         if LINES * done // whole != self.shown:  # it falls where another run begins
             self.shown = LINES * done // whole
             click.echo(f"  {done}/{whole}  {_words(facts, left)}", err=True)
@@ -71,7 +79,7 @@ class Live:
         self.pace, self.bar = Pace(chains), bar
 
     def __call__(self, rows: int, index: int, total: int, facts: Mapping[str, Any]) -> None:
-        done, whole, left = self.pace.at(rows, index, total)
+        done, whole, left = self.pace.at(rows, index, total, facts)
         if not self.bar.tasks:
             self.bar.add_task("", total=whole, words="")
             self.bar.start()

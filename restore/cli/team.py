@@ -16,9 +16,10 @@ from typing import Any
 from ..errors import RestoreError, Terminated
 from ..files.runs.ledger import Merged
 from ..files.runs.outputs import Outcome
+from .planned import Observer, Plan
 from .program import show_warning
 from .wording import interrupted, line, status
-from .working import POLL, Observer, Plan, Worker
+from .working import POLL, Worker
 
 FRUITLESS = 3  # workers, for each job, that die before anything is settled: then the run ends
 PATIENCE = 60.0  # seconds in which what is on disk must be seen, on network drives too

@@ -5,16 +5,15 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InputChanged, RestoreError, UsageError
 from ..files.answers.answering import forget
 from ..files.runs.claims import Claims, worker_name
-from ..files.runs.identity import Identity, looks, origin
+from ..files.runs.identity import looks, origin
 from ..files.runs.ledger import (
     CLAIMED,
     CRASHED,
@@ -28,85 +27,20 @@ from ..files.runs.ledger import (
 )  # fmt: skip
 from ..files.runs.outputs import REPORT, Outcome, report_of, sha256
 from ..files.runs.run_folder import RunFolder
+from ..files.runs.sharing import Sharing
 from ..sampling.keeping.checkpoint import AnotherRun
 from ..untrusted.saved_states import DamagedState
+from .planned import Observer, Plan, failure
 from .program import raising, say
 from .wording import ends_run, full, line, mistake
 
-if TYPE_CHECKING:
-    from .batch import Work
-
 POLL = 0.2  # seconds between two looks at what others work on
+AHEAD = 4  # times as many inputs are looked at as are to be prepared
 TIMES = 3  # that an input may change under way before it counts as failed
 
 
 class LostRun(RestoreError):
     """What the run is made with is no longer what it began with."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a worker is to do; all of it can be sent to another process."""
-
-    work: "Work"
-    out: Path
-    identity: Identity
-    items: Sequence[tuple[str, Path]]  # the name of each input's folder, and the input
-    alone: bool  # a single input: its error is raised, and it is tried whatever it did before
-    since: float  # when the run began; what failed before is tried again
-    label: str = "run"  # of the worker's ledger
-
-    def of(self, items: Sequence[tuple[str, Path]], label: str = "") -> "Plan":
-        return replace(self, items=items, label=label or self.label)
-
-
-class Observer:
-    """What is known of a plan's inputs from the ledger of all that work on them.
-
-    tell: what is told of results that are not as they were left.
-    """
-
-    def __init__(self, plan: Plan, merged: Merged, tell: Callable[[str], None] = say):
-        self.plan, self.merged, self.tell = plan, merged, tell
-        self.settings = replace(plan.work.settings, mark=plan.identity.mark)
-
-    def settled(self, name: str, source: Path) -> Outcome | None:
-        """What the ledger says became of an input, if nothing needs to be done about it."""
-        entry = self.merged.get(name)
-        if entry.state == DONE:
-            return self._made(name, source)
-        known = entry.state == QUARANTINED or (
-            entry.state == FAILED and entry.time >= self.plan.since
-        )
-        if not known or self.plan.alone:
-            return None
-        made_of = self.merged.facts(name).get("from")
-        if entry.state == QUARANTINED and made_of != origin(source, self.settings):
-            return None
-        return self.outcome(name, source)
-
-    def outcome(self, name: str, source: Path) -> Outcome:
-        """What the ledger says became of an input that is settled."""
-        facts = self.merged.facts(name)
-        if self.merged.get(name).state == DONE:
-            return Outcome(source, facts["facts"])
-        return Outcome(source, error=_error(facts["reason"], facts))
-
-    def _made(self, name: str, source: Path) -> Outcome | None:
-        """An input that is done; None where it changed since, or its result is no longer whole."""
-        facts, report = self.merged.facts(name), self.plan.out / name / REPORT
-        try:
-            whole = report.stat().st_size == facts["report"] or report_of(report.parent) is not None
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        if not whole:
-            self.tell(f"{report} is damaged: {source} is done anew")
-            return None
-        same = facts["looks"] == looks(source, self.settings)
-        if not same and facts["from"] != origin(source, self.settings):
-            self.tell(f"{source} changed since it was done: done anew")
-            return None
-        return Outcome(source, facts["facts"])
 
 
 class Worker(Observer):
@@ -118,22 +52,53 @@ class Worker(Observer):
         name = worker_name(plan.label)
         self.ledger = Ledger(self.folder.ledger, name, mark)
         self.claims = Claims(self.folder.claims, name)
+        self.helping: dict[str, Iterator[None]] = {}
 
     def outcomes(self) -> Iterator[Outcome]:
         """What became of each input, by this worker or by another, as it is known."""
+        try:
+            yield from self._outcomes()
+        finally:
+            for name in list(self.claims.held):  # prepared, and not begun
+                with suppress(FileNotFoundError):  # the folder was removed
+                    self.claims.release(name)
+
+    def _outcomes(self) -> Iterator[Outcome]:
         left = list(self.plan.items)
         while left:
             waiting = []
-            for name, source in left:
-                outcome = self.settled(name, source) or self._attempt(name, source)
+            for number, (name, source) in enumerate(left):
+                outcome = self.settled(name, source)
+                if outcome is None:
+                    self._prepare(left[number : number + AHEAD * self.plan.together])
+                    outcome = self._attempt(name, source)
                 if outcome is None:
                     waiting.append((name, source))
                 else:
+                    self.helping.pop(name, None)
                     yield outcome
             left = waiting
             if left:
-                time.sleep(POLL)
+                if not any(self._helped(name, source) for name, source in left):
+                    time.sleep(POLL)
                 self.merged.refresh()
+
+    def _prepare(self, items: Sequence[tuple[str, Path]]) -> None:
+        """Claim the first few of the inputs that are left, and do what can be done for all at once.
+
+        What has crashed a worker is left out: it is done alone, so that it is known by name. What
+        is wrong with one of them is said in its turn.
+        """
+        if self.plan.together < 2 or items[0][0] in self.claims.held:
+            return
+        taken: list[tuple[Path, Sharing]] = []
+        for name, source in items:
+            fresh = not self.merged.get(name).crashes and self.settled(name, source) is None
+            if fresh and len(taken) < self.plan.together and self.claims.take_free(name):
+                taken.append((source, self._sharing(name)))
+        if len(taken) > 1:
+            with suppress(Exception), redirect_stdout(sys.stderr):
+                self.plan.work.prepare(taken, self.plan.together)
 
     def to_the_end(self) -> Iterator[Outcome]:
         """`outcomes`; then this worker's part has ended."""
@@ -146,10 +111,31 @@ class Worker(Observer):
         """The end of this worker's part."""
         self.ledger.close()
 
+    def _helped(self, name: str, source: Path) -> bool:
+        """Whether a part of an input was done here that another worker has; its turn is later.
+
+        What is wrong with a part is said by the worker that has the input.
+        """
+        sharing = self._sharing(name)
+        if not sharing.wanted():
+            return False
+        if name not in self.helping:
+            shareable = self.plan.work.shareable(source)
+            self.helping[name] = self.plan.work.help(source, sharing) if shareable else iter(())
+        try:
+            with redirect_stdout(sys.stderr):
+                return next(self.helping[name], self) is not self
+        except Exception:
+            self.helping[name] = iter(())
+            return False
+
+    def _sharing(self, name: str) -> Sharing:
+        return Sharing(self.claims, name, self.folder.states / f"{name}.checkpoint")
+
     def _attempt(self, name: str, source: Path) -> Outcome | None:
         """Do the work on an input, unless another worker has it; then None."""
         self._refuse_lost()
-        left_by = self.claims.take(name)
+        left_by = "" if name in self.claims.held else self.claims.take(name)
         if left_by is None:
             return None
         about = {"name": name, "source": os.path.abspath(source)}
@@ -206,7 +192,7 @@ class Worker(Observer):
         self, state: str, about: Mapping[str, Any], source: Path, reason: str, **more: Any
     ) -> Outcome:
         self.ledger.append(state, **about, reason=reason, **more)
-        return Outcome(source, error=_error(reason, more))
+        return Outcome(source, error=failure(reason, more))
 
     def _done(self, name: str, source: Path, about: Mapping[str, Any]) -> Outcome:
         """Do the work, from the beginning where the input changed; write it into the ledger."""
@@ -247,18 +233,13 @@ class Worker(Observer):
 
     def _executed(self, source: Path, target: Path) -> Mapping[str, Any]:
         """The facts of the work; a saved state of another input, or a damaged one, is discarded."""
-        checkpoint = self.folder.states / f"{target.name}.checkpoint"
+        sharing = self._sharing(target.name)
         with redirect_stdout(sys.stderr):  # what a plugin prints is no result
             try:
-                return self.plan.work.execute(source, target, checkpoint)
+                return self.plan.work.execute(source, target, sharing)
             except AnotherRun:
                 say(f"{source} is not what it was when it was interrupted: begun anew")
             except DamagedState:
                 say(f"the saved state of {source} is damaged: discarded, and begun anew")
-            forget(checkpoint)
-            return self.plan.work.execute(source, target, checkpoint)
-
-
-def _error(reason: str, facts: Mapping[str, Any]) -> RestoreError:
-    """The error that an input met, as the ledger keeps it."""
-    return UsageError(reason) if facts.get("usage") else RestoreError(reason)
+            forget(sharing.checkpoint)
+            return self.plan.work.execute(source, target, sharing)

@@ -17,6 +17,7 @@ from ..plugins.discovery import catalog
 from ..plugins.options import options_of, parsed
 from ..plugins.registry import Entry, unknown
 from ..priors.prior import Prior
+from ..samplers.base import contract_of
 from ..sampling import by_name
 from ..sampling.by_name import Chosen
 from .by_extension import find, read, suffix
@@ -159,6 +160,7 @@ def pose_record(
     prior = load_prior(prior_name, **settings.sampling.conditions)
     beside = prior.folder
     task = task if task.suited is None else task.suited(prior)
+    task = _at_once(task, prior, settings.sampling)
     task = _sized(task, settings.sampling)
     prior = task.adapt_prior(prior)
     sampler, options = _sampler(task, prior, settings.sampling)
@@ -177,12 +179,25 @@ def pose_record(
     return problem if reference is None else _compared(problem, reference, entry)
 
 
+def _at_once(task: Task, prior: Prior, asked: Sampling) -> Task:
+    """A volume as a whole, where the prior or the sampler ties its slices to one another."""
+    frames = task.frames
+    if frames is None or frames.at_once is None:
+        return task
+    name = asked.sampler or task.sampler.name
+    ties = None if name == "auto" else contract_of(by_name.load_sampler(name)).ties
+    of_volumes = prior.shape is not None and len(prior.shape) > 3
+    return frames.at_once() if of_volumes or ties in asked.sampler_options else task
+
+
 def _sized(task: Task, asked: Sampling) -> Task:
     """The task with as many chains and steps as its size allows, and a word on it if they are few.
 
     What the user asks for stands.
     """
     values = math.prod(task.measurement.operator.in_shape)
+    if task.frames is not None and task.frames.volume:
+        values *= task.frames.count
     fitting = task.sampler.for_size(values, asked.chains, asked.steps)
     own, fit = asked.on(task.sampler), asked.on(fitting)
     if (own.chains, own.steps) == (fit.chains, fit.steps):
@@ -213,6 +228,9 @@ def refuse_unwritable(problem: Problem) -> None:
     """ValueError where the format cannot hold what will be made: an empty answer is written."""
     task, format = problem.task, problem.format
     empty = task.present(torch.zeros(task.measurement.operator.in_shape))
+    if task.frames is not None and task.frames.volume:
+        whole = task.frames.whole
+        empty = whole.with_signal(empty.signal[:, :1].expand(whole.signal.shape))
     with TemporaryDirectory() as folder:
         target = Path(folder) / f"restored{format}"
         try:

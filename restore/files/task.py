@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Frames:
-    """A sequence: tasks of one kind, of which one is shown in the report.
+    """A sequence, or a volume by slices: tasks of one kind, of which one is shown in the report.
 
     Their records are of one frame, (channels, 1, *size), the whole is (channels, count, *size).
+    The slices of a volume are signals of the like, (channels, 1, *size), too; none leans on another
+    or on its noise, and what is written of arrays is (channels, count, *size).
     """
 
     count: int
@@ -118,6 +121,9 @@ class Frames:
     sigma_start: float | None = None  # noise for the frame before to begin from; None: from noise
     # (number, mean of the frame before) -> what a frame begins from; None: that mean
     carried: Callable[[int, Tensor], Tensor] | None = None
+    volume: bool = False  # the frames are slices of one
+    at_once: Callable[[], "Task"] | None = None  # all slices, for what ties them to one another
+    finish: Callable[[Record], Record] = lambda record: record  # what is written, of one of all
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,26 @@ class Task:
         return replace(self, comparison=replace(self.comparison, **known))
 
 
+def by_slices(whole: Record, task: Callable[[slice], Task]) -> Task:
+    """A volume of slices that are restored one by one, as the task of its middle one.
+
+    All at once where the prior is one of volumes, or the sampler ties slices to one another.
+
+    whole: a record like the restored one, (channels, slices, *size). task: of some slices; its
+    signals and its records are (channels, slices, *size) of these.
+    """
+    count = whole.signal.shape[1]
+    if count == 1:
+        return task(slice(None))
+
+    def one(k: int) -> Task:
+        return task(slice(k, k + 1))
+
+    at_once = partial(task, slice(None))
+    frames = Frames(count, count // 2, whole, one, volume=True, at_once=at_once)
+    return replace(one(count // 2), frames=frames)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One kind of restoration.
@@ -184,3 +210,4 @@ class Recipe:
     noise_maps: bool = False  # whether solve takes a tensor, a standard deviation for each value
     # (path, chains) -> a file too long to be held as a whole; None: it can be read
     pieces: Callable[[Path, int], Pieces | None] | None = None
+    slices: bool = False  # whether tasks may be volumes by slices

@@ -64,6 +64,7 @@ class Contract:
     integrator: bool = False  # its option `integrator` is the sampler it runs on
     asks: tuple[str, ...] = ()  # what the prior must offer beyond D(x, sigma): its `offers`
     resumes: bool = False  # its keyword `resumed` is given where a run that was cut off stands
+    ties: str | None = None  # its option that names an axis: slices across it are not independent
 
     @property
     def goes_on(self) -> bool:
@@ -83,6 +84,7 @@ def sampler(
     integrator: bool = False,
     asks: tuple[str, ...] = (),
     resumes: bool = False,
+    ties: str | None = None,
 ) -> Callable[[Sampler], Sampler]:
     """The decorator by which a sampler declares its Contract, whose fields are the arguments.
 
@@ -92,7 +94,7 @@ def sampler(
     Step, sigmas the whole schedule, and randn_like stands where it stood. TypeError for a function
     that lacks a keyword it declares.
     """
-    contract = Contract(law, memoryless, particles, integrator, asks, resumes)
+    contract = Contract(law, memoryless, particles, integrator, asks, resumes, ties)
     given = {**({"variance": UNIT} if law else {}), **({"resumed": AFRESH} if resumes else {})}
 
     def declared(function: Sampler) -> Sampler:

@@ -1,6 +1,5 @@
 """sample and iterate: the one loop that runs every sampler."""
 
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -78,9 +77,8 @@ def sample(
     )
     plan = chunks(measurement.observations, chains, batch_size or run.fitting(chains))
     state = Checkpoint(checkpoint, mark, plan, run.precision)
-    started = time.perf_counter()
     with counted_solves() as solves:
-        run.sample(seed, watch, state)
+        run.sample(seed, watch, state, solves)
     states = torch.empty(measurement.observations, chains, *run.shape, dtype=run.dtype)
     for chunk, done in state.done.items():
         states[chunk.observations, chunk.chains] = done.unflatten(0, (chunk.last - chunk.first, -1))
@@ -88,7 +86,7 @@ def sample(
         state.close()
     states = states if measurement.observations > 1 else states[0]
     samples = run.decoding.signals(states, run.device)
-    provenance = run.provenance(chains, seed, time.perf_counter() - started, len(state.done))
+    provenance = run.provenance(chains, seed, state.tally["seconds"], len(state.done))
     provenance["solves"] = asdict(solves)
     latents = states if prior.codec else None
     return Posterior(samples, measurement.operator.in_shape, provenance, latents)
@@ -181,9 +179,9 @@ class _Run:
         fit = int(0.5 * free_memory(self.device) / each)
         return max(1, min(fit, chains * self.measurement.observations))
 
-    def sample(self, seed: int, watch: Sequence[Watcher], state: Checkpoint) -> None:
+    def sample(self, seed: int, watch: Sequence[Watcher], state: Checkpoint, solves) -> None:
         """Sample all chunks that the state has left, in halves where memory runs out."""
-        tally = Tally(self.denoise, self.decoding, watch)
+        tally = Tally(self.denoise, self.decoding, watch, solves)
         tally.put_back(state.tally)
         while state.left:
             chunk, before = state.left[0], tally.now()

@@ -14,17 +14,23 @@ def noise_std(volume: Tensor, inside: Tensor) -> float:
     edges and texture raise it, noise that is correlated between neighbours lowers it. ValueError
     where too few blocks lie inside.
     """
-    values, height, width = volume[0], *(n - n % 2 for n in volume.shape[-2:])
-    if not (height and width):
+    if not min(volume.shape[-2:]) > 1:
         raise ValueError("the noise cannot be estimated from slices of one line; give it")
-    blocks, within = (
-        part[..., :height, :width].unfold(-2, 2, 2).unfold(-2, 2, 2).flatten(-2)
-        for part in (values.double(), inside.expand_as(volume)[0])
-    )
-    whole = blocks[within.all(-1)]
-    if len(whole) < LEAST:
+    inside = inside.expand_as(volume)[0]
+    detail = torch.cat([_details(*each) for each in zip(volume[0], inside)])
+    if len(detail) < LEAST:
         raise ValueError(
-            f"the noise cannot be estimated from {len(whole)} blocks of voxels; give it"
+            f"the noise cannot be estimated from {len(detail)} blocks of voxels; give it"
         )
-    detail = (whole * torch.tensor([0.5, -0.5, -0.5, 0.5], dtype=torch.float64)).sum(-1)
     return detail.abs().median().item() / HALF
+
+
+def _details(plane: Tensor, inside: Tensor) -> Tensor:
+    """The diagonal details of a slice, of blocks that lie inside; (blocks,) in double precision."""
+    height, width = (n - n % 2 for n in plane.shape)
+    blocks, within = (
+        part[:height, :width].unfold(-2, 2, 2).unfold(-2, 2, 2).flatten(-2)
+        for part in (plane.double(), inside)
+    )
+    signs = torch.tensor([0.5, -0.5, -0.5, 0.5], dtype=torch.float64)
+    return (blocks[within.all(-1)] * signs).sum(-1)

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from pydicom import Dataset
 from pydicom.valuerep import DSfloat
 from torch import Tensor
 
-from restore.files.task import Record, Task
+from restore.files.task import Frames, Record, Task
 
 from .files.derived.parametric import decimals
 from .files.dicom.reading import read_dicom
@@ -34,15 +35,26 @@ def in_dicom(task: Task, template: Path | None, *, fit: bool, placed: bool) -> T
         return task
     known = read_series(template) if template.is_dir() else read_dicom(template)
 
-    def present(signal: Tensor) -> Record:
-        volume = task.present(signal)
+    def finish(volume: Record) -> Record:
         if not placed and _stands_for(known, volume):
             volume = replace(volume, meta={**volume.meta, "geometry": None})
         return like(volume, known, fit=fit)
 
+    def present(signal: Tensor) -> Record:
+        return finish(task.present(signal))
+
+    frames = task.frames
+    if frames is not None:
+        finish(frames.whole)
+        at_once = partial(_at_once_in_dicom, frames, template, fit=fit, placed=placed)
+        return replace(task, frames=replace(frames, finish=finish, at_once=at_once), format="")
     slices = task.comparison.input_shown.signal.shape[1]
     present(task.measurement.operator.adjoint(task.measurement.y)[0] * 0)
     return replace(task, present=present, format=".dcm" if slices == 1 else "")
+
+
+def _at_once_in_dicom(frames: Frames, template: Path, **how: bool) -> Task:
+    return in_dicom(frames.at_once(), template, **how)
 
 
 def _stands_for(template: Record, volume: Record) -> bool:

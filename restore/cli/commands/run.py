@@ -1,6 +1,6 @@
 """restore run: restore files by a recipe."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,12 @@ def flags() -> list[click.Parameter]:
         ),
         *_conditions(),
         *machine(),
-    ]
+        click.Option(
+            ["--together"], type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+            help="Small inputs of one shape that go through the network at once; results then "
+            "differ by rounding.",
+        ),
+    ]  # fmt: skip
 
 
 def sampling() -> list[click.Parameter]:
@@ -152,6 +157,7 @@ class Restoring(Work):
 
     def __init__(self, settings: Any, *, quiet: bool):
         self.settings, self.quiet = settings, quiet
+        self.drawn: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process, which loads its own prior and shows no progress."""
@@ -163,7 +169,7 @@ class Restoring(Work):
 
         return cache(load_prior)
 
-    def execute(self, source: Path, target: Path, checkpoint: Path) -> Mapping[str, Any]:
+    def execute(self, source: Path, target: Path, sharing: Any) -> Mapping[str, Any]:
         from ...files.restoring import restore_file
 
         with progress_for(self.settings.sampling.chains, quiet=self.quiet) as progress:
@@ -172,10 +178,29 @@ class Restoring(Work):
                 target,
                 self.settings,
                 load_prior=self.load_prior,
-                checkpoint=checkpoint,
+                checkpoint=sharing.checkpoint,
                 say=self.open,
                 progress=progress,
+                sharing=sharing,
+                drawn=self.drawn,
             )
+
+    def prepare(self, items: Any, together: int) -> None:
+        """Draw the samples of small inputs of one shape by the same network calls."""
+        from ...files.restoring import draw_together
+
+        files = [(source, sharing.checkpoint) for source, sharing in items]
+        self.drawn = draw_together(files, self.settings, together, self.load_prior)
+
+    def shareable(self, source: Path) -> bool:
+        from ...files.answers.parts import may_have_parts
+
+        return may_have_parts(source, self.settings)
+
+    def help(self, source: Path, sharing: Any) -> Iterator[None]:
+        from ...files.restoring import do_parts
+
+        return do_parts(source, self.settings, sharing, self.load_prior)
 
     def open(self, problem: Any) -> None:
         """Say what will be done, before the long part."""

@@ -29,7 +29,7 @@ class Simulating(Work):
     def __init__(self, settings: Any):
         self.settings = settings
 
-    def execute(self, source: Path, target: Path, checkpoint: Path) -> Mapping[str, Any]:
+    def execute(self, source: Path, target: Path, sharing: Any) -> Mapping[str, Any]:
         from ...files.simulating import simulate_file
 
         return simulate_file(source, target, self.settings)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -19,6 +19,9 @@ from ..merit.coverage import predictive, sample_std
 from ..problem import Problem, Sampling, Settings
 from ..task import Record
 from .widths import widths
+
+if TYPE_CHECKING:
+    from .together import Drawn
 
 # (chains at once, step, total, {"sigma": ..., "chi_square": ...}), after every step
 Progress = Callable[[int, int, int, Mapping[str, Any]], None]
@@ -50,6 +53,7 @@ def answer(
     settings: Settings,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    drawn: "Drawn | None" = None,
 ) -> Answer:
     """Sample the posterior; arguments as of `restore_file`.
 
@@ -60,12 +64,12 @@ def answer(
     runs = itertools.count()
 
     def draw(part: Problem, few: Sampling) -> Tensor:
-        watch = _watched(part.task.measurement, progress)[1]
-        return _sampled(part, few, watch, part_of(checkpoint, f"held-out-{next(runs)}")).samples
+        kept = part_of(checkpoint, f"held-out-{next(runs)}")
+        return _sampled(part, few, kept, progress, drawn)[0].samples
 
     problem, widen = widths(problem, sampling, draw)
-    trace, watch = _watched(problem.task.measurement, progress)
-    posterior = widen(_sampled(problem, sampling, watch, checkpoint))
+    posterior, trace = _sampled(problem, sampling, checkpoint, progress, drawn)
+    posterior = widen(posterior)
     samples = [problem.task.present(x) for x in posterior.samples]
     spread = samples
     if posterior.spread is not posterior.samples:
@@ -155,23 +159,37 @@ def _watched(measurement: Measurement, progress: Progress | None) -> tuple[Trace
 
 
 def _sampled(
-    problem: Problem, asked: Sampling, watch: list[Watcher], checkpoint: Path | None
-) -> Posterior:
+    problem: Problem,
+    asked: Sampling,
+    checkpoint: Path | None,
+    progress: Progress | None,
+    drawn: "Drawn | None",
+) -> tuple[Posterior, Trace]:
+    """The samples of a problem, drawn already or now, and the trace of their run."""
+    measurement = problem.task.measurement
+    trace, watch = _watched(measurement, progress)
+    known = None if drawn is None else drawn.take(checkpoint, measurement)
+    if known is not None:
+        posterior, trace.rows[:] = known
+        return posterior, trace
+    posterior = by_name.sample(
+        measurement, problem.prior, problem.sampler.sampler, watch=watch, checkpoint=checkpoint,
+        keep_checkpoint=True, **arguments_of(problem, asked),
+    )  # fmt: skip
+    return posterior, trace
+
+
+def arguments_of(problem: Problem, asked: Sampling) -> dict[str, Any]:
+    """What `sample` is given of a problem beside its parts: chains, noise levels, options."""
     choice, steps = problem.task.sampler, asked.steps
     own = choice.schedule if problem.sampler.name == choice.name else None
-    return by_name.sample(
-        problem.task.measurement,
-        problem.prior,
-        problem.sampler.sampler,
-        chains=asked.chains,
+    return {
+        "chains": asked.chains,
         **({"steps": steps} if own is None else {"sigmas": own(steps)}),
-        seed=asked.seed,
-        device=asked.device,
-        precision=asked.precision,
-        init=choice.init,
-        sigma_start=choice.sigma_start,
-        watch=watch,
-        checkpoint=checkpoint,
-        keep_checkpoint=True,
+        "seed": asked.seed,
+        "device": asked.device,
+        "precision": asked.precision,
+        "init": choice.init,
+        "sigma_start": choice.sigma_start,
         **problem.options,
-    )
+    }

@@ -10,6 +10,7 @@ import os
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -47,6 +48,28 @@ def filled(frames: Iterable[np.ndarray], shape: Sequence[int], kind: DTypeLike) 
     for k, frame in enumerate(each(frames)):
         array[k] = frame
     return array
+
+
+def write_at(path: Path, value: Tensor, k: int, count: int, axis: int | None) -> None:
+    """Write number k of `count` values into a NumPy file, float32, which the first one begins.
+
+    axis: along which they are joined, where each has length 1; None: a new one, the first.
+    OSError where the disk is full.
+    """
+    array = np.ascontiguousarray(value.numpy(), np.float32)
+    array = array[None] if axis is None else array
+    axis = axis or 0
+    with open(path, "r+b" if path.exists() else "w+b") as file:
+        if not file.seek(0, os.SEEK_END):
+            shape = (*array.shape[:axis], count, *array.shape[axis + 1 :])
+            head = np.lib.format.header_data_from_array_1_0(array)
+            np.lib.format.write_array_header_1_0(file, {**head, "shape": shape})
+            file.truncate(file.tell() + count * array.nbytes)
+        start = os.path.getsize(path) - count * array.nbytes
+        blocks = array.reshape(math.prod(array.shape[:axis]), -1)
+        for number, block in enumerate(blocks):
+            file.seek(start + (number * count + k) * block.nbytes)
+            file.write(block.tobytes())
 
 
 def each(items: Iterable[T]) -> Iterator[T]:

@@ -1,8 +1,8 @@
-"""Frames of a sequence, restored one after another, each begun from the one before it.
+"""Frames of a sequence, restored one after another, or the slices of a volume; one is held.
 
 Stevens et al. 2024 (SeqDiff), arXiv:2409.05399: the frame before, noised to a middle level, is so
-near to the next one that the larger noise levels need not be passed again. One frame is sampled at
-a time, and held; what is to be written waits on disk.
+near to the next one that the larger noise levels need not be passed again. What is to be written
+waits on disk.
 """
 
 import time
@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...sampling.posterior import Posterior
+from ..merit.coverage import expected
 from ..problem import Problem
 from ..task import Frames, Record
 from .answering import Answer
-from .on_disk import as_kind, let_go, on_disk
+from .on_disk import as_kind, let_go, on_disk, write_at
+from .parts import frame_of
 
 SHOWN = 6  # frames of the strip in the report
 WIDTH = 200  # pixels of each, about
+COMPARED = "compared "  # before the name of a signal that only figures of merit are taken of
 
 
 @dataclass(frozen=True)
@@ -30,38 +32,51 @@ class Restored:
 
     answer: Answer  # of the frame that is shown; its facts tell of all
     records: Mapping[str, Record]  # "restored", "std" where there is one, and the parts: of all
-    strip: Record  # some frames before, above the same after; (channels, rows, columns)
+    # "mean", "sample", ... as they are compared with a reference: of a volume that has one
+    compared: Mapping[str, Record]
+    # some frames before, above the same after; (channels, rows, columns); None of a volume
+    strip: Record | None
 
 
 def restore_frames(
     problem: Problem,
     answer: Callable[[Problem, int], Answer],
-    folder: Path,
+    folder: Path | None,
     *,
     samples: bool = False,
 ) -> Restored:
     """Answer every frame; mean.npy and std.npy, (frames, *in_shape), are written into `folder`.
 
     answer: called with a frame and its number. samples: write samples.npy, (frames, chains,
-    *in_shape), too. A reference is the frames' own.
+    *in_shape), too. A reference is the frames' own. Of a volume the files are (channels, slices,
+    *size) and (chains, channels, slices, *size). folder None: no arrays are written.
     """
     frames = problem.task.frames
+    compared = frames.volume and problem.reference is not None
     signals: dict[str, Tensor] = {}
     shown, seconds = None, []
     for k, found, took in _answers(problem, answer):
         seconds.append(took)
-        _append(folder, frames.count, _arrays(found.posterior, samples=samples))
-        for name, record in _of_frame(found, samples=samples).items():
-            signals.setdefault(name, _like(frames.whole.signal))[:, k] = record.signal[:, 0]
+        if folder is not None:
+            for name, value in _arrays(found.posterior, samples=samples).items():
+                axis = value.ndim - 3 if frames.volume else None
+                write_at(folder / f"{name}.npy", value, k, frames.count, axis)
+        for name, record in _of_frame(found, samples=samples, compared=compared).items():
+            signals.setdefault(name, _like(record.signal, frames))[:, k] = record.signal[:, 0]
         shown = found if k == frames.shown else shown
         let_go()
-    records = {name: frames.whole.with_signal(signal) for name, signal in signals.items()}
+    records = {
+        name: frames.finish(frames.whole.with_signal(signal)) for name, signal in signals.items()
+    }
     if "std" in records:
         records["std"] = replace(records["std"], kind="std")
-    task = shown.problem.task.with_facts(_facts(seconds))
-    shown = replace(shown, problem=replace(shown.problem, task=task))
-    strip = _strip(frames.whole.signal, signals["restored"])
-    return Restored(shown, records, frames.whole.with_signal(strip))
+    seen = {n.removeprefix(COMPARED): records.pop(n) for n in list(records) if COMPARED in n}
+    told = {"slices": frames.count} if frames.volume else _facts(seconds)
+    shown = replace(shown, problem=replace(shown.problem, task=shown.problem.task.with_facts(told)))
+    strip = None
+    if not frames.volume:
+        strip = frames.whole.with_signal(_strip(frames.whole.signal, signals["restored"]))
+    return Restored(shown, records, seen, strip)
 
 
 def _answers(
@@ -69,21 +84,20 @@ def _answers(
 ) -> Iterator[tuple[int, Answer, float]]:
     """The answer to each frame, and the seconds it took."""
     frames: Frames = problem.task.frames
-    before, whole = None, problem.reference
+    before = None
     for k in range(frames.count):
-        started, task = time.perf_counter(), frames.task(k)
+        started, posed = time.perf_counter(), frame_of(problem, k)
         if before is not None and frames.sigma_start is not None:
             begun = before if frames.carried is None else frames.carried(k, before)
-            warm = replace(task.sampler, init=begun, sigma_start=frames.sigma_start)
-            task = replace(task, sampler=warm)
-        truth = None if whole is None else whole.with_signal(whole.signal[:, k : k + 1])
-        found = answer(replace(problem, task=task, reference=truth), k)
+            warm = replace(posed.task.sampler, init=begun, sigma_start=frames.sigma_start)
+            posed = replace(posed, task=replace(posed.task, sampler=warm))
+        found = answer(posed, k)
         before = found.posterior.mean
         yield k, found, time.perf_counter() - started
 
 
-def _of_frame(found: Answer, *, samples: bool) -> dict[str, Record]:
-    """What is to be written of one frame, by name."""
+def _of_frame(found: Answer, *, samples: bool, compared: bool) -> dict[str, Record]:
+    """What is to be written of one frame, by name, and what a volume is compared by."""
     made = {"restored": found.shown["mean"], **found.parts}
     if "baseline" in found.shown:
         made["baseline"] = found.shown["baseline"]
@@ -91,6 +105,9 @@ def _of_frame(found: Answer, *, samples: bool) -> dict[str, Record]:
         made["std"] = found.std
     if samples:
         made |= {f"sample-{i + 1}": record for i, record in enumerate(found.samples)}
+    if compared:
+        seen = found.shown | {of: expected(draws) for of, draws in found.draws.items()}
+        made |= {f"{COMPARED}{of}": record for of, record in seen.items()}
     return made
 
 
@@ -102,9 +119,10 @@ def _arrays(posterior: Posterior, *, samples: bool) -> dict[str, Tensor]:
     return made | ({"samples": posterior.samples} if samples else {})
 
 
-def _like(signal: Tensor) -> Tensor:
-    """Zeros on disk of a signal's shape and type."""
-    return torch.from_numpy(on_disk(signal.shape, as_kind(signal)))
+def _like(signal: Tensor, frames: Frames) -> Tensor:
+    """Zeros on disk for frames of a signal's shape and type."""
+    shape = (len(signal), frames.count, *signal.shape[2:])
+    return torch.from_numpy(on_disk(shape, as_kind(signal)))
 
 
 def _facts(seconds: list[float]) -> dict[str, float]:
@@ -115,17 +133,6 @@ def _facts(seconds: list[float]) -> dict[str, float]:
         "seconds of the first frame": round(seconds[0], 3),
         "seconds of each frame after it": round(sum(later) / len(later), 3),
     }
-
-
-def _append(folder: Path, count: int, values: Mapping[str, Tensor]) -> None:
-    """Add the arrays of one frame to NAME.npy, (count, *shape), which the first frame begins."""
-    for name, value in values.items():
-        array = np.ascontiguousarray(value.numpy(), np.float32)
-        with open(folder / f"{name}.npy", "ab") as file:
-            if not file.tell():
-                head = np.lib.format.header_data_from_array_1_0(array)
-                np.lib.format.write_array_header_1_0(file, {**head, "shape": (count, *array.shape)})
-            file.write(array.tobytes())
 
 
 def _strip(before: Tensor, after: Tensor) -> Tensor:

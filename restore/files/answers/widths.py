@@ -46,6 +46,17 @@ def widths(problem: Problem, asked: Sampling, draw: Draw) -> tuple[Problem, Wide
     return problem, _told(AS_SAMPLED + lacks)
 
 
+def thinned_part(problem: Problem, asked: Sampling) -> tuple[Problem, Sampling] | None:
+    """The run on a thinned part of the data that `widths` will ask for; None where it will not."""
+    task = problem.task
+    known = task.held_out_split is not None and asked.calibration is None
+    if asked.chains < 2 or known or not (asked.held_out and can_be_thinned(task.measurement)):
+        return None
+    if _calibration(problem, asked)[0] is not None:
+        return None
+    return _few(problem, asked, thinned(task.measurement, seed=asked.seed).kept, {})
+
+
 def described(problem: Problem, asked: Sampling) -> Run | None:
     """What a calibration asks of the run; None where noise or operator cannot be told."""
     noise, operator = problem.task.measurement.noise, problem.task.degradation
@@ -126,10 +137,17 @@ def _by_lines(problem: Problem, asked: Sampling, draw: Draw) -> tuple[Problem, W
 def _of_part(
     problem: Problem, asked: Sampling, draw: Draw, kept: Measurement, options: Mapping[str, Any]
 ) -> Tensor:
-    """A few samples of what was kept, by another seed."""
+    """A few samples of what was kept."""
+    return draw(*_few(problem, asked, kept, options))
+
+
+def _few(
+    problem: Problem, asked: Sampling, kept: Measurement, options: Mapping[str, Any]
+) -> tuple[Problem, Sampling]:
+    """The problem of what was kept, for a few chains of another seed."""
     few = replace(asked, chains=min(CHAINS, asked.chains), seed=asked.seed + 1)
     part = replace(problem.task, measurement=kept)
-    return draw(replace(problem, task=part, options={**problem.options, **options}), few)
+    return replace(problem, task=part, options={**problem.options, **options}), few
 
 
 def _told(words: str) -> Widen:

@@ -39,16 +39,20 @@ def doubts(
     ]  # fmt: skip
 
 
-def _misfit(misfits: Sequence[float]) -> Iterator[str]:
-    if not misfits:
-        return
-    mean = sum(misfits) / len(misfits)
+def refuse_absurd(misfits: Sequence[float]) -> None:
+    """RestoreError where the mean of the samples' chi-squares is absurd, or no number."""
+    mean = sum(misfits) / len(misfits) if misfits else 0.0
     if not mean <= ABSURD:
         raise RestoreError(
             f"the answer does not explain the data at all: misfit {mean:.3g}, where about 1 is "
             "right. The noise is far larger than was given, the operator is another, or the "
             "values are in other units"
         )
+
+
+def _misfit(misfits: Sequence[float]) -> Iterator[str]:
+    refuse_absurd(misfits)
+    mean = sum(misfits) / len(misfits) if misfits else 0.0
     if mean > MISFIT:
         yield (
             f"misfit {mean:.3g}, where about 1 is right: the answer does not explain the data. The "

@@ -33,8 +33,9 @@ def account(found: Answer, settings: Settings, output: Path) -> dict[str, Any]:
     """
     problem, posterior = found.problem, found.posterior
     made = dict(posterior.provenance)
-    misfits = _misfits(problem, posterior)
+    misfits = misfits_of(problem, posterior)
     numbers = {key: made.pop(key) for key in ("steps", "calls", "chains", "seed", "seconds")}
+    numbers["seed"] = settings.sampling.seed  # a part of a file has one of its own
     made.pop("sampler")
     intervals = made.pop("intervals", None)
     return {
@@ -64,25 +65,9 @@ def merit(found: Answer) -> dict[str, Any]:
     """What the reference tells of an answer: metrics of each record, and coverage."""
     problem, draws = found.problem, found.draws
     return {
-        "metrics": _compare(problem, found.shown | {of: expected(d) for of, d in draws.items()}),
+        "metrics": compared(problem, found.shown | {of: expected(d) for of, d in draws.items()}),
         "coverage_of_90%_intervals": _coverage(problem, _spread(found)),
         "reliability": _reliability(found),
-    }
-
-
-def mean_merit(merits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The means over the frames of a sequence; None where a figure is not known of all."""
-
-    def mean(values: Sequence[float | None]) -> float | None:
-        return None if None in values else sum(values) / len(values)
-
-    metrics = [each["metrics"] for each in merits]
-    return {
-        "metrics": {
-            of: {name: mean([each[of][name] for each in metrics]) for name in named}
-            for of, named in metrics[0].items()
-        },
-        "coverage_of_90%_intervals": mean([m["coverage_of_90%_intervals"] for m in merits]),
     }
 
 
@@ -123,7 +108,7 @@ def as_json(facts: Any, indent: int | None = None) -> str:
     return json.dumps(_finite(facts), indent=indent, allow_nan=False, default=str)
 
 
-def _misfits(problem: Problem, posterior: Posterior) -> list[float]:
+def misfits_of(problem: Problem, posterior: Posterior) -> list[float]:
     """The chi-square of each sample, one at a time for memory's sake."""
     if not problem.noise:
         return []
@@ -162,7 +147,8 @@ def _coverage(problem: Problem, samples: Sequence[Record]) -> float | None:
     return covered([record.signal for record in samples], problem.reference.signal)
 
 
-def _compare(problem: Problem, shown: Mapping[str, Record]) -> dict[str, dict[str, float | None]]:
+def compared(problem: Problem, shown: Mapping[str, Record]) -> dict[str, dict[str, float | None]]:
+    """The problem's metrics of each record beside its reference; none where it has none."""
     if problem.reference is None:
         return {of: {} for of in shown}
     truth = problem.reference.signal

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 LEASE = 120.0  # seconds without a sign of life after which a claim is taken over
 ASIDE = ".aside-"  # the beginning of the name of a claim that is being taken over
+PART = ".part-"  # in the name of a claim on a part of an input, which begins with a dot
 RENEWALS = 6  # in a lease
 
 
@@ -69,6 +70,10 @@ class Claims:
         self._seen.pop(name, None)
         return owner.get("worker") or "unknown"
 
+    def take_free(self, name: str) -> bool:
+        """Claim a name that nobody has, or had when it died."""
+        return not (self.folder / name).exists() and self._make(name)
+
     def release(self, name: str) -> None:
         """Give a name back; one that was taken over meanwhile is its new owner's."""
         self.held.discard(name)
@@ -83,11 +88,15 @@ class Claims:
         return [name for name in known if not ended(_owner(_text(self.folder / name)))]
 
     def sweep(self, settled: Collection[str]) -> None:
-        """Remove what processes left that were killed when all but the claim was done."""
+        """Remove what processes left that were killed when all but the claim was done.
+
+        Claims on parts of inputs go, too, and those that were being taken over.
+        """
         for name in os.listdir(self.folder):
-            if name in settled or name.startswith(ASIDE):
+            part = name.startswith(".") and PART in name
+            if name in settled or name.startswith(ASIDE) or part:
                 owner = _owner(_text(self.folder / name))
-                if not owner or ended(owner):
+                if ended(owner) or not (owner or part):
                     (self.folder / name).unlink(missing_ok=True)
 
     def _make(self, name: str) -> bool:

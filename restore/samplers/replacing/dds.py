@@ -13,7 +13,7 @@ PENALTY = 1.0  # rho of ADMM, in units of the prior's weight 1 / r^2
 ROUNDS = 3  # of ADMM a level; the paper's one leaves the slopes of D in place
 
 
-@sampler(law=True, resumes=True)
+@sampler(law=True, resumes=True, ties="tv_axis")
 def dds(
     denoise,
     measurement,

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...atomic import atomic_path
-from ...measurement.signal import ChainNoise
+from ...measurement.signal import ChainNoise, Solves
 from ...samplers.base import Resumed, Step
 from ...untrusted.saved_states import saved_state
 from ..decoding import Decoding
@@ -131,11 +132,14 @@ def precision_of(path: str | Path | None) -> str | None:
 
 
 class Tally:
-    """What a run counts as it goes: the calls of its networks, and the rows of its traces."""
+    """What a run counts as it goes: calls of its networks, rows of its traces, seconds, solves."""
 
-    def __init__(self, denoise: Counted, decoding: Decoding, watch: Sequence[Watcher]):
-        self.denoise, self.decoding = denoise, decoding
+    def __init__(
+        self, denoise: Counted, decoding: Decoding, watch: Sequence[Watcher], solves: Solves
+    ):
+        self.denoise, self.decoding, self.solves = denoise, decoding, solves
         self.traces = [watcher for watcher in watch if isinstance(watcher, Trace)]
+        self.began = time.perf_counter()
 
     def now(self) -> dict[str, Any]:
         """All of it, for a file."""
@@ -144,6 +148,8 @@ class Tally:
             "pullbacks": self.denoise.pullbacks,
             "decoding": self.decoding.rows,
             "traces": [list(trace.rows) for trace in self.traces],
+            "seconds": time.perf_counter() - self.began,
+            "solves": asdict(self.solves),
         }
 
     def put_back(self, then: dict[str, Any]) -> None:
@@ -152,6 +158,9 @@ class Tally:
             return
         self.denoise.calls, self.denoise.pullbacks = then["calls"], then["pullbacks"]
         self.decoding.recount(then["decoding"])
+        self.began = time.perf_counter() - then["seconds"]
+        for name, value in then["solves"].items():
+            setattr(self.solves, name, value)
         for trace, rows in zip(self.traces, then["traces"]):
             trace.rows[:] = rows
 

@@ -501,6 +501,7 @@ def test_time_left_counts_all_chunks_of_the_chains(monkeypatch):
     assert [done for done, _, _ in seen] == list(range(1, 11))
     assert {whole for _, whole, _ in seen} == {10}
     assert [left for _, _, left in seen[1:]] == [float(10 - done) for done in range(2, 11)]
+    assert Pace(chains=8).at(8, 1, 5, {"part": 3, "parts": 10})[:2] == (17, 50)  # of ten slices
     assert [duration(s) for s in (0.04, 41, 720, 12600)] == ["0.0 s", "41 s", "12 min", "3.5 h"]
 
 

@@ -99,7 +99,10 @@ def test_a_reference_of_another_size_is_refused_before_the_long_part(monkeypatch
         restore_file(Path("a.grid"), Path("out/a"), settings)
 
 
-@pytest.mark.parametrize("failing", ["writer", "np.save", "write_report", "write_json"])
+@pytest.mark.parametrize(
+    "failing",
+    ["writer", "report.written.np.save", "report.written.write_report", "restoring.write_json"],
+)
 def test_a_full_disk_leaves_nothing_half_written(tiny, monkeypatch, failing):  # noqa: F811
     def full(*arguments, **keywords):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -107,7 +110,7 @@ def test_a_full_disk_leaves_nothing_half_written(tiny, monkeypatch, failing):  #
     if failing == "writer":
         monkeypatch.setattr("tiny_parts.write_grid", full)
     else:
-        monkeypatch.setattr(f"restore.files.restoring.{failing}", full)
+        monkeypatch.setattr(f"restore.files.{failing}", full)
     with pytest.raises(OSError, match="No space"):
         restore_file(Path("a.grid"), Path("out/a"), Settings.of("calm", noise=0.1))
     assert tree(tiny / "out") == []
@@ -117,7 +120,7 @@ def test_a_full_disk_leaves_nothing_half_written(tiny, monkeypatch, failing):  #
 def test_what_was_there_stays_when_the_replacement_fails(tiny, monkeypatch):  # noqa: F811
     restore_file(Path("a.grid"), Path("out/a"), Settings.of("calm", noise=0.1))
     before = {name: (tiny / "out" / name).read_bytes() for name in tree(tiny / "out")}
-    monkeypatch.setattr(restoring, "write_report", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("restore.files.report.written.write_report", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         restore_file(Path("a.grid"), Path("out/a"), Settings.of("calm", noise=0.2))
     assert {name: (tiny / "out" / name).read_bytes() for name in tree(tiny / "out")} == before

@@ -54,7 +54,7 @@ def test_one_picture_is_no_stack(tmp_path):
 
 
 def test_a_stack_is_written_as_tiff_or_refused_before_it_is_sampled(tmp_path, monkeypatch):
-    monkeypatch.setattr("restore.files.restoring.answer", None)
+    monkeypatch.setattr("restore.files.answers.parts.answer", None)
     tifffile.imwrite(tmp_path / "s.tif", PLANES, photometric="minisblack")
     result = run("denoise", tmp_path / "s.tif", "-o", tmp_path / "out", "--format", ".png", *RUN)
     assert result.exit_code == 1 and "write it as .tif" in result.output

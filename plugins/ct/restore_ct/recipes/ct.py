@@ -18,7 +18,7 @@ from restore_operators.reconstruction import classical
 from restore_operators.tomography.projector import Projector
 from torch import Tensor
 
-from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task, by_slices
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.measurement.operator import LinearOperator
@@ -70,21 +70,69 @@ def solve_ct(
     """
     refuse_other_values(record)
     facts: dict = {"arc": arc(record)}
-    scan = _every(as_sinogram(record), every)
-    scan = _on_axis(scan, axis, facts)
+    scan = _on_axis(_every(as_sinogram(record), every), axis, facts)
     shape = None if size is None else (size, size)
-    operator = projector(scan, shape, pixel)
-    first = fbp(scan.signal.reshape(1, *operator.out_shape), operator, "hann")[0]
+    seen = [_only(scan, slice(k, k + 1)) for k in range(len(scan.signal))]
+    first = torch.cat([_backprojection(one, projector(one, shape, pixel)) for one in seen], 1)
     water, units = _water(scan, first, facts)
-    measurement = _measurement(scan, water * operator, likelihood, noise)
+
+    def task(scan: Record, first: Tensor) -> Task:
+        def operator(part: Record) -> Projector:
+            return projector(part, shape, pixel)
+
+        found = _task(scan, operator, water, likelihood, noise)
+        present = _presented(scan, operator(scan), water, units)
+        views = show.views if units == "HU" else None
+        shown = replace(found.comparison, input_shown=present(first / water), views=views)
+        adapt = slicewise if volume == "slices" else perpendicular
+        found = replace(found, present=present, comparison=shown, adapt_prior=adapt)
+        return found.with_facts({**facts, **found.facts, "water per length": water})
+
+    if volume == "slices" and all(map(_measured, seen)):
+        whole = _presented(scan, projector(scan, shape, pixel), water, units)(first / water)
+        made = by_slices(whole, lambda which: task(_only(scan, which), first[:, which]))
+    else:
+        made = task(scan, first)
+    return in_dicom(made, template, fit=False, placed=scan.meta.get("geometry") is not None)
+
+
+def _only(scan: Record, which: slice) -> Record:
+    """The scan of some slices."""
+    meta = dict(scan.meta)
+    for name in ("weights", "live", "counts0"):
+        value = meta.get(name)
+        if isinstance(value, Tensor) and value.ndim > 2 and value.shape[-3] > 1:
+            meta[name] = value[..., which, :, :]
+    return replace(scan, signal=scan.signal[which], meta=meta)
+
+
+def _measured(scan: Record) -> bool:
+    """Whether some ray of a scan tells anything."""
+    weights = scan.meta.get("weights")
+    return weights is None or bool((weights > 0).any())
+
+
+def _backprojection(scan: Record, operator: Projector) -> Tensor:
+    return fbp(scan.signal.reshape(1, *operator.out_shape), operator, "hann")[0]
+
+
+def _task(
+    scan: Record,
+    operator: Callable[[Record], Projector],
+    water: float,
+    likelihood: Likelihood,
+    noise: float | None,
+) -> Task:
+    """The problem of a scan; what is presented and shown is to be added."""
+    whole = operator(scan)
+    measurement = _measurement(scan, water * whole, likelihood, noise)
 
     def measurement_of(views: Tensor) -> Measurement:
         part = _with_views(scan, views)
-        return _measurement(part, water * projector(part, shape, pixel), likelihood, noise)
+        return _measurement(part, water * operator(part), likelihood, noise)
 
-    present = _presented(scan, operator, water, units)
-    split = _kept_back(measurement_of, operator.out_shape[-2])
-    task = Task(
+    split = _kept_back(measurement_of, whole.out_shape[-2])
+    return Task(
         measurement,
         PRIOR,
         SamplerChoice(
@@ -94,18 +142,12 @@ def solve_ct(
             schedule=lambda steps: geometric(*LEVELS, steps),
             candidate_options=[{"trust": trust} for trust in TRUSTS],
         ),
-        present,
-        adapt_prior=slicewise if volume == "slices" else perpendicular,
+        scan.with_signal,
         held_out_split=split if likelihood == "gaussian" else None,
-        comparison=Comparison(
-            input_shown=present(first / water),
-            baselines=baselines(measurement, operator, water),
-            views=show.views if units == "HU" else None,
-        ),
-        facts={**facts, "views": operator.out_shape[-2], "water per length": water},
+        comparison=Comparison(baselines=baselines(measurement, whole, water)),
+        facts={"views": whole.out_shape[-2]},
         format=".h5",
     )
-    return in_dicom(task, template, fit=False, placed=scan.meta.get("geometry") is not None)
 
 
 def baselines(
@@ -223,4 +265,4 @@ def _presented(
     return present
 
 
-ct = Recipe(solve_ct, estimate_noise=estimate_noise, simulate=simulate)
+ct = Recipe(solve_ct, estimate_noise=estimate_noise, simulate=simulate, slices=True)

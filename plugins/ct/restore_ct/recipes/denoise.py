@@ -1,15 +1,17 @@
 """ct-denoise: noise out of slices in Hounsfield units."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
-from restore_dicom.files.volume import valid_voxels
+from restore_dicom.files.volume import valid_values, valid_voxels
 from restore_dicom.files.volumes import volumes_of
 from restore_dicom.noise import noise_std
 from restore_operators import Identity
 from torch import Tensor
 
-from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task, by_slices
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.priors.combined.sliced import slicewise
@@ -40,18 +42,35 @@ def solve_denoise(record: Record, noise: float | None, *, deidentify: bool = Fal
         )
     if noise == 0:
         raise ValueError("the noise of a measurement must be positive")
-    valid, within = valid_voxels(record), _within_range(record.signal, noise)
-    outside = int((valid & ~within).sum())
-    seen = record.signal.clamp(min=-1000, max=MOST).where(~within, record.signal)
+    limits = _limits(record.signal, noise)
+    outside = sum(
+        int((valid & ~_within(values, limits)).sum())
+        for values, valid in zip(record.signal[0], valid_voxels(record)[0])
+    )
+    facts = {"noise in HU": noise}
+    if outside:
+        facts["voxels passed through"] = f"{outside}, outside {LEAST:g} to {MOST:g} HU"
+
+    return by_slices(record, lambda which: _task_of(record, which, noise, limits, facts))
+
+
+def _task_of(
+    record: Record,
+    which: slice,
+    noise: float,
+    limits: tuple[float, float, float | None],
+    facts: Mapping[str, Any],
+) -> Task:
+    """Some slices of a record as a task; its records are of these alone."""
+    values, valid = record.signal[:, which], valid_voxels(record)[:, which]
+    within = _within(values, limits)
+    seen = values.clamp(min=-1000, max=MOST).where(~within, values)
     y = attenuation(torch.where(valid, seen, -1000.0), 1.0)
 
     def present(signal: Tensor) -> Record:
         restored = hounsfield(signal, 1.0).clamp(min=-1024)
-        return record.with_signal(torch.where(valid & within, restored, record.signal))
+        return record.with_signal(torch.where(valid & within, restored, values))
 
-    facts = {"noise in HU": noise}
-    if outside:
-        facts["voxels passed through"] = f"{outside}, outside {LEAST:g} to {MOST:g} HU"
     return Task(
         Measurement(y, Identity(y.shape), Gaussian(noise / 1000)),
         "ct-slices",
@@ -82,14 +101,19 @@ def estimate_noise(record: Record) -> float:
     return noise_std(record.signal, valid_voxels(record) & tissue)
 
 
-def _within_range(signal: Tensor, noise: float) -> Tensor:
+def _limits(signal: Tensor, noise: float) -> tuple[float, float, float | None]:
+    """The least and the largest value that a body may have, and that of undeclared padding."""
+    room, lowest = CARRIED * noise, signal.min().item()
+    count = sum(int((plane == lowest).sum()) for plane in signal[0])
+    padding = lowest < LEAST and count > PADDING * signal.numel()
+    return LEAST - room, MOST + room, lowest if padding else None
+
+
+def _within(values: Tensor, limits: tuple[float, float, float | None]) -> Tensor:
     """Where values can be those of a body; elsewhere is padding that nobody declared, or metal."""
-    room = CARRIED * noise
-    within = (signal >= LEAST - room) & (signal <= MOST + room)
-    lowest = signal == signal.min()
-    if signal.min() < LEAST and lowest.float().mean() > PADDING:
-        within &= ~lowest
-    return within
+    low, high, padding = limits
+    within = (values >= low) & (values <= high)
+    return within if padding is None else within & (values != padding)
 
 
 def _in_hounsfield(record: Record) -> Record:
@@ -109,7 +133,7 @@ def _check(record: Record) -> None:
             f"{record.source} is of modality {modality} in units {units}; ct-denoise takes CT in "
             "Hounsfield units"
         )
-    if units != "HU" and record.signal[valid_voxels(record)].min() > -200:
+    if units != "HU" and valid_values(record).min() > -200:
         raise ValueError(
             f"{record.source} has no value below -200: these are no Hounsfield units of a slice "
             "with air around it"
@@ -117,5 +141,9 @@ def _check(record: Record) -> None:
 
 
 denoise = Recipe(
-    solve_denoise, estimate_noise=estimate_noise, simulate=simulate_denoise, pieces=volumes_of
+    solve_denoise,
+    estimate_noise=estimate_noise,
+    simulate=simulate_denoise,
+    pieces=volumes_of,
+    slices=True,
 )

@@ -21,7 +21,7 @@ def volume(
     if not values.size:
         raise ValueError(f"it holds no voxels: {'x'.join(map(str, values.shape))}")
     signal = torch.from_numpy(np.ascontiguousarray(values, np.float32))[None]
-    broken = int((~torch.isfinite(signal)).sum())
+    broken = sum(int((~torch.isfinite(plane)).sum()) for plane in signal[0])  # one by one: memory
     if broken:
         raise ValueError(f"{broken} of its values are not finite (NaN or infinity)")
     meta = {"modality": None, "units": "1", **meta}
@@ -43,7 +43,15 @@ def no_geometry(record: Record) -> str:
 def valid_voxels(record: Record) -> Tensor:
     """Where a volume holds values, bool of its signal's shape; False where it holds padding."""
     valid = record.meta.get("valid")
-    return torch.ones_like(record.signal, dtype=torch.bool) if valid is None else valid
+    return torch.ones((), dtype=torch.bool).expand(record.signal.shape) if valid is None else valid
+
+
+def valid_values(record: Record) -> Tensor:
+    """The values of a volume that are no padding, flat."""
+    if record.meta.get("valid") is None:
+        return record.signal.flatten()
+    pairs = zip(record.signal[0], valid_voxels(record)[0])
+    return torch.cat([plane[valid] for plane, valid in pairs])  # one by one: memory
 
 
 def voxels(record: Record, path: Path) -> np.ndarray:

@@ -1,15 +1,17 @@
 """mri-denoise: noise out of magnitude images, as scanners export them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
-from restore_dicom.files.volume import valid_voxels
+from restore_dicom.files.volume import valid_values, valid_voxels
 from restore_dicom.files.volumes import volumes_of
 from restore_dicom.noise import noise_std
 from restore_operators import Identity
 from torch import Tensor
 
-from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task, by_slices
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.priors.combined.sliced import slicewise
@@ -40,17 +42,28 @@ def solve_denoise(record: Record, noise: float | None, *, deidentify: bool = Fal
         raise ValueError("the noise of a measurement must be positive")
     scale = scale_of(record)
     in_file = noise * _brightness(record)
-    noise = in_file / scale
-    magnitude = record.signal / scale
+    facts = {"scale": scale, "noise in the file's units": in_file}
+    return by_slices(record, lambda which: _task_of(record, which, in_file, scale, facts))
+
+
+def _task_of(
+    record: Record, which: slice, in_file: float, scale: float, facts: Mapping[str, Any]
+) -> Task:
+    """Some slices of a record as a task; its records are of these alone.
+
+    in_file: the noise in the file's units.
+    """
+    values, valid = record.signal[:, which], valid_voxels(record)[:, which]
+    noise, magnitude = in_file / scale, values / scale
     unbiased = (magnitude.square() - noise**2).clamp_min(0).sqrt()
     # the scanner had two such parts; turned to phase zero, the other was noise alone
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(which.start or 0)
     quadrature = noise * torch.randn(magnitude.shape, generator=generator)
     y = torch.cat([unbiased, quadrature])
 
     def present(signal: Tensor) -> Record:
         restored = scale * signal[:1].clamp_min(0)
-        return record.with_signal(torch.where(valid_voxels(record), restored, record.signal))
+        return record.with_signal(torch.where(valid, restored, values))
 
     return Task(
         Measurement(y, Identity(y.shape), Gaussian(noise)),
@@ -59,7 +72,7 @@ def solve_denoise(record: Record, noise: float | None, *, deidentify: bool = Fal
         present,
         adapt_prior=slicewise,
         comparison=Comparison(views=magnitudes(scale)),
-        facts={"scale": scale, "noise in the file's units": in_file},
+        facts=facts,
     )
 
 
@@ -83,7 +96,7 @@ def estimate_noise(record: Record) -> float:
 def scale_of(record: Record) -> float:
     """The 99th percentile of the magnitude. ValueError for what has none."""
     _refuse_what_is_no_magnitude(record)
-    inside = record.signal[valid_voxels(record)]
+    inside = valid_values(record)
     if inside.min() < 0:
         raise ValueError(f"{record.source} has negative values; mri-denoise takes magnitudes")
     scale = quantile(inside, PERCENTILE).item()
@@ -113,5 +126,9 @@ def _refuse_what_is_no_magnitude(record: Record) -> None:
 
 
 denoise = Recipe(
-    solve_denoise, estimate_noise=estimate_noise, simulate=simulate_denoise, pieces=volumes_of
+    solve_denoise,
+    estimate_noise=estimate_noise,
+    simulate=simulate_denoise,
+    pieces=volumes_of,
+    slices=True,
 )

@@ -11,7 +11,7 @@ from restore_dicom.templates import in_dicom
 from restore_operators.reconstruction import classical
 from torch import Tensor
 
-from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task
+from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task, by_slices
 from restore.measurement.measurement import Measurement
 from restore.priors.combined.sliced import perpendicular, slicewise
 from restore.priors.schedules import geometric
@@ -71,13 +71,35 @@ def solve_mri(
     if record.kind == "kspace" and record.meta.get("trajectory") is not None:
         _refuse_grid_options(record, accelerate, mask_file, coils)
         found = gridded(record, noise, maps=maps, calibration=calibration, phase=phase)
-        return _in_dicom(task_of(found, volume), record, template)
+        return _in_dicom(_task(found, None, volume), record, template)
     keep = _kept(record, accelerate, mask, mask_file, calibration, mask_seed)
     least, full = scan(
         record, noise, maps=maps, mask=keep, coils=coils, calibration=calibration, phase=phase
     )
-    task = _in_dicom(task_of(least, volume), record, template)
-    if keep is None:
+    return _in_dicom(_task(least, None if keep is None else full, volume), record, template)
+
+
+def _task(least: Scan, full: Scan | None, volume: Volume) -> Task:
+    """The problem of a scan, slice by slice where each is for itself.
+
+    full: what there was before samples were left out, to compare with.
+    """
+    if volume != "slices" or len(least.kspace) == 1:
+        return _compared(task_of(least, volume), least, full)
+
+    def task(which: slice) -> Task:
+        part = least.only(which)
+        return _compared(task_of(part), part, None if full is None else full.only(which))
+
+    parts = [task(slice(k, k + 1)).comparison for k in range(len(least.kspace))]
+    seen = [part.input_shown if full is None else part.reference for part in parts]
+    whole = _volume(torch.cat([record.signal for record in seen], 1), least.record)
+    found = by_slices(whole, task)
+    return found if full is None else found.compared_with(whole)
+
+
+def _compared(task: Task, least: Scan, full: Scan | None) -> Task:
+    if full is None:
         return task
     reference = task.present(channels(full.combined()))
     share = least.mask.double().mean().item()
@@ -97,8 +119,7 @@ def task_of(scan: Scan, volume: Volume = "slices") -> Task:
 
     def present(signal: Tensor) -> Record:
         image = _cropped(scale * visible * torch.complex(*signal.chunk(2)), record)
-        geometry = record.meta.get("geometry") or Geometry.centred(image.shape[1:], UNKNOWN)
-        return Record(image, "volume", record.source, {**record.meta, "geometry": geometry})
+        return _volume(image, record)
 
     return Task(
         measurement,
@@ -131,6 +152,12 @@ def task_of(scan: Scan, volume: Volume = "slices") -> Task:
     )
 
 
+def _volume(image: Tensor, record: Record) -> Record:
+    """An image (1, slice, y, x) of a scan as a record."""
+    geometry = record.meta.get("geometry") or Geometry.centred(image.shape[1:], UNKNOWN)
+    return Record(image, "volume", record.source, {**record.meta, "geometry": geometry})
+
+
 def levels(steps: int) -> Tensor:
     """The noise levels of a run of so many steps."""
     return geometric(*LEVELS, steps)
@@ -155,12 +182,18 @@ def _in_dicom(task: Task, record: Record, template: Path | None) -> Task:
         return task
     known = record.meta.get("geometry") is not None
 
-    def present(signal: Tensor) -> Record:
-        found = task.present(signal)
+    def of_mr(found: Record) -> Record:
         meta = {**found.meta, "modality": "MR"} | ({} if known else {"geometry": None})
         return replace(found, meta=meta)
 
-    return in_dicom(replace(task, present=present), template, fit=True, placed=known)
+    def presenting(task: Task) -> Task:
+        return replace(task, present=lambda signal: of_mr(task.present(signal)))
+
+    frames, task = task.frames, presenting(task)
+    if frames is not None:
+        whole, at_once = of_mr(frames.whole), lambda: presenting(frames.at_once())
+        task = replace(task, frames=replace(frames, whole=whole, at_once=at_once))
+    return in_dicom(task, template, fit=True, placed=known)
 
 
 def _kept(record: Record, accelerate, name, file, calibration, seed) -> Tensor | None:
@@ -195,4 +228,4 @@ def _cropped(image: Tensor, record: Record) -> Tensor:
     return image
 
 
-mri = Recipe(solve_mri)
+mri = Recipe(solve_mri, slices=True)

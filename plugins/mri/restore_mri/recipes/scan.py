@@ -67,6 +67,21 @@ class Scan:
         mask = mask if self.mask is None else mask & self.mask
         return replace(self, kspace=self.kspace * over_coils(mask), mask=mask)
 
+    def only(self, which: slice) -> "Scan":
+        """The scan of some slices."""
+
+        def of(values: Tensor | None, axes: int) -> Tensor | None:
+            shared = values is None or values.ndim < axes or len(values) == 1
+            return values if shared else values[which]
+
+        return replace(
+            self,
+            kspace=self.kspace[which],
+            mask=of(self.mask, 3),
+            maps=of(self.maps, 4),
+            phase=of(self.phase, 3),
+        )
+
     def combined(self) -> Tensor:
         """The coil-combined image of what was measured, complex; (1, slice, y, x)."""
         return matched_filter(self.kspace, self.maps)[None]
