@@ -186,16 +186,16 @@ def test_the_first_half_second_is_no_worse_than_the_rest(tmp_path):
 def test_what_is_clean_stays_when_loud_or_narrow_or_after_long_silence(tmp_path, shared_data):
     """By the embedded network: what is changed lies 20 dB below the speech; 33 were measured."""
     path = shared_data / "speech" / "clean_misc" / "cmu_arctic" / "cmu_arctic_us_axb_a0004.wav"
-    clean = read_sound(path).signal[:, 4000:20_000]
+    clean = read_sound(path).signal[:, 6000:16_000]
     clean = clean - clean.mean()
     frequency = torch.fft.rfftfreq(clean.shape[1], 1 / RATE)
     telephone = torch.fft.rfft(clean) * ((frequency > 300) & (frequency < 3400))
     narrow = torch.fft.irfft(telephone, n=clean.shape[1])
-    late = torch.cat([clean, torch.zeros(1, 3 * RATE), clean], 1)
+    late = torch.cat([clean, torch.zeros(1, RATE), clean], 1)
     for name, signal in (("loud", clean / clean.abs().max()), ("narrow", narrow), ("late", late)):
         (tmp_path / name).mkdir()
         restored, _ = run(tmp_path / name, "enhance", signal, prior=lambda name: embedded())
-        error = (restored - signal)[:, -RATE:].square().sum() / signal[:, -RATE:].square().sum()
+        error = (restored - signal)[:, -8000:].square().sum() / signal[:, -8000:].square().sum()
         assert error < 0.01, name
 
 

@@ -19,8 +19,8 @@ from . import show
 from .fitted import PRIOR, begun_from, fitted
 from .told import refuse_other
 
-STEPS = 15
-START = 0.05  # noise that A-SPADE's answer is given, in units of the models' level
+STEPS, CHAINS = 30, 4  # whose mean is what is restored
+START = 0.2  # noise that A-SPADE's answer is given, in units of the models' level
 
 
 def solve_declip(record: Record, noise: float | None, *, level: float | None = None) -> Task:
@@ -48,7 +48,7 @@ def solve_declip(record: Record, noise: float | None, *, level: float | None = N
     return Task(
         Measurement(model.signal, Identity(model.signal.shape), Clipping(at)),
         PRIOR,
-        begun_from(start(), START, STEPS),
+        begun_from(start(), START, STEPS, CHAINS),
         present,
         adapt_prior=model.prior_of(start),
         comparison=show.comparison(record, {"a-spade": start}),

@@ -20,15 +20,15 @@ STEPS = 25
 FINEST = 0.01  # the last noise level, in units of the models' level: 40 dB below speech
 
 
-def begun_from(start: Tensor, noise: float, steps: int) -> SamplerChoice:
-    """The sampler from a first guess on: one chain, all steps between its noise and the finest.
+def begun_from(start: Tensor, noise: float, steps: int, chains: int = 1) -> SamplerChoice:
+    """The sampler from a first guess on, all steps between its noise and the finest.
 
     noise: that the guess is given, in units of the models' level.
     """
     return SamplerChoice(
         SAMPLER,
         steps,
-        chains=1,
+        chains=chains,
         init=start,
         sigma_start=noise * LEVEL,
         schedule=lambda count: karras(noise * LEVEL, FINEST * LEVEL, count),

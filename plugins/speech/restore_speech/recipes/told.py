@@ -10,6 +10,7 @@ from torch import Tensor
 
 from restore.files.task import Record, SamplerChoice, Task
 from restore.priors.prior import Prior
+from restore.samplers.integrators.integrators import dpm_solver_sde
 
 from ..conditional import nothing_measured, told
 from ..recordings import channelwise, each_channel
@@ -43,7 +44,9 @@ def told_task(
         return Task(
             nothing_measured(tuple(recording.shape)),
             PRIOR,
-            SamplerChoice(SAMPLER, STEPS, steps_alone=1, chains=1),
+            SamplerChoice(
+                SAMPLER, STEPS, steps_alone=1, chains=1, options={"integrator": dpm_solver_sde}
+            ),
             present,
             comparison=show.comparison(record, baselines(recording, dry)),
             facts=facts_of(record, band),
