@@ -27,6 +27,10 @@ class Coloured:
         """Such noise from white noise of standard deviation 1; (batch, *shape)."""
         return self.to_signal(self.std * self.from_signal(white))
 
+    def __truediv__(self, scale: float) -> "Coloured":
+        """The noise of a signal over a scale."""
+        return replace(self, std=self.std / scale)
+
     def to(self, *args, **kwargs) -> "Coloured":
         """Itself, with std as Tensor.to has it."""
         return replace(self, std=self.std.to(*args, **kwargs))

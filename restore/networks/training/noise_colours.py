@@ -33,7 +33,7 @@ def draw_coloured(
     weight = (0.2, 0.2, 0.2, 0.15, 0.1, 0.15)
     kind = kinds[int(torch.multinomial(torch.tensor(weight), 1, generator=generator))]
     to_signal, from_signal, power = kind(size, generator)
-    return Coloured(to_signal, from_signal, (sigma**-2 + power / std**2).rsqrt()[None])
+    return Coloured(to_signal, from_signal, (sigma**-2 + power / std**2).rsqrt()[None, None])
 
 
 def _on_a_circle(gains: Gains):

@@ -14,7 +14,10 @@ from restore.networks.training.noise_levels import NoiseLevels
 from restore.networks.unets.folded_unet import FoldedUNet
 from restore.networks.unets.unet import UNet, begin_from
 from restore.priors.coloured import BANDS, Bands, Coloured
+from restore.priors.combined.normalised import normalised
+from restore.priors.combined.opponent import ROTATION, opponent
 from restore.priors.combined.tiled import tiled
+from restore.priors.exact import gaussian
 from restore.priors.prior import COLOURED, NOISE_MAPS, Prior
 
 SHAPE = (1, 12, 16)
@@ -28,7 +31,7 @@ def coloured(operator=None, sigma=2.0, std=0.1) -> Coloured:
     """What a blurred signal and one with noise sigma leave together."""
     spectral = (operator or Blur(SHAPE, torch.ones(3, 3) / 9)).svd()
     precision = sigma**-2 + (spectral.values.float() / std) ** 2
-    return Coloured(spectral.to_signal, spectral.from_signal, precision.rsqrt()[None])
+    return Coloured(spectral.to_signal, spectral.from_signal, precision.rsqrt()[None, None])
 
 
 def network(channels=1, **shape) -> FoldedUNet:
@@ -47,7 +50,7 @@ def test_bands_add_up_to_the_signal_and_hold_all_its_noise(downsampled):
     torch.testing.assert_close(bands.parts.sum(1), x - 0.5, atol=1e-5, rtol=0)  # float32
     torch.testing.assert_close(bands.shares.sum(1), torch.ones(3, 1, 1, 1))
     held = (bands.shares * bands.levels.square()).nan_to_num(nan=0.0).sum(1)
-    power = noise.std.square().expand(1, *SHAPE[-2:]).mean()
+    power = noise.std.square().mean()
     torch.testing.assert_close(held.flatten(), power.expand(3))
 
 
@@ -170,3 +173,48 @@ def test_training_on_bands_learns_and_its_prior_offers_coloured_noise(tmp_path):
     bands = noise.in_bands(noisy, 0.25)  # Wiener's answer for white signals, an untrained network's
     kept = 0.25 + (bands.parts * 0.0625 / (0.0625 + bands.levels**2)).sum(1)
     assert error < 0.8 * (kept - clean).square().mean()
+
+
+def colours() -> tuple[Prior, Prior]:
+    """A white grey prior in opponent colours, and the Gaussian that it then is."""
+    size, mean, variance = (4, 6), 0.4, 0.05
+    grey = gaussian(torch.full((1, *size), mean), variance)
+    rotation = torch.tensor(ROTATION, dtype=torch.float64)
+    between = rotation.T @ torch.diag(variance * torch.tensor([3.0, 1.0, 1.0]).double()) @ rotation
+    each = torch.eye(24, dtype=torch.float64)
+    covariance = torch.kron(between, each)
+    return opponent(grey), gaussian(torch.full((3, *size), mean), covariance)
+
+
+@pytest.mark.parametrize("kind", ["number", "each", "map", "coloured"])
+def test_opponent_colours_of_a_white_grey_prior_are_the_gaussian_they_should_be(kind):
+    made, exact = colours()
+    x = 0.4 + randn(2, 3, 4, 6).double()
+    noise = {
+        "number": 0.3,
+        "each": torch.tensor([0.1, 2.0]),
+        "map": (0.1 + torch.rand(2, 1, 4, 6).double()).expand(2, 3, 4, 6),
+        "coloured": coloured(Blur((3, 4, 6), torch.ones(3, 3) / 9), sigma=1.0),
+    }[kind]
+    # float32 of the rotation's scale, and of the coordinates' deviations
+    torch.testing.assert_close(made.denoise(x, noise), exact.denoise(x, noise), atol=1e-5, rtol=0)
+
+
+def test_opponent_colours_refuse_noise_that_differs_between_colours():
+    made, _ = colours()
+    x = randn(1, 3, 4, 6)
+    with pytest.raises(TypeError, match="alike in all three"):
+        made.denoise(x, torch.rand(1, 3, 4, 6) + 0.1)
+    kernels = torch.rand(3, 3, 3)
+    with pytest.raises(TypeError, match="alike in all three"):
+        made.denoise(x, coloured(Blur((3, 4, 6), kernels)))
+    with pytest.raises(ValueError, match="grey pictures"):
+        opponent(made)
+
+
+def test_other_units_scale_coloured_noise_too():
+    prior = gaussian(torch.zeros(1, 12, 16), 1.0)
+    x, noise = randn(2, *SHAPE), coloured()
+    twice = normalised(prior, 0.5, 2.0)
+    expected = 0.5 + 2 * prior.denoise((x - 0.5) / 2, noise / 2)
+    torch.testing.assert_close(twice.denoise(x, noise), expected)
