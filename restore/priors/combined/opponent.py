@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..coloured import Coloured
+from ..coloured import Coloured, Map
 from ..prior import Prior, of_signals
 
 ROTATION = ((3**-0.5,) * 3, (2**-0.5, 0.0, -(2**-0.5)), (6**-0.5, -2 * 6**-0.5, 6**-0.5))
@@ -87,6 +87,12 @@ def _alike(levels: Tensor) -> Tensor:
     return levels.flatten(0, 1)[:, None]
 
 
-def _grouped(turn):
-    """A map of (batch, 3, ...) as one of (batch * 3, 1, ...)."""
-    return lambda v: turn(v.reshape(-1, 3, *v.shape[2:])).flatten(0, 1)[:, None]
+def _grouped(turn: Map) -> Map:
+    """A map of (batch, 3, ...) that treats colours alike, as one of any number of (1, ...)."""
+
+    def grouped(parts: Tensor) -> Tensor:
+        missing = -len(parts) % 3
+        whole = torch.cat([parts, parts.new_zeros(missing, *parts.shape[1:])]) if missing else parts
+        return turn(whole.reshape(-1, 3, *parts.shape[2:])).flatten(0, 1)[: len(parts), None]
+
+    return grouped

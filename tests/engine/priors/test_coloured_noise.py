@@ -29,9 +29,11 @@ def randn(*shape, seed=0):
 
 def coloured(operator=None, sigma=2.0, std=0.1) -> Coloured:
     """What a blurred signal and one with noise sigma leave together."""
-    spectral = (operator or Blur(SHAPE, torch.ones(3, 3) / 9)).svd()
+    operator = operator or Blur(SHAPE, torch.ones(3, 3) / 9)
+    spectral = operator.svd()
     precision = sigma**-2 + (spectral.values.float() / std) ** 2
-    return Coloured(spectral.to_signal, spectral.from_signal, precision.rsqrt()[None, None])
+    level = precision.rsqrt().expand(operator.in_shape)[None]
+    return Coloured(spectral.to_signal, spectral.from_signal, level)
 
 
 def network(channels=1, **shape) -> FoldedUNet:
