@@ -36,7 +36,15 @@ class Coloured:
         return replace(self, std=self.std.to(*args, **kwargs))
 
     def in_bands(self, x: Tensor, mean: float | Tensor = 0.0) -> "Bands":
-        """x - mean in parts whose noise is alike: as many bands, equally wide in log std."""
+        """x - mean in parts whose noise is alike: as many bands, equally wide in log std.
+
+        In full precision wherever it is called: what is next to nothing in a band of little noise
+        may be large in others.
+        """
+        with torch.autocast(x.device.type, enabled=False):
+            return self._in_bands(x, mean)
+
+    def _in_bands(self, x: Tensor, mean: float | Tensor) -> "Bands":
         coordinates = self.from_signal(x - mean)
         std = self.std.to(coordinates).expand(coordinates.shape)
         level = std.log()

@@ -31,10 +31,9 @@ def opponent(grey: Prior) -> Prior:
 
     def denoise(x: Tensor, sigma: float | Tensor | Coloured) -> Tensor:
         rotation, scale, centre = _columns(x, away)
-        turned = torch.einsum("ij,bj...->bi...", rotation, x) / scale + centre
+        turned = _rotated(rotation, x) / scale + centre
         parts = grey.denoise(turned.flatten(0, 1)[:, None], _of_parts(sigma, x, scale))
-        denoised = (parts.reshape(x.shape) - centre) * scale
-        return torch.einsum("ij,bi...->bj...", rotation, denoised)
+        return _rotated(rotation.T, (parts.reshape(x.shape) - centre) * scale)
 
     def law(sigma: float) -> float:
         return sum(s**2 * grey.variance(sigma / s) for s in SCALES) / 3
@@ -50,6 +49,12 @@ def opponent(grey: Prior) -> Prior:
             "colours": "brightness and two differences, by a grey network",
         },
     )
+
+
+def _rotated(rotation: Tensor, x: Tensor) -> Tensor:
+    """Channels combined by a matrix, in full precision wherever it is called."""
+    with torch.autocast(x.device.type, enabled=False):
+        return torch.einsum("ij,bj...->bi...", rotation, x.to(rotation.dtype))
 
 
 def _columns(x: Tensor, away: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:

@@ -79,6 +79,18 @@ def test_white_noise_is_one_band():
     assert bands.levels[:, 0].flatten().tolist() == pytest.approx([0.3, 0.3])
 
 
+def test_bands_and_rotations_are_taken_in_full_precision_where_the_network_is_not():
+    """bfloat16 keeps 8 bits: a quiet band would drown in a loud one's rounding."""
+    operator = Blur(SHAPE, torch.ones(3, 1) / 3, boundary="reflect")  # by matrices
+    x, noise = randn(2, *SHAPE), coloured(operator, sigma=10.0, std=0.01)
+    made, _ = colours()
+    seen = randn(1, 3, 4, 6)
+    expected, alike = noise.in_bands(x), made.denoise(seen, 0.01)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(noise.in_bands(x).parts, expected.parts)
+        torch.testing.assert_close(made.denoise(seen, 0.01), alike)
+
+
 def test_a_signal_of_its_own_noise_has_bands_of_its_own():
     """Chains of one batch may have noises of different colours, as those of two observations."""
     spectral = Blur(SHAPE, torch.ones(3, 3) / 9).svd()
