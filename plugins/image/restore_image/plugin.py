@@ -30,9 +30,10 @@ def register_recipes(register):
 def register_priors(register):
     at = "restore_image.priors:"
     register("image-grey", at + "grey", summary="grey photographs of any size", kind="image")
-    told = "grey photographs of any size, told the noise of every pixel: for exact-score"
-    register("image-grey-map", at + "grey_map", summary=told, kind="image")
+    told = "photographs of any size, told the noise of every pixel and band: for exact-score"
+    register("image-grey-map", at + "grey_map", summary=f"grey {told}", kind="image")
     register("image-colour", at + "colour", summary="colour photographs of any size", kind="image")
+    register("image-colour-map", at + "colour_map", summary=f"colour {told}", kind="image")
 
 
 @hook

@@ -13,7 +13,7 @@ def grey() -> Prior:
 
 
 def grey_map() -> Prior:
-    """One channel, any size, told the noise of every value: what `exact-score` asks for.
+    """One channel, any size, told the noise of every pixel and band: what `exact-score` asks for.
 
     WeightsError where the weights are missing or not as made.
     """
@@ -26,6 +26,16 @@ def colour() -> Prior:
     WeightsError where the weights are missing or not as made.
     """
     return _load("colour")
+
+
+def colour_map() -> Prior:
+    """Three channels, told the noise of every pixel and band: brightness and colours by grey_map.
+
+    WeightsError where the weights are missing or not as made.
+    """
+    from restore.priors.combined.opponent import opponent
+
+    return opponent(grey_map())
 
 
 def _load(name: str) -> Prior:

@@ -16,7 +16,8 @@ def solve_denoise(record: Record, noise: float | Tensor | None) -> Task:
     # a state of the diffusion itself is white, and everywhere
     alike = opaque(record) is None and not isinstance(noise, Tensor)
     sampler = "stochastic-denoising" if alike else SAMPLER
-    return task_of(record, observe_denoise(record), noise, sampler=sampler, degradation={})
+    operator = observe_denoise(record)
+    return task_of(record, operator, noise, sampler=sampler, exact=not alike, degradation={})
 
 
 def observe_denoise(record: Record) -> LinearOperator:

@@ -5,6 +5,7 @@ displayed, upright. Noise is white and Gaussian, in units of the full range.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from restore.files.task import Comparison, Record, SamplerChoice, Task
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.measurement.operator import LinearOperator
+from restore.priors.prior import COLOURED, NOISE_MAPS
 
 from ..noise import least_noise, noise_std
 
@@ -23,6 +25,9 @@ SAMPLER, BLURRED = "pigdm", "diffpir"
 STEPS = 30
 TV = 1.0  # weight of total variation, in units of the noise: what denoises photographs best
 PRIORS = {1: "image-grey", 3: "image-colour"}  # by the channels of what is restored
+# where the posterior's score is exact, and the priors that are told the noise it asks for
+EXACT, EXACT_STEPS = "exact-score", 50
+TOLD = {1: "image-grey-map", 3: "image-colour-map"}
 
 
 def degraded(record: Record, operator: LinearOperator, y: Tensor) -> dict[str, Record]:
@@ -45,6 +50,7 @@ def task_of(
     noise: float | Tensor | None,
     *,
     sampler: str = SAMPLER,
+    exact: bool = True,
     present: Callable[[Tensor], Record] | None = None,
     y: Tensor | None = None,
     facts: Mapping[str, Any] | None = None,
@@ -52,7 +58,8 @@ def task_of(
 ) -> Task:
     """The task of a picture.
 
-    noise: of all values, or (1 or channels, height, width) as the file. y: what was measured; else
+    noise: of all values, or (1 or channels, height, width) as the file. sampler: where the exact
+    score cannot be had, or is not wanted (exact=False). y: what was measured; else
     all that the file holds. degradation: what of the operator a calibration depends on; none is for
     pictures that alpha hides a part of. ValueError where no noise is given; of none at all, half a
     step of the file's depth is taken.
@@ -76,11 +83,10 @@ def task_of(
         degradation = None
         facts["not seen"] = f"{1 - seen.mean().item():.2%} of the pixels, whose alpha is 0"
     measurement = Measurement(y, operator, Gaussian(noise))
-    prior = PRIORS[operator.in_shape[0]]
     present = present or record.with_signal
-    return Task(
+    ordinary = Task(
         measurement,
-        prior,
+        PRIORS[operator.in_shape[0]],
         SamplerChoice(sampler, STEPS),
         present,
         comparison=Comparison(baselines=baselines(measurement)),
@@ -88,6 +94,39 @@ def task_of(
         degradation=degradation,
         format=".png" if record.source and record.source.suffix.lower() == ".gif" else None,
     )
+    return _exactly(ordinary) if exact and has_exact_score(measurement) else ordinary
+
+
+def has_exact_score(measurement: Measurement) -> bool:
+    """Whether exact-score takes it with a prior that is told noise alike in all colours.
+
+    So it is for masks, and for blurs and downsampling with singular vectors of their own.
+    """
+    operator, noise = measurement.operator, measurement.noise
+    if isinstance(operator, Identity | Mask):
+        levels = [torch.as_tensor(noise.std), getattr(operator, "mask", torch.ones(()))]
+        return all(_alike_in_colours(level) for level in levels)
+    if isinstance(noise.std, Tensor):
+        return False
+    spectral = operator.svd()
+    return spectral is not None and _alike_in_colours(spectral.values)
+
+
+def _alike_in_colours(values: Tensor) -> bool:
+    """Of (..., 1 or channels, height, width), or one for all."""
+    return values.ndim < 3 or torch.equal(values, values[..., :1, :, :].expand(values.shape))
+
+
+def _exactly(ordinary: Task) -> Task:
+    """The task by the exact score; as it was with a prior that knows one level of noise alone."""
+    channels = ordinary.measurement.operator.in_shape[0]
+    exact = replace(
+        ordinary,
+        prior=TOLD[channels],
+        sampler=SamplerChoice(EXACT, EXACT_STEPS),
+    )
+    told = {NOISE_MAPS, COLOURED}
+    return replace(exact, suited=lambda prior: exact if told <= prior.offers else ordinary)
 
 
 def opaque(record: Record) -> Tensor | None:

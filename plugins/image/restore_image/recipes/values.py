@@ -6,7 +6,7 @@ back.
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
@@ -68,13 +68,8 @@ def of_any_values(solve: Callable[..., Task]) -> Callable[..., Task]:
         seen = values.seen(record)
         refuse_outside(seen, most or 0.0)
         _warn_of_clipping(seen, most or 0.0)
-        task = solve(seen, noise, **options)
         facts = {} if range is None else {"range": f"{values.low:g} to {values.high:g}"}
-        return replace(
-            task,
-            present=lambda signal: values.on_file(task.present(signal)),
-            facts={**task.facts, **facts},
-        )
+        return _on_file(solve(seen, noise, **options), values, facts)
 
     signature = inspect.signature(solve, eval_str=True)
     added = inspect.Parameter(
@@ -83,6 +78,17 @@ def of_any_values(solve: Callable[..., Task]) -> Callable[..., Task]:
     solved.__signature__ = signature.replace(parameters=[*signature.parameters.values(), added])
     solved.__doc__ = f"{inspect.getdoc(solve)}\n\n{OPTION}\n"
     return solved
+
+
+def _on_file(task: Task, values: Values, facts: Mapping[str, str]) -> Task:
+    """The task of a picture as seen, presented as it is on file; so with any prior."""
+    suited = task.suited
+    return replace(
+        task,
+        present=lambda signal: values.on_file(task.present(signal)),
+        facts={**task.facts, **facts},
+        suited=None if suited is None else lambda p: _on_file(suited(p), values, facts),
+    )
 
 
 def estimated_of_any_values(estimate: Callable[[Record], float]) -> Callable[..., float]:
