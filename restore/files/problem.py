@@ -44,12 +44,15 @@ class Sampling:
     guidance: float | None = None  # of the prompt, classifier-free; None: 1, by no such
     device: str = "auto"
     precision: str = "auto"
+    mean_only: bool = False  # by one network call, where that is the posterior mean
     held_out: bool = True  # keep data back to tell the spread of the samples, and options, by
     # the file of one, "none"; None: what lies beside the prior, where it is for the run
     calibration: str | Path | None = None
 
     def on(self, choice: SamplerChoice) -> "Sampling":
         """The sampling with the recipe's chains and steps where the user named none."""
+        if self.mean_only:
+            return replace(self, chains=1, steps=1)
         chains = choice.chains if self.chains is None else self.chains
         alone = chains == 1 and choice.steps_alone is not None
         own = choice.steps_alone if alone else choice.steps
@@ -125,9 +128,8 @@ class Problem:
         noise = self.task.measurement.noise
         if not isinstance(noise, Gaussian):
             return None
-        if isinstance(noise.std, float):
-            return noise.std
-        return noise.std.square().mean().sqrt().item()
+        std = torch.as_tensor(noise.std)
+        return std.square().mean().sqrt().item() if std.ndim else noise.std
 
 
 def pose(
@@ -150,10 +152,9 @@ def pose_record(
     recipe: Recipe = catalog().load("recipes", settings.recipe)
     noise, noise_source = _noise(record, recipe, settings)
     task = _solve(recipe, record, noise, settings)
-    if settings.outputs.baseline not in (None, *task.comparison.baselines):
-        raise UsageError(
-            unknown("baseline", str(settings.outputs.baseline), task.comparison.baselines)
-        )
+    baselines, wanted = task.comparison.baselines, settings.outputs.baseline
+    if wanted not in (None, *baselines):
+        raise UsageError(unknown("baseline", str(wanted), baselines))
     format = _format(source, task, settings)
     writer = find("writers", Path(f"restored{format}"), entry)
     prior_name = settings.sampling.prior or task.prior
@@ -161,6 +162,7 @@ def pose_record(
     beside = prior.folder
     task = task if task.suited is None else task.suited(prior)
     task = _at_once(task, prior, settings.sampling)
+    task = task.of_mean(settings.sampling.sampler) if settings.sampling.mean_only else task
     task = _sized(task, settings.sampling)
     prior = task.adapt_prior(prior)
     sampler, options = _sampler(task, prior, settings.sampling)
@@ -175,8 +177,8 @@ def pose_record(
     if settings.reference is not None:
         reference = read(reference_for(problem.source, settings.reference), entry)
         return _compared(problem, reference, entry)
-    reference = task.comparison.reference
-    return problem if reference is None else _compared(problem, reference, entry)
+    own = task.comparison.reference
+    return problem if own is None else _compared(problem, own, entry)
 
 
 def _at_once(task: Task, prior: Prior, asked: Sampling) -> Task:

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Generator, Tensor
 
+from ..errors import UsageError
 from ..measurement.measurement import Measurement
 from ..measurement.operator import Operator
 from ..priors.prior import Prior
@@ -64,6 +65,7 @@ class SamplerChoice:
     name: str  # the user may name another, which then runs with its own options and schedule
     steps: int = 50
     steps_alone: int | None = None  # of a single chain, where that is to be the mean; None: steps
+    mean_at_once: bool = False  # whether one chain of one step is the posterior mean
     chains: int = 8  # where the user asks for no number of them
     options: Mapping[str, Any] = field(default_factory=dict)  # its keyword arguments
     schedule: Callable[[int], Tensor] | None = None  # steps -> noise levels; None: the sampler's
@@ -154,6 +156,18 @@ class Task:
     def with_facts(self, facts: Mapping[str, Any]) -> "Task":
         """The task with more facts for its report."""
         return replace(self, facts={**self.facts, **facts})
+
+    def of_mean(self, sampler: str | None) -> "Task":
+        """The task whose answer is the mean alone, for a user who names this sampler, or none.
+
+        UsageError where one network call does not give the mean.
+        """
+        if not self.sampler.mean_at_once or sampler not in (None, self.sampler.name):
+            raise UsageError(
+                "--mean-only is for tasks whose mean is one network call, as of exact-score; this "
+                f"one is sampled by {sampler or self.sampler.name}"
+            )
+        return self.with_facts({"mean": "of the posterior, by one network call: no samples"})
 
     def compared_with(
         self,

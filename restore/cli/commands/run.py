@@ -56,6 +56,12 @@ def flags() -> list[click.Parameter]:
         ),
         click.Option(["--samples"], is_flag=True, help="Write every sample, too."),
         click.Option(
+            ["--mean-only"],
+            is_flag=True,
+            help="The posterior mean alone, by one network call where that gives it: seconds for a "
+            "large photograph, no deviation, and a decibel short of the mean of samples.",
+        ),
+        click.Option(
             ["--baseline"], help="A classical answer to set beside; a wrong name lists them."
         ),
         click.Option(
@@ -241,6 +247,10 @@ def execute(
 ) -> int:
     from ...files.problem import Settings
 
+    if more["mean_only"] and (more["chains"] or more["steps"] or more["samples"]):
+        raise click.UsageError(
+            "--mean-only is one network call: it takes no --chains, --steps or --samples"
+        )
     command = click.get_current_context().meta[COMMAND]
     more |= {"sampler_options": sets, "calibration": intervals, "command": command}
     settings = Settings.of(recipe, options, **more)

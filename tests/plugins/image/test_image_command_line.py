@@ -84,6 +84,29 @@ def test_noise_that_is_not_given_is_asked_for():
     assert "--noise 0.05" in fails(2, "run", "denoise", "a.png", "-o", "out", *QUICK)
 
 
+def test_the_mean_alone_is_one_call_and_has_no_deviation():
+    words = ("run", "inpaint", "a.png", "-o", "out", "--mask", "mask.png", "--noise", "0.05")
+    result = restore(*words, "--mean-only", "--json", "--device", "cpu", "-q")
+    row = json.loads(result.stdout)
+    assert (row["chains"], row["calls"], row["sampler"]) == (1, 1, "exact-score")
+    assert "one network call" in row["facts"]["mean"]
+    made = {path.name for path in Path(row["output"]).parent.iterdir()}
+    assert made == {"restored.png", "mean.npy", "report.json", "report.html"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--kernel", "motion:5,30"), "diffpir"),
+        (("--kernel", "gaussian:1", "--sampler", "pigdm"), "pigdm"),
+        (("--kernel", "gaussian:1", "--chains", "2"), "no --chains"),
+    ],
+)
+def test_the_mean_alone_is_refused_where_one_call_does_not_give_it(words, said):
+    given = ("run", "deblur", "a.png", "-o", "out", "--noise", "0.05", "--mean-only", "-q")
+    assert said in fails(2, *given, *words)
+
+
 def test_a_truncated_photograph_is_one_line():
     whole = Path("a.png").read_bytes()
     Path("cut.png").write_bytes(whole[: len(whole) // 2])

@@ -66,7 +66,8 @@ def test_solve_reads_what_simulate_wrote(tmp_path, name, options, colour):
         clean = formats.read_tiff(tmp_path / "reference.tif").signal
     assert task.measurement.operator.in_shape == clean.shape
     assert task.measurement.noise.std == 0.3
-    assert task.prior == ("image-colour" if colour else "image-grey")
+    told = "-map" if task.sampler.name == "exact-score" else ""
+    assert task.prior == ("image-colour" if colour else "image-grey") + told
     expected = y * task.measurement.measured_mask[0] if name == "inpaint" else y
     assert torch.equal(task.measurement.y[0], expected)
     # the truth explains the measurement: chi-square is 1, give or take 4 standard deviations
@@ -279,15 +280,53 @@ def test_options_are_flags_with_help():
     assert options_of(RECIPES["deblur"].solve)["boundary"].choices[0] == "reflect"
 
 
+@pytest.mark.parametrize(
+    ("options", "exact"),
+    [
+        ({"kernel": "gaussian:1.2"}, True),
+        ({"kernel": "motion:5,30", "boundary": "circular"}, True),
+        ({"kernel": "motion:5,30"}, False),  # mirrored at the edges: no singular vectors known
+    ],
+)
+def test_blurs_have_the_exact_score_where_their_singular_vectors_are_known(options, exact):
+    task = RECIPES["deblur"].solve(Record(COLOUR, "image"), 0.02, **options)
+    assert (task.sampler.name == "exact-score") is exact
+    assert task.sampler.mean_at_once is exact
+    assert task.prior == ("image-colour-map" if exact else "image-colour")
+
+
+def test_noise_and_masks_that_differ_between_colours_have_no_exact_score():
+    noise = torch.full((3, *COLOUR.shape[1:]), 0.05)
+    task = RECIPES["denoise"].solve(Record(COLOUR, "image"), noise)
+    assert task.sampler.name == "exact-score"
+    noise[2] = 0.1
+    assert RECIPES["denoise"].solve(Record(COLOUR, "image"), noise).sampler.name == "pigdm"
+    mosaic = Record(COLOUR[:1], "image")
+    assert RECIPES["demosaic"].solve(mosaic, 0.05).prior == "image-colour"
+
+
+def test_a_task_that_was_given_an_ordinary_prior_presents_the_same_file():
+    """What is done to values on file is done with any prior."""
+    record = Record(COLOUR / 2, "image", meta={"dtype": "uint8"})
+    task = RECIPES["deblur"].solve(record, 0.02, kernel="gaussian:1", range="0,128")
+    ordinary = task.suited(restore.load_prior("image-colour"))
+    assert (ordinary.prior, ordinary.sampler.name) == ("image-colour", "diffpir")
+    assert ordinary.facts == task.facts and "range" in task.facts
+    x = torch.rand(COLOUR.shape)
+    assert torch.equal(ordinary.present(x).signal, task.present(x).signal)
+
+
 def test_holes_in_noise_are_filled_by_what_fills_them_best(tmp_path):
     """By 1 to 4 dB better than by the sampler of less noise; here a margin of half of the least."""
     clean = torch.from_numpy(data.camera()[100:148, 200:248] / 255.0).float()[None]
     recipe, _, _ = simulated("inpaint", {"missing": 0.5}, clean, tmp_path, noise=0.1)
     record, mask = formats.read_tiff(tmp_path / "measurement.tif"), tmp_path / "mask.png"
-    task = recipe.solve(record, 0.1, mask=mask)
-    assert recipe.solve(Record(clean, "image"), 0.04, mask=mask).sampler.name == "pigdm"
+    prior = restore.load_prior("image-grey")  # that has no exact score
+    task = recipe.solve(record, 0.1, mask=mask).suited(prior)
+    less = recipe.solve(Record(clean, "image"), 0.04, mask=mask).suited(prior)
+    assert (task.prior, less.sampler.name) == ("image-grey", "pigdm")
     errors = {
-        name: restore.sample(task.measurement, restore.load_prior(task.prior), name, chains=2,
+        name: restore.sample(task.measurement, prior, name, chains=2,
                              steps=12).mean.sub(clean).square().mean().item()
         for name in (task.sampler.name, "pigdm")
     }  # fmt: skip

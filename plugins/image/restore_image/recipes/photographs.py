@@ -123,7 +123,7 @@ def _exactly(ordinary: Task) -> Task:
     exact = replace(
         ordinary,
         prior=TOLD[channels],
-        sampler=SamplerChoice(EXACT, EXACT_STEPS),
+        sampler=SamplerChoice(EXACT, EXACT_STEPS, mean_at_once=True),
     )
     told = {NOISE_MAPS, COLOURED}
     return replace(exact, suited=lambda prior: exact if told <= prior.offers else ordinary)

@@ -45,7 +45,12 @@ def told_task(
             nothing_measured(tuple(recording.shape)),
             PRIOR,
             SamplerChoice(
-                SAMPLER, STEPS, steps_alone=1, chains=1, options={"integrator": dpm_solver_sde}
+                SAMPLER,
+                STEPS,
+                steps_alone=1,
+                mean_at_once=True,
+                chains=1,
+                options={"integrator": dpm_solver_sde},
             ),
             present,
             comparison=show.comparison(record, baselines(recording, dry)),
