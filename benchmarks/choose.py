@@ -51,7 +51,7 @@ SAMPLERS: dict[str, tuple[str, dict]] = {  # name -> (prior, options); the sampl
     "tmpd, 2": (PLAIN, {"solver_steps": 2}),
     "pnp-dm, 1 sweep": (PLAIN, {"sweeps": 1}),
     "daps": (PLAIN, {}),
-    "exact-score": (MAPS, {}),  # diagonal operators alone
+    "exact-score": (MAPS, {}),
     "stochastic-denoising": (PLAIN, {}),  # white noise alone
 }
 

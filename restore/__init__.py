@@ -45,6 +45,7 @@ _FACE = {
     "joint": "priors.combined.joint",
     "latent": "priors.combined.latent",
     "normalised": "priors.combined.normalised",
+    "opponent": "priors.combined.opponent",
     "perpendicular": "priors.combined.sliced",
     "sliced": "priors.combined.sliced",
     "tiled": "priors.combined.tiled",
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     from .priors.combined.joint import joint
     from .priors.combined.latent import latent
     from .priors.combined.normalised import normalised
+    from .priors.combined.opponent import opponent
     from .priors.combined.sliced import perpendicular, sliced
     from .priors.combined.tiled import tiled
     from .priors.exact import dataset, gaussian, mixture

@@ -4,9 +4,14 @@ SAMPLERS = (
     {
         "name": "exact-score",
         "target": "restore.samplers.guided.exact_score:exact_score",
-        "summary": "the posterior's own denoiser, from one told the noise of every value",
+        "summary": "the posterior's own denoiser, from one told noise of any covariance",
         "exactness": "exact in the limit of short steps",
-        "needs": ("noise maps", "a mask, a colour filter or the signal", "Gaussian noise"),
+        "needs": (
+            "noise maps",
+            "coloured noise but for masks",
+            "singular values",
+            "Gaussian noise",
+        ),
         "calls": 1,
         "paper": "arXiv:2606.17048",
     },
