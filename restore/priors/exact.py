@@ -98,7 +98,14 @@ def mixture(weights: Tensor, means: Tensor, variance: float | Tensor) -> Prior:
     def mapped(x: Tensor, level: Tensor, centres: Tensor) -> Tensor:
         """Noise that differs over the signal: each component weighs each value by its own."""
         log_w, _, v, _ = (part(double.to(x.device)) for part in parts)
-        wide, s2 = x.flatten(1).double()[:, None], level.double()[:, None] ** 2
+        wide, s2 = x.flatten(1).double(), level.double() ** 2
+        if even:  # the squares as products of matrices, nothing of (batch, components, n)
+            total = v[0] + s2  # (batch, n)
+            square = (1 / total) @ centres.square().T - 2 * (wide / total) @ centres.T
+            shares = torch.softmax(log_w - 0.5 * square, 1)
+            denoised = (shares @ centres * s2 + v[0] * wide) / total
+            return denoised.to(x.dtype).reshape(x.shape)
+        wide, s2 = wide[:, None], s2[:, None]
         total = v[:, None] + s2  # (batch, components, n)
         square = (wide - centres).square() / total + total.log()
         shares = torch.softmax(log_w - 0.5 * square.sum(2), 1)[..., None]
