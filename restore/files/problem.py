@@ -166,8 +166,7 @@ def pose_record(
     task = _sized(task, settings.sampling)
     prior = task.adapt_prior(prior)
     sampler, options = _sampler(task, prior, settings.sampling)
-    if sampler.reason:
-        task = task.with_facts({"chosen": sampler.reason})
+    task = task.with_facts({"chosen": sampler.reason}) if sampler.reason else task
     problem = Problem(
         settings.recipe, source, record, task, prior, prior_name, sampler, options, writer, format,
         noise_source, beside,
