@@ -30,7 +30,7 @@ def sentence(facts: Mapping[str, Any]) -> str:
     """out/x/restored.png: mean of 8 samples, misfit 1.02, 41 s; psnr 30.1 (one sample 28.0)."""
     chains = facts["chains"]
     words = "one sample" if chains == 1 else f"mean and std of {chains} samples"
-    if "mean" in facts["facts"]:
+    if chains == facts["steps"] == 1:  # E[x0 | y], of noise alone
         words = "the mean, by one network call"
     if facts["chi_square"] is not None:
         words += f", misfit {facts['chi_square']:.3g}"

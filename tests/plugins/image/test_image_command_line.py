@@ -86,11 +86,11 @@ def test_noise_that_is_not_given_is_asked_for():
 
 def test_the_mean_alone_is_one_call_and_has_no_deviation():
     words = ("run", "inpaint", "a.png", "-o", "out", "--mask", "mask.png", "--noise", "0.05")
-    result = restore(*words, "--mean-only", "--json", "--device", "cpu", "-q")
-    row = json.loads(result.stdout)
-    assert (row["chains"], row["calls"], row["sampler"]) == (1, 1, "exact-score")
-    assert "one network call" in row["facts"]["mean"]
-    made = {path.name for path in Path(row["output"]).parent.iterdir()}
+    result = restore(*words, "--mean-only", "--device", "cpu")
+    assert "the mean, by one network call" in result.output
+    facts = json.loads(Path("out/a/report.json").read_text())
+    assert (facts["chains"], facts["calls"], facts["sampler"]) == (1, 1, "exact-score")
+    made = {path.name for path in Path("out/a").iterdir()}
     assert made == {"restored.png", "mean.npy", "report.json", "report.html"}
 
 

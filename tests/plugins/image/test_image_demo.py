@@ -9,7 +9,10 @@ import torch
 from restore_image import demo, priors
 
 from restore.cli import main
-from restore.priors.prior import Prior, isotropic
+from restore.priors.coloured import Coloured
+from restore.priors.prior import COLOURED, NOISE_MAPS, Prior, isotropic
+
+TOLD = (NOISE_MAPS, COLOURED)
 
 
 @pytest.fixture
@@ -17,12 +20,17 @@ def small(monkeypatch):
     """Little pictures, few steps, and a white Gaussian prior in place of the embedded ones."""
 
     def denoise(x, sigma):
-        sigma = torch.as_tensor(sigma, dtype=x.dtype).reshape(-1, 1, 1, 1)
+        if isinstance(sigma, Coloured):
+            kept = 0.09 / (0.09 + sigma.std**2)
+            return 0.5 + sigma.to_signal(kept * sigma.from_signal(x - 0.5))
+        sigma = torch.as_tensor(sigma, dtype=x.dtype)
+        sigma = sigma if sigma.ndim == x.ndim else sigma.reshape(-1, 1, 1, 1)
         return 0.5 + (x - 0.5) * 0.09 / (0.09 + sigma**2)
 
     def load(name):
-        channels = {"grey": 1, "colour": 3}[name]
-        return Prior(denoise, (channels, None, None), sigma_max=5.0, variance=isotropic(0.3))
+        channels, told = {"grey": (1, ()), "grey_map": (1, TOLD), "colour": (3, ())}[name]
+        known = {"mean": 0.5, "variance": isotropic(0.3), "offers": frozenset(told)}
+        return Prior(denoise, (channels, None, None), sigma_max=5.0, **known)
 
     monkeypatch.setattr(priors, "_load", load)
     for name, value in {"SIZE": 24, "CHAINS": 2, "STEPS": 12}.items():

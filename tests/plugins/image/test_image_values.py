@@ -13,6 +13,7 @@ from restore.errors import RestoreWarning
 from restore.files.task import Record
 from restore.plugins.discovery import catalog
 from restore.plugins.options import options_of
+from restore.priors.prior import NOISE_MAPS
 
 GREY = torch.from_numpy(data.camera()[100:148, 200:260].astype(np.float32) / 255)[None]
 RECIPES = {
@@ -105,7 +106,9 @@ def test_colours_under_alpha_0_are_not_measured(name):
     task = RECIPES[name].solve(record, 0.05, **options)
     mask = task.measurement.measured_mask.expand_as(task.measurement.y)[0, 0]
     np.testing.assert_array_equal(mask.numpy() > 0, alpha > 0)
-    prior = restore.Prior(denoise=restore.gaussian(0.5, 0.25).denoise)
+    prior = restore.Prior(
+        denoise=restore.gaussian(0.5, 0.25).denoise, offers=frozenset({NOISE_MAPS})
+    )
     samples = restore.sample(
         task.measurement, prior, task.sampler.name, steps=3, chains=1, seed=0
     ).samples
