@@ -13,7 +13,7 @@ import click
 
 from ..errors import UsageError
 from .program import raising, say
-from .progress import Count
+from .progress import Count, Parts
 from .wording import FAILURE, PARTIAL, USAGE, interrupted, line
 
 if TYPE_CHECKING:
@@ -127,19 +127,21 @@ def run_each(work: Work, flags: RunFlags, command: Sequence[str] = ()) -> int:
 
 def _outcomes(plan: "Plan", merged: "Merged", flags: RunFlags) -> Iterator["Outcome"]:
     """What becomes of each input, by the engine that was asked for."""
+    from ..files.runs.run_folder import RunFolder
     from .working import Worker
 
     jobs = max(1, min(flags.jobs, len(plan.items)))
     if jobs < flags.jobs and any(plan.work.shareable(source) for _, source in plan.items):
         jobs = flags.jobs
+    tell = Parts(RunFolder(plan.out).states, shown=not flags.quiet)
     if flags.on_dask:
         from .dask_cluster import on_dask
 
-        return on_dask(plan, merged, flags.scheduler, jobs)
+        return on_dask(plan, merged, flags.scheduler, jobs, tell)
     if jobs > 1:
         from .team import in_processes
 
-        return in_processes(plan, merged, jobs)
+        return in_processes(plan, merged, jobs, tell)
 
     return Worker(plan, merged).to_the_end()
 

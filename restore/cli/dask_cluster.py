@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
@@ -28,7 +28,13 @@ _workers: dict[tuple[str, str], Worker] = {}
 _at_work = threading.Lock()  # one input at a time in a process: whoever kills it is known by name
 
 
-def on_dask(plan: Plan, merged: Merged, scheduler: str | None, jobs: int) -> Iterator[Outcome]:
+def on_dask(
+    plan: Plan,
+    merged: Merged,
+    scheduler: str | None,
+    jobs: int,
+    tell: Callable[[], None] = lambda: None,
+) -> Iterator[Outcome]:
     """The outcomes of a plan that a Dask cluster works on.
 
     scheduler: its address, tcp://host:port, or its scheduler file; None starts a cluster of `jobs`
@@ -39,7 +45,7 @@ def on_dask(plan: Plan, merged: Merged, scheduler: str | None, jobs: int) -> Ite
     with _client(scheduler, jobs) as client:
         hands = _Hands(plan, client)
         try:
-            yield from told(plan, merged, hands.look)
+            yield from told(plan, merged, hands.look, tell)
         finally:
             hands.let_go()
 
@@ -56,8 +62,10 @@ class _Hands:
         size = max(1, min(MOST, len(plan.items) // (threads * PORTIONS)))
         items = [(name, source.absolute()) for name, source in plan.items]
         self.waiting = [items[i : i + size] for i in range(0, len(items), size)][::-1]
-        self.most = AHEAD * threads
+        self.threads, self.most = threads, AHEAD * threads
         self.out: dict[Any, list] = {}
+        self.helping: list[Any] = []
+        self.known: dict[Any, bool] = {}
 
     def look(self, settled: int) -> bool:
         """Hand out more, and see to what ended; whether anything is out.
@@ -72,12 +80,28 @@ class _Hands:
             items = self.waiting.pop()
             future = self.client.submit(work_on, self.plan.of(items), pure=False)
             self.out[future] = items
+        self._have_helped()
         return bool(self.out)
+
+    def _have_helped(self) -> None:
+        """Hand what has parts to those, too, that have nothing else to do: they do some of them."""
+        idle = self.threads - len(self.out) - len(self.helping)
+        if self.waiting or idle < 1:
+            return
+        shared = [[i for i in items if self._shareable(i[1])] for items in self.out.values()]
+        for items in filter(None, shared):
+            for _ in range(max(1, idle // len(shared))):
+                self.helping.append(self.client.submit(work_on, self.plan.of(items), pure=False))
+
+    def _shareable(self, source: Any) -> bool:
+        if source not in self.known:
+            self.known[source] = self.plan.work.shareable(source)
+        return self.known[source]
 
     def let_go(self) -> None:
         """Take back what was not begun."""
         with suppress(Exception):  # the scheduler may be gone
-            self.client.cancel(list(self.out))
+            self.client.cancel([*self.out, *self.helping])
 
     def _ended(self, future: Any, items: list) -> None:
         if future.status == "finished":

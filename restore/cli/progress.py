@@ -4,11 +4,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
 LINES = 10  # of plain progress in a run
+EVERY = 10.0  # seconds between two looks at what others have done
 NONE: Mapping[str, Any] = {}
 
 
@@ -70,6 +72,26 @@ class Count:
             left = duration(pace * (self.total - self.done))
             words = f"{self.done}/{self.total} inputs" + (f", {failed} failed" if failed else "")
             click.echo(f"  {words}  {left} left", err=True)
+
+
+class Parts:
+    """How many slices or pieces are done of the inputs that other processes work on, if any."""
+
+    def __init__(self, states: Path, *, shown: bool):
+        self.states, self.shown = states, shown
+        self.told: Mapping[str, int] = {}
+        self.last = time.monotonic()
+
+    def __call__(self) -> None:
+        if not self.shown or time.monotonic() - self.last < EVERY:
+            return
+        from ..files.runs.sharing import parts_done
+
+        self.last, done = time.monotonic(), parts_done(self.states)
+        for name, count in done.items():
+            if self.told.get(name) != count:
+                click.echo(f"  {name}: {count} parts done", err=True)
+        self.told = done
 
 
 class Live:

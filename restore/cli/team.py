@@ -35,11 +35,14 @@ class EndedRun(RestoreError):
         self.status = status
 
 
-def told(plan: Plan, merged: Merged, look: Callable[[int], bool]) -> Iterator[Outcome]:
+def told(
+    plan: Plan, merged: Merged, look: Callable[[int], bool], tell: Callable[[], None]
+) -> Iterator[Outcome]:
     """What becomes of each input, as the ledger tells; `merged` is one that listens.
 
     look: sees to the workers, given how many inputs were settled of late, and tells whether any is
-    at work; it raises what ends the run. RestoreError where none is and inputs are left.
+    at work; it raises what ends the run. RestoreError where none is and inputs are left. tell: is
+    called now and then, and says how far they are.
     """
     observer = Observer(plan, merged, tell=lambda words: None)
     left, at_work = {}, time.monotonic()
@@ -56,6 +59,7 @@ def told(plan: Plan, merged: Merged, look: Callable[[int], bool]) -> Iterator[Ou
         if time.monotonic() - at_work > PATIENCE:
             raise RestoreError(f"{len(left)} inputs are not accounted for; run the command again")
         time.sleep(POLL)
+        tell()
         merged.refresh()
         news, merged.news = [name for name in merged.news if name in left], []
         settled = len(news)
@@ -149,11 +153,13 @@ class Team:
         self.members[index] = Member(process, hear)
 
 
-def in_processes(plan: Plan, merged: Merged, jobs: int) -> Iterator[Outcome]:
+def in_processes(
+    plan: Plan, merged: Merged, jobs: int, tell: Callable[[], None] = lambda: None
+) -> Iterator[Outcome]:
     """The outcomes of a plan that `jobs` processes of this machine work on."""
     team = Team(plan, jobs)
     try:
-        yield from told(plan, merged, team.look)
+        yield from told(plan, merged, team.look, tell)
         team.part()
     finally:
         team.end()

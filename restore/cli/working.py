@@ -27,7 +27,7 @@ from ..files.runs.ledger import (
 )  # fmt: skip
 from ..files.runs.outputs import REPORT, Outcome, report_of, sha256
 from ..files.runs.run_folder import RunFolder
-from ..files.runs.sharing import Sharing
+from ..files.runs.sharing import Sharing, checkpoint_of
 from ..sampling.keeping.checkpoint import AnotherRun
 from ..untrusted.saved_states import DamagedState
 from .planned import Observer, Plan, failure
@@ -130,7 +130,7 @@ class Worker(Observer):
             return False
 
     def _sharing(self, name: str) -> Sharing:
-        return Sharing(self.claims, name, self.folder.states / f"{name}.checkpoint")
+        return Sharing(self.claims, name, checkpoint_of(self.folder.states, name))
 
     def _attempt(self, name: str, source: Path) -> Outcome | None:
         """Do the work on an input, unless another worker has it; then None."""

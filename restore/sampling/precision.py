@@ -84,11 +84,11 @@ def _fingerprint(network: torch.nn.Module) -> str:
 
 
 def _named(device: torch.device) -> str:
-    """What computes, and in how many threads."""
+    """What computes. In how many threads is left out: workers that have more or fewer agree."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"{device.type} {platform.machine()} {capability} {torch.get_num_threads()}"
+    return f"{device.type} {platform.machine()} {capability}"
 
 
 def _worthwhile(prior: Prior, size: tuple[int, ...], device: torch.device) -> bool:

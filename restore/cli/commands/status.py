@@ -7,6 +7,8 @@ import click
 from ..program import say
 from ..progress import duration
 
+SHOWN = 5  # inputs whose parts are told
+
 
 @click.command()
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
@@ -58,6 +60,7 @@ def _sentence(found) -> str:
         words.append(f"{duration(found.seconds_a_file)} a file")
     if found.left and found.seconds_left is not None:
         words.append(f"{duration(found.seconds_left)} left")
+    words += [f"{count} parts of {name} done" for name, count in list(found.parts.items())[:SHOWN]]
     return ", ".join(words)
 
 

@@ -109,6 +109,7 @@ class RunFolder:
             if strange and not overwrite:
                 raise FileExistsError(self._refusal("results of other settings"))
             say(f"{self.record} is damaged: it is written anew")
+            self._forget_states()  # whose they are is not known
             return not strange
         before = Identity.of_facts(facts)
         if before.mark == identity.mark:
@@ -120,6 +121,7 @@ class RunFolder:
                 raise FileExistsError(self._refusal(whose))
             return False
         say(f"{', '.join(changes)} since {self.out} was begun: everything is done anew")
+        self._forget_states()
         return True
 
     def _refusal(self, what: str) -> str:
@@ -135,12 +137,18 @@ class RunFolder:
 
     def _clear(self) -> None:
         """Remove what another run left of its state; its results stay until they are replaced."""
-        left = [*self.states.iterdir(), *self.out.glob(f".*{PARTIAL}")]
+        self._forget_states()
+        left = self.out.glob(f".*{PARTIAL}")
         for path in (*left, *self.ledger.glob(f"*{ENDING}"), self.record):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+    def _forget_states(self) -> None:
+        """Remove what was saved of inputs under way: it may come from other masks or weights."""
+        for path in self.states.iterdir():
+            path.unlink(missing_ok=True)
 
     def leave(self) -> None:
         """The end of a run: where nothing was kept and nobody else is at work, nothing is left."""

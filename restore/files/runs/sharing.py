@@ -6,6 +6,7 @@ looks for what an interrupted run kept: it only has to read it.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,19 @@ from pathlib import Path
 from ..answers.parts import Part
 from .claims import PART, Claims
 
+STATE, PART_OF, DONE = ".checkpoint", "-part-", ".done"  # of a file that marks a part as done
 POLL = 0.1  # seconds between two looks at a part that another process has
+
+
+def checkpoint_of(states: Path, name: str) -> Path:
+    """The file that keeps what an interrupted run did of one input; name: of the input's folder."""
+    return states / f"{name}{STATE}"
+
+
+def parts_done(states: Path) -> dict[str, int]:
+    """How many parts are done of each input that is under way, by the name of its folder."""
+    marks = (path.name for path in states.glob(f"*{STATE}{PART_OF}*{DONE}"))
+    return dict(sorted(Counter(name.rpartition(STATE)[0] for name in marks).items()))
 
 
 class Sharing:
@@ -64,7 +77,7 @@ class Sharing:
 
     def _mark(self, key: str) -> Path:
         """A file that is there once the part is done."""
-        return self.checkpoint.with_name(f"{self.checkpoint.name}-part-{key}.done")
+        return self.checkpoint.with_name(f"{self.checkpoint.name}{PART_OF}{key}{DONE}")
 
     def _release(self, claim: str) -> None:
         if claim in self.claims.held:

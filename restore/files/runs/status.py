@@ -10,6 +10,7 @@ from typing import Any
 from .claims import Claims
 from .ledger import DONE, FAILED, QUARANTINED, Merged
 from .run_folder import RunFolder
+from .sharing import parts_done
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Status:
     quarantined: int  # they crashed their worker twice
     running: int
     left: int
+    parts: dict[str, int]  # slices or pieces that are done of inputs under way, by name
     seconds_a_file: float | None  # of one worker; None before the first is done
     seconds_left: float | None  # at the number of workers that are at work now
     damaged_lines: int  # of the ledger, passed over
@@ -57,7 +59,7 @@ def status_of(out: Path) -> Status:
     rest = None if pace is None else pace * left / max(1, running)
     return Status(
         out=str(out), recipe=str(facts["recipe"]), inputs=inputs, **counts,
-        running=min(running, left), left=left,
+        running=min(running, left), left=left, parts=parts_done(RunFolder(out).states),
         seconds_a_file=None if pace is None else round(pace, 3),
         seconds_left=None if rest is None else round(rest, 1),
         damaged_lines=merged.damaged,

@@ -201,6 +201,20 @@ def test_a_state_of_an_input_that_was_replaced_is_discarded(monkeypatch):
     assert tree(RunFolder(Path("out")).states) == []
 
 
+def test_a_state_of_a_mask_that_was_replaced_is_discarded():
+    holes = np.tile([1.0, 0.0, 1.0, 0.0, 1.0], (6, 1))
+    words = [*FILL, "mask.grid", "--sampler", "slow", "--steps", "12", "--no-held-out"]
+    np.savetxt("mask.grid", holes)
+    restore(*words[:3], "-o", "whole", *words[5:])
+    np.savetxt("mask.grid", np.ones((6, 5)))
+    tiny_parts.INTERRUPT["after"] = tiny_parts.INTERRUPT["calls"] + 6
+    assert restore(*words).exit_code == 130
+    np.savetxt("mask.grid", holes)
+    assert restore(*words).exit_code == 0
+    whole, again = (np.load(f"{folder}/a/mean.npy") for folder in ("whole", "out"))
+    assert np.array_equal(whole, again)
+
+
 def test_a_damaged_training_checkpoint_is_discarded():
     Path("grids").mkdir()
     for seed in range(3):

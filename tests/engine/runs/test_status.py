@@ -29,6 +29,10 @@ def test_status_merges_all_shards_and_tells_what_is_left():
     Claims(RunFolder(Path("out")).claims, "another").take("001")
     found = json.loads(restore("status", "out", "--json").stdout)
     assert (found["running"], found["left"]) == (1, 3) and found["seconds_left"] > 0
+    for number in (0, 3):  # slices of one that is a volume
+        (RunFolder(Path("out")).states / f"001.checkpoint-part-{number}.done").touch()
+    assert json.loads(restore("status", "out", "--json").stdout)["parts"] == {"001": 2}
+    assert restore("status", "out").stdout.endswith(", 2 parts of 001 done\n")
     (RunFolder(Path("out")).claims / "001").unlink()
     assert restore(*words, "--shard", "2/2").exit_code == 3
     result = restore("status", "out")
