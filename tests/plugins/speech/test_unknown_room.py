@@ -125,6 +125,14 @@ def test_dereverb_blind_keeps_level_length_and_the_image_of_stereo(tmp_path):
     assert torch.allclose(louder, 10 * restored, atol=1e-4)
 
 
+def test_silence_and_a_moment_are_explained_too():
+    """A channel of digital silence beside one of noise, 20 ms long."""
+    recording = torch.cat([torch.zeros(1, 320), 0.05 * randn(1, 320)])
+    room, guess = UnknownRoom(recording.float()), 0.05 * randn(1, 2, 320, seed=1).float()
+    explained = room.explained(recording[None].float(), guess, 0.01)
+    assert explained.isfinite().all() and explained[0, 0].abs().max() < 1e-6
+
+
 @pytest.mark.parametrize(
     ("options", "noise", "said"),
     [

@@ -20,6 +20,7 @@ DIRECT = 0.1  # of the power of the speech: how much the first tap is held to on
 LOUD = 0.3  # power of the recording's, by which loud bins count less
 FLOOR = 1e-3  # of the mean power, in a bin
 SECOND = 16_000 / HOP  # frames
+NOTHING = 1e-20  # power that stands in for none, far below any rounding of speech's
 BLOCK = 512  # frames whose products are held at a time
 
 
@@ -34,7 +35,7 @@ class UnknownRoom:
         self.bins = self._bins(recording[None])[0]
         power = self.bins.abs().square()
         smooth = avg_pool2d(pad(power[None], (2, 2, 1, 1), "replicate"), (3, 5), 1)[0]
-        floor = FLOOR * power.mean((1, 2), keepdim=True) + torch.finfo(power.dtype).tiny
+        floor = FLOOR * power.mean((1, 2), keepdim=True) + NOTHING
         self.weights = (smooth + floor) ** -LOUD
 
     def response(self, speech: Tensor) -> Tensor:
@@ -58,7 +59,7 @@ class UnknownRoom:
         """
         y, response = self.bins.to(guess.device), self.response(before)
         left = y - convolved(response, self._bins(before))
-        noise = left.abs().square().mean(-1, keepdim=True) + torch.finfo(torch.float32).tiny
+        noise = left.abs().square().mean(-1, keepdim=True) + NOTHING
         power = variance * 2 * HOP / FRAME  # of white noise in a bin
         mean = deconvolved(y.expand_as(left), response, noise, self._bins(guess), power)
         return self.stft.adjoint(mean.flatten(0, 1)[:, None])[:, 0].unflatten(0, guess.shape[:2])
@@ -102,7 +103,7 @@ def _fitted(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
     decay = 3 * torch.log(torch.tensor(10.0)) / (REVERBERATION * SECOND)  # of amplitude, a frame
     held = RIDGE * (2 * decay * torch.arange(TAPS)).exp()
     held[0] = DIRECT
-    power = (weights * x.abs().square()).sum(1) + torch.finfo(weights.dtype).tiny
+    power = (weights * x.abs().square()).sum(1) + NOTHING
     held = (power[:, None] * held.to(power)).to(x.dtype)
     matches[:, 0] += held[:, 0]
     return torch.linalg.solve(products + torch.diag_embed(held), matches)
