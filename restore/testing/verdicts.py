@@ -43,11 +43,18 @@ def documented() -> Mapping[str, Mapping[str, Sequence[float | None]]]:
 def verdicts(rows: Sequence[Row], entries: Sequence[Entry], chains: int) -> list[Verdict]:
     """One for each sampler, from all its rows; chains: the samples of each row."""
     floors = {row.case: row for row in rows if row.sampler == FLOOR}
+    blind = {row.case: row for row in rows if row.sampler == IGNORE}
     of = {entry.name: [row for row in rows if row.sampler == entry.name] for entry in entries}
-    return [_verdict(entry, of[entry.name], floors, chains) for entry in entries]
+    return [_verdict(entry, of[entry.name], floors, blind, chains) for entry in entries]
 
 
-def _verdict(entry: Entry, rows: Sequence[Row], floors: Mapping[str, Row], chains: int) -> Verdict:
+def _verdict(
+    entry: Entry,
+    rows: Sequence[Row],
+    floors: Mapping[str, Row],
+    blind: Mapping[str, Row],
+    chains: int,
+) -> Verdict:
     broken = [row for row in rows if row.broken]
     if broken:
         return Verdict(entry.name, FAILS, f"{broken[0].case}: {broken[0].reason}")
@@ -58,6 +65,9 @@ def _verdict(entry: Entry, rows: Sequence[Row], floors: Mapping[str, Row], chain
     far = [row for row in tried if _beyond(row, floors.get(row.case), chains)]
     if not far:
         return Verdict(entry.name, HOLDS, _words(tried))
+    useless = [row for row in far if row.case not in known and _ignores(row, blind, chains)]
+    if useless:
+        return Verdict(entry.name, FAILS, f"{_words(useless)}; no nearer than what ignores y")
     worse = [row for row in far if not _allowed(row, entry, known, floors, chains)]
     if worse:
         return Verdict(entry.name, FAILS, f"{_words(worse)}{_told(worse[0], known)}")
@@ -73,6 +83,14 @@ def _allowed(
         biased = any(_beyond_figures(one, chains) for one in known.values())
         return biased or str(entry.facts.get("exactness", "")).startswith("approximate")
     return not _beyond(row, floors.get(row.case), chains, figures)
+
+
+def _ignores(row: Row, blind: Mapping[str, Row], chains: int) -> bool:
+    """Whether a mean is no nearer than that of samples that ignore y, where these are far off."""
+    other = blind.get(row.case)
+    if other is None or other.mean_error is None or row.mean_error is None:
+        return False
+    return row.mean_error >= other.mean_error > MEAN + CHANCE / chains**0.5
 
 
 def _beyond(

@@ -1,6 +1,7 @@
 """restore verify's verdict: what holds, what is biased as documented, and what fails."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,8 +9,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from restore.cli import main
+from restore.measurement.noise import Gaussian
 from restore.plugins.registry import Entry
-from restore.testing import verdicts
+from restore.sampling.loop import sample
+from restore.sampling.posterior import Posterior
+from restore.testing import verdicts, verify
 from restore.testing.cases import data_case
 from restore.testing.verdicts import BIASED, FAILS, HOLDS, UNTRIED, documented
 from restore.testing.verify import Row, posterior_samplers
@@ -73,11 +77,11 @@ def test_every_sampler_of_the_house_is_documented():
 
 
 def test_the_command_gives_a_verdict_and_its_status(monkeypatch):
-    words = ["verify", "ddrm", "tds", "--case", "gaussian", "--chains", "100", "--steps", "40"]
+    words = ["verify", "ddrm", "daps", "--case", "gaussian", "--chains", "100", "--steps", "40"]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     first, second = result.stdout.splitlines()
-    assert first.split()[:2] == ["ddrm", "biased"] and second.split()[:2] == ["tds", "holds"]
+    assert first.split()[:2] == ["ddrm", "biased"] and second.split()[:2] == ["daps", "holds"]
     monkeypatch.setattr(verdicts, "documented", lambda: {"ddrm": {"gaussian": [0.0, 1.0, 1.0]}})
     result = CliRunner().invoke(main, [*words, "--json"])
     assert result.exit_code == 1
@@ -100,3 +104,42 @@ def test_signals_of_ones_own_are_a_prior_whose_posterior_is_known(tmp_path):
     assert result.stdout.startswith("ddrm ") and "on data" in result.stdout
     both = CliRunner().invoke(main, [*words, "--case", "gaussian"])
     assert both.exit_code == 2 and "not both" in both.output
+
+
+BROKEN = {
+    "blind": lambda run, measurement: run(measurement.with_y(0 * measurement.y)),
+    "of four fifths of y": lambda run, measurement: run(measurement.with_y(0.8 * measurement.y)),
+    "sure of noise": lambda run, measurement: run(
+        measurement.with_y(measurement.y, Gaussian(measurement.noise.std / 3))
+    ),
+    "narrow": lambda run, measurement: _moved(run(measurement), 0.5, 0),
+    "off": lambda run, measurement: _moved(run(measurement), 1, 0.5),
+}
+
+
+def _moved(posterior: Posterior, width: float, off: float) -> Posterior:
+    """Samples so many times as wide about their mean, and off by so many of their deviations."""
+    samples, mean = posterior.samples, posterior.mean
+    return replace(posterior, samples=mean + width * (samples - mean) + off * samples.std(0))
+
+
+@pytest.mark.parametrize("wrong", BROKEN.values(), ids=BROKEN)
+def test_samplers_broken_on_purpose_fail_the_quick_cases(wrong, monkeypatch):
+    """Exact ones, and ones whose documented bias is large, by small mistakes."""
+
+    def broken(measurement, prior, sampler, **how):
+        return wrong(lambda seen: sample(seen, prior, sampler, **how), measurement)
+
+    names, cases = ["mcgdiff", "pigdm", "ddrm", "diffpir"], ["gaussian", "gaussian-noisy"]
+    monkeypatch.setattr(verify, "sample", broken)
+    rows = list(verify.verify(names, cases, quick=True))
+    found = verdicts.verdicts(rows, verify.chosen(names), verify.QUICK_CHAINS)
+    assert [one.verdict for one in found] == [FAILS] * 4, found
+
+
+def test_what_is_no_nearer_than_samples_that_ignore_y_fails_whatever_it_says_of_itself():
+    blind = row(verify.IGNORE, 3.8)
+    for mean, expected in ((3.9, FAILS), (2.0, BIASED)):
+        rows = [blind, row("new", mean)]
+        label = [entry("new", "approximate: too narrow")]
+        assert verdicts.verdicts(rows, label, 1000)[0].verdict == expected
