@@ -21,19 +21,29 @@ class Solves:
     short: int = 0  # of them, those that ended before a chain's residual was small enough
     worst: float = 0.0  # relative residual of a chain at such an end
 
+    def add(self, squares: Sequence[float]) -> None:
+        """Solves by the square of the relative residual that each left; negative: none too much."""
+        short = [square for square in squares if not square < 0]
+        self.count += len(squares)
+        self.short += len(short)
+        self.worst = max([self.worst, *(square**0.5 for square in short)])
 
-_solves: ContextVar[Solves | None] = ContextVar("solves", default=None)
+
+# the count that runs, and what solves on a GPU left: there a look stalls, and comes at the end
+_solves: ContextVar[tuple[Solves, list[Tensor]] | None] = ContextVar("solves", default=None)
 
 
 @contextmanager
 def counted_solves() -> Iterator[Solves]:
-    """A count of the conjugate gradients within; on a GPU, where a look stalls, it stays zero."""
-    counted = Solves()
-    token = _solves.set(counted)
+    """A count of the conjugate gradients within; those on a GPU are in it when it is left."""
+    counted, unseen = Solves(), []
+    token = _solves.set((counted, unseen))
     try:
         yield counted
     finally:
         _solves.reset(token)
+    if unseen:
+        counted.add(torch.stack(unseen).tolist())
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
@@ -100,19 +110,22 @@ def conjugate_gradient(
         direction = residual + column(ratio, x) * direction
         power = torch.where(active, after, power)
     if b.device.type == "cpu":
-        over = _excess(power, goal, what) > 0
-        _count(None if truncated or not over else (power / dot(b, b)).nan_to_num().max().item())
+        _excess(power, goal, what)
+    if len(b):
+        _count(power / dot(b, b), torch.zeros_like(power) if truncated else power - goal)
     return x
 
 
-def _count(square: float | None) -> None:
-    """A solve for the count, if there is one; square: of the relative residual if it fell short."""
+def _count(square: Tensor, excess: Tensor) -> None:
+    """A solve for the count, if there is one; square: of each chain's relative residual."""
     counted = _solves.get()
-    if counted is not None:
-        counted.count += 1
-        if square is not None:
-            counted.short += 1
-            counted.worst = max(counted.worst, square**0.5)
+    if counted is None:
+        return
+    most = torch.where(excess > 0, square, -1).max()
+    if most.device.type == "cpu":
+        counted[0].add([most.item()])
+    else:
+        counted[1].append(most)
 
 
 def worth_a_look(step: int, like: Tensor) -> bool:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from pretended_gpu import PretendedGpu
 
 from restore.measurement.signal import (
     ChainNoise,
@@ -65,6 +66,22 @@ def test_solves_that_fall_short_are_counted_with_their_residual():
         assert inner.worst == pytest.approx(left.item())
     assert outer.count == 1  # the inner count is its own
     conjugate_gradient(lambda x: scales * x, b, max_steps=3)  # counted by nobody
+
+
+def test_solves_on_a_gpu_are_counted_at_the_end_without_a_look_before():
+    scales = torch.logspace(0, 4, 12)[None]
+    with counted_solves() as here:
+        conjugate_gradient(lambda x: scales * x, torch.ones(1, 12), max_steps=3)
+        conjugate_gradient(lambda x: x, torch.ones(1, 12), max_steps=3)
+    with PretendedGpu() as gpu:
+        far, b = scales.to("meta"), torch.ones(1, 12).to("meta")
+        with counted_solves() as there:
+            conjugate_gradient(lambda x: far * x, b, max_steps=3)
+            conjugate_gradient(lambda x: x, b, max_steps=3)
+            assert not gpu.looks and there.count == 0
+        assert sum(gpu.looks.values()) <= 2  # both of them at once
+    assert (there.count, there.short) == (here.count, here.short) == (2, 1)
+    assert there.worst == pytest.approx(here.worst)
 
 
 def test_conjugate_gradient_takes_a_start_and_zeros():
