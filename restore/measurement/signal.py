@@ -35,7 +35,7 @@ _solves: ContextVar[tuple[Solves, list[Tensor]] | None] = ContextVar("solves", d
 
 @contextmanager
 def counted_solves() -> Iterator[Solves]:
-    """A count of the conjugate gradients within; those on a GPU are in it when it is left."""
+    """A count of the solves and descents within; those on a GPU are in it when it is left."""
     counted, unseen = Solves(), []
     token = _solves.set((counted, unseen))
     try:
@@ -112,16 +112,19 @@ def conjugate_gradient(
     if b.device.type == "cpu":
         _excess(power, goal, what)
     if len(b):
-        _count(power / dot(b, b), torch.zeros_like(power) if truncated else power - goal)
+        _count(power / dot(b, b), (power > goal) & (not truncated))
     return x
 
 
-def _count(square: Tensor, excess: Tensor) -> None:
-    """A solve for the count, if there is one; square: of each chain's relative residual."""
+def _count(square: Tensor, short: Tensor) -> None:
+    """A solve for the count, if there is one; square: of each chain's relative residual.
+
+    short: bool, which chains ended before it was small enough.
+    """
     counted = _solves.get()
     if counted is None:
         return
-    most = torch.where(excess > 0, square, -1).max()
+    most = torch.where(short, square, -1).max()
     if most.device.type == "cpu":
         counted[0].add([most.item()])
     else:
@@ -199,16 +202,21 @@ def minimise(
 
     Gradient descent with Barzilai & Borwein's step (1988) and backtracking, each chain on its own;
     a chain stops when its gradient has fallen by rtol, or when a step would change the value by
-    less than rounding does. step: the first step's length.
+    less than rounding does. step: the first step's length. An end after max_steps is counted as
+    short, by the gradient that is left (`counted_solves`).
     """
     value, gradient = objective(x)
-    goal = rtol * norm(gradient)
+    first = norm(gradient)
+    goal = rtol * first
     length = torch.as_tensor(step, dtype=value.dtype, device=x.device).expand(len(x)).clone()
     rounding = 10 * torch.finfo(value.dtype).eps
+
+    def unfinished() -> Tensor:
+        square = dot(gradient, gradient)
+        return (square.sqrt() > goal) & (length * square > rounding * value.abs())
+
     for k in range(max_steps):
-        active = (norm(gradient) > goal) & (
-            length * dot(gradient, gradient) > rounding * value.abs()
-        )
+        active = unfinished()
         if worth_a_look(k, x) and not active.any():
             break
         trial = x - column(torch.where(active, length, 0), x) * gradient
@@ -222,4 +230,6 @@ def minimise(
         x = torch.where(column(better, x), trial, x)
         gradient = torch.where(column(better, x), slope, gradient)
         value = torch.where(better, tried, value)
+    if len(x):
+        _count((norm(gradient) / first) ** 2, unfinished())
     return x

@@ -66,7 +66,7 @@ def _unsolved(solves: Mapping[str, Any] | None) -> Iterator[str]:
     if solves and solves["worst"] > UNSOLVED:
         yield (
             f"{solves['short']} of {solves['count']} inner solves ended short of their tolerance, "
-            f"with up to {solves['worst']:.1%} of the right side left: the samples fit the data "
+            f"with up to {solves['worst']:.1%} of their residual left: the samples fit the data "
             "less than they should. The noise may be too small for the data, or the geometry wrong"
         )
 

@@ -68,6 +68,20 @@ def test_solves_that_fall_short_are_counted_with_their_residual():
     conjugate_gradient(lambda x: scales * x, b, max_steps=3)  # counted by nobody
 
 
+def test_descents_that_end_short_are_counted_by_the_gradient_left():
+    scales = torch.logspace(0, 3, 6, dtype=torch.float64)[None]
+
+    def objective(x):
+        return 0.5 * dot(x, scales * x), scales * x
+
+    start = torch.ones(1, 6, dtype=torch.float64)
+    for steps, short in ((200, 0), (4, 1)):
+        with counted_solves() as found:
+            x = minimise(objective, start, step=1e-3, max_steps=steps)
+        assert (found.count, found.short) == (1, short)
+    assert found.worst == pytest.approx(((scales * x).norm() / scales.norm()).item())
+
+
 def test_solves_on_a_gpu_are_counted_at_the_end_without_a_look_before():
     scales = torch.logspace(0, 4, 12)[None]
     with counted_solves() as here:
