@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from restore_mri.kspace.samples import to_image, to_kspace
+from restore_mri.operators.finer_grid import OnFinerGrid, coarser, finer
 from restore_mri.operators.noncartesian_sense import NonCartesianSense, noncartesian_sense
 from restore_mri.operators.sense import Sense, sense
 
@@ -134,6 +136,34 @@ def test_its_decomposition_is_orthonormal_and_its_own(name):
     torch.testing.assert_close(norm(coordinates), norm(x))
     expected = spectral.values * coordinates
     torch.testing.assert_close(spectral.from_measurement(operator(x)), expected)
+
+
+@pytest.mark.parametrize("name", ["columns", "plane", "one coil", "all"])
+def test_on_a_finer_grid_it_keeps_the_laws_and_its_exact_solves(name):
+    coarse = build(CASES[name])
+    for times in (2, 3):
+        operator = OnFinerGrid(coarse, times)
+        assert operator.in_shape[-2:] == tuple(times * n for n in coarse.in_shape[-2:])
+        for dtype in (DOUBLE, SINGLE):
+            assert_adjoint(operator, dtype)
+            assert_linear(operator, dtype)
+            assert_normal(operator, dtype)
+            assert_solve_normal(operator, dtype, rtol=1e-4)
+            assert_tikhonov(operator, dtype, rtol=1e-4)
+        assert operator.norm() == pytest.approx(coarse.norm() / times)
+
+
+def test_a_finer_grid_shows_the_same_image_as_bright_and_more_of_its_kspace_is_not_seen():
+    x = randn((1, 2, 6, 5), DOUBLE)
+    fine = finer(x, 2)
+    torch.testing.assert_close(coarser(fine, 2), x)
+    torch.testing.assert_close(finer(torch.ones_like(x), 2).real, torch.ones(*fine.shape).double())
+    beyond = to_kspace(fine)
+    beyond[..., 3:9, 3:8] += 7  # the middle 6x5: that alone is seen
+    changed = coarser(to_image(beyond), 2) - x
+    beyond[..., 0, :], beyond[..., :, 0] = 5, 5
+    torch.testing.assert_close(coarser(to_image(beyond), 2) - x, changed)
+    assert changed.abs().max() > 1
 
 
 def test_a_mask_of_the_plane_has_no_decomposition_of_its_own():

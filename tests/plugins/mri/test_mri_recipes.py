@@ -15,6 +15,7 @@ from restore_dicom.training import LEAST
 from restore_mri import priors
 from restore_mri.kspace.calibration import middle
 from restore_mri.masks import masks
+from restore_mri.operators.finer_grid import finer
 from restore_mri.operators.noncartesian_sense import noncartesian_sense
 from restore_mri.recipes import active
 from restore_mri.recipes import denoise as magnitude
@@ -65,7 +66,8 @@ def record(full, **meta):
 def test_a_full_scan_is_undersampled_and_compared_with_itself(full, tmp_path, untrained):
     path, image, _ = full
     options = {"accelerate": 2.0, "mask": "equispaced", "calibration": 16}
-    facts = run(path, tmp_path / "out", options=options, prior=untrained, baseline="sense-cg")
+    more = {"prior": untrained, "baseline": "sense-cg", "held_out": False}
+    facts = run(path, tmp_path / "out", options=options, **more)
     metrics = facts["metrics"]
     assert metrics["baseline"]["nmse[fastmri-volume]"] < 0.02
     assert set(metrics["mean"]) == {
@@ -98,9 +100,32 @@ def test_the_output_may_be_nifti(full, tmp_path, untrained):
 def test_volumes_are_denoised_along_two_axes_in_turn(full, tmp_path, untrained):
     path, *_ = full
     for volume in ("slices", "perpendicular"):
-        run(path, tmp_path / volume, options={"volume": volume}, prior=untrained)
+        options = {"volume": volume, "refine": 1}
+        run(path, tmp_path / volume, options=options, prior=untrained)
     one, other = (np.load(tmp_path / f"{v}/mean.npy") for v in ("slices", "perpendicular"))
     assert one.shape == other.shape == (2, 2, *SIZE) and not np.array_equal(one, other)
+
+
+def test_coarse_scans_are_sought_on_a_finer_grid_and_come_back_on_their_own(full):
+    one = record(full)
+    one = one.with_signal(one.signal[:1])
+    asked = {"accelerate": 2.0, "calibration": 16}
+    fine, own = (mri.solve(one, NOISE, refine=times, **asked) for times in (None, 1))
+    assert fine.measurement.operator.in_shape == (2, 1, 96, 88)
+    assert own.measurement.operator.in_shape == (2, 1, *SIZE)
+    torch.testing.assert_close(fine.sampler.schedule(5), 2 * own.sampler.schedule(5))
+    image = 0.5 * torch.randn(2, 1, *SIZE, generator=torch.Generator().manual_seed(0))
+    finely = channels(finer(torch.complex(*image.chunk(2)), 2))
+    for answer in (image, finely):  # the baselines are on the scan's own
+        torch.testing.assert_close(fine.present(answer).signal, own.present(image).signal)
+    torch.testing.assert_close(
+        fine.measurement.operator(finely[None]), own.measurement.operator(image[None])
+    )
+    split = fine.held_out_split()
+    assert split.kept.operator.in_shape == split.held.operator.in_shape == (2, 1, 96, 88)
+    for wrong, words in (({"refine": 0}, "1 or more"), ({"volume": "perpendicular"}, "volumes")):
+        with pytest.raises(ValueError, match=f"--refine is .*{words}"):
+            mri.solve(one, NOISE, **{"refine": 2, **wrong})
 
 
 def test_the_scan_is_scaled_and_its_noise_found(full):
@@ -209,7 +234,7 @@ def test_the_recipe_chooses_the_levels_of_its_own_sampler_only(full, tmp_path, u
     path, *_ = full
     first, last = {}, {}
     for sampler in ("diffpir", "ddnm"):
-        run(path, tmp_path / sampler, prior=untrained, sampler=sampler)
+        run(path, tmp_path / sampler, options={"refine": 1}, prior=untrained, sampler=sampler)
         trace = json.loads((tmp_path / sampler / "report.json").read_text())["trace"]
         first[sampler], last[sampler] = trace[0]["sigma"], trace[-1]["sigma"]
     assert (first["diffpir"], last["diffpir"]) == pytest.approx(LEVELS)

@@ -28,11 +28,14 @@ PRIOR, STEPS = "mri-slices", 60
 # tells more than levels above the first, and the steps are spent where aliases dissolve. How far to
 # trust the prior depends on how much of a scan it knows: held-out lines tell.
 LEVELS = (1.0, 0.01)
-TRUST, TRUSTS = 1.0, (0.6, 1.0, 2.0)
+TRUST, TRUSTS = 0.6, (0.3, 0.6, 1.5)
 MaskName = Literal[
     "equispaced", "equispaced-fraction", "random", "magic", "magic-fraction", "poisson", "radial",
     "spiral",
 ]  # fmt: skip
+# a scan of so few lines shows sharper pixels than the prior has seen: on a finer grid a validation
+# slice of 96 lines gains 0.9 dB
+COARSE, REFINED = 128, 2
 UNKNOWN = (1.0, 1.0, 1.0)  # mm, the voxels of a file that tells nothing of them
 Volume = Literal["slices", "perpendicular"]
 Phase = Literal["calibration", "free"]
@@ -53,6 +56,7 @@ def solve_mri(
     coils: int | None = None,
     volume: Volume = "slices",
     phase: Phase = "calibration",
+    refine: int | None = None,
     template: Path | None = None,
 ) -> Task:
     """Images of k-space: fastMRI or ISMRMRD (.h5), BART (.cfl), .npy, .npz, MATLAB (.mat).
@@ -66,16 +70,19 @@ def solve_mri(
     coils: compress to so many virtual coils
     volume: slices, each for itself, or perpendicular: by slices along two axes in turn
     phase: calibration: known where it is smooth, from the middle of k-space; or free
+    refine: times as fine a grid that the prior sees; else 2 for scans of up to 128 lines, or 1
     template: a DICOM slice or series of the patient: the answer is written as such, magnitudes
     """
     if record.kind == "kspace" and record.meta.get("trajectory") is not None:
-        _refuse_grid_options(record, accelerate, mask_file, coils)
+        _refuse_grid_options(record, accelerate, mask_file, coils, refine)
         found = gridded(record, noise, maps=maps, calibration=calibration, phase=phase)
         return _in_dicom(_task(found, None, volume), record, template)
     keep = _kept(record, accelerate, mask, mask_file, calibration, mask_seed)
     least, full = scan(
         record, noise, maps=maps, mask=keep, coils=coils, calibration=calibration, phase=phase
     )
+    times = _refined(least, volume, refine)
+    least, full = (replace(one, refine=times) for one in (least, full))
     return _in_dicom(_task(least, None if keep is None else full, volume), record, template)
 
 
@@ -108,9 +115,11 @@ def _compared(task: Task, least: Scan, full: Scan | None) -> Task:
 
 
 def task_of(scan: Scan, volume: Volume = "slices") -> Task:
-    """The problem of a scan; signals are (2, slice, y, x) in units of its scale."""
-    measurement = scan.measurement()
-    operator = measurement.operator
+    """The problem of a scan; signals are (2, slice, y, x) in units of its scale.
+
+    `present` and the baselines take them on the scan's own grid, too.
+    """
+    measurement, plain = scan.measurement(), replace(scan, refine=1).measurement()
     record, scale = scan.record, scan.scale
     along_trajectory = record.meta.get("trajectory") is not None
     visible = (scan.maps != 0).any(1)  # elsewhere the prior would speak alone
@@ -118,8 +127,8 @@ def task_of(scan: Scan, volume: Volume = "slices") -> Task:
         visible = visible * scan.phase
 
     def present(signal: Tensor) -> Record:
-        image = _cropped(scale * visible * torch.complex(*signal.chunk(2)), record)
-        return _volume(image, record)
+        image = scan.on_its_grid(torch.complex(*signal.chunk(2)))
+        return _volume(_cropped(scale * visible * image, record), record)
 
     return Task(
         measurement,
@@ -128,15 +137,15 @@ def task_of(scan: Scan, volume: Volume = "slices") -> Task:
             "diffpir",
             STEPS,
             options={"trust": TRUST},
-            schedule=levels,
+            schedule=lambda steps: levels(steps, scan.refine),
             candidate_options=[{"trust": trust} for trust in TRUSTS],
         ),
         present,
         adapt_prior=slicewise if volume == "slices" else perpendicular,
         held_out_split=None if along_trajectory else lambda: kept_back(scan),
         comparison=Comparison(
-            input_shown=present(operator.adjoint(measurement.y)[0]),
-            baselines=baselines(measurement),
+            input_shown=present(plain.operator.adjoint(plain.y)[0]),
+            baselines=baselines(plain),
             views=magnitudes(scale),
         ),
         facts={
@@ -148,6 +157,7 @@ def task_of(scan: Scan, volume: Volume = "slices") -> Task:
             "voxels": "as the file says"
             if record.meta.get("geometry")
             else "unknown; taken as 1 mm",
+            **({} if scan.refine == 1 else {"grid": f"{scan.refine} times as fine as the scan"}),
         },
     )
 
@@ -158,9 +168,12 @@ def _volume(image: Tensor, record: Record) -> Record:
     return Record(image, "volume", record.source, {**record.meta, "geometry": geometry})
 
 
-def levels(steps: int) -> Tensor:
-    """The noise levels of a run of so many steps."""
-    return geometric(*LEVELS, steps)
+def levels(steps: int, times: int = 1) -> Tensor:
+    """The noise levels of a run of so many steps, on a grid so many times as fine.
+
+    What the scan sees of the finer grid's noise is that much less.
+    """
+    return times * geometric(*LEVELS, steps)
 
 
 def baselines(measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
@@ -211,8 +224,22 @@ def _kept(record: Record, accelerate, name, file, calibration, seed) -> Tensor |
     )
 
 
-def _refuse_grid_options(record: Record, accelerate, file, coils) -> None:
-    for name, value in {"accelerate": accelerate, "mask-file": file, "coils": coils}.items():
+def _refined(scan: Scan, volume: Volume, asked: int | None) -> int:
+    """How many times as fine a grid images are sought on; ValueError for what is no such number.
+
+    Of a volume it stays 1: the slices of its other axes would be of voxels of another shape.
+    """
+    if asked is None:
+        coarse = max(scan.kspace.shape[-2:]) <= COARSE and volume == "slices"
+        return REFINED if coarse else 1
+    if asked < 1 or (asked > 1 and volume != "slices"):
+        raise ValueError(f"--refine is 1 or more, and 1 for volumes, got {asked}")
+    return asked
+
+
+def _refuse_grid_options(record: Record, accelerate, file, coils, refine) -> None:
+    given = {"accelerate": accelerate, "mask-file": file, "coils": coils, "refine": refine}
+    for name, value in given.items():
         if value is not None:
             raise ValueError(f"--{name} is for k-space on a grid; {record.source} has a trajectory")
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from restore_operators.pixels.channels import ChannelsToComplex
 from restore_operators.reconstruction.classical import cgls
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from ..coils.coils import compression, low_frequency_maps, matched_filter, mix, 
 from ..coils.espirit import espirit
 from ..coils.phase import smooth_phase
 from ..kspace.scale import PERCENTILE, quantile
+from ..operators.finer_grid import OnFinerGrid, coarser
 from ..operators.noncartesian_sense import noncartesian_sense
 from ..operators.sense import Sense, sense
 
@@ -40,6 +42,7 @@ class Scan:
     scale: float  # signal units to those of the file
     record: Record
     phase: Tensor | None = None  # (slice, y, x), exp(i phi) that images are without; None: 1
+    refine: int = 1  # times as fine a grid that images are sought on
 
     @property
     def phase_axis(self) -> int:
@@ -51,12 +54,15 @@ class Scan:
         return self.kspace.shape[self.phase_axis]
 
     def operator(self) -> LinearOperator:
-        """(2, slice, y, x) in units of the scale -> what was measured."""
-        size = (2, len(self.kspace), *self.maps.shape[-2:])
+        """(2, slice, y, x) in units of the scale, on the finer grid -> what was measured."""
+        size = (len(self.kspace), *self.maps.shape[-2:])
         points = self.record.meta.get("trajectory")
         if points is not None:
-            return noncartesian_sense(size, self.maps, points.float())
-        return sense(size, self.maps, self.mask)
+            return noncartesian_sense((2, *size), self.maps, points.float())
+        if self.refine == 1:
+            return sense((2, *size), self.maps, self.mask)
+        found = OnFinerGrid(Sense((1, *size), self.maps, self.mask), self.refine)
+        return found @ ChannelsToComplex((2, *found.in_shape[1:]))
 
     def measurement(self) -> Measurement:
         """The samples with the operator and the noise of their scan."""
@@ -85,6 +91,12 @@ class Scan:
     def combined(self) -> Tensor:
         """The coil-combined image of what was measured, complex; (1, slice, y, x)."""
         return matched_filter(self.kspace, self.maps)[None]
+
+    def on_its_grid(self, image: Tensor) -> Tensor:
+        """A complex image (..., y, x) of the finer grid on the scan's own; one of that as it is."""
+        if image.shape[-2:] == self.maps.shape[-2:]:
+            return image
+        return coarser(image, self.refine)
 
     def without_phase(self, phase: Tensor) -> "Scan":
         """The scan as one of images that are without a smooth phase, (slice, y, x) complex."""
