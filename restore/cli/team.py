@@ -16,12 +16,14 @@ from typing import Any
 from ..errors import RestoreError, Terminated
 from ..files.runs.ledger import Merged
 from ..files.runs.outputs import Outcome
+from ..files.runs.run_folder import RunFolder
+from ..files.runs.sharing import parts_done
 from .planned import Observer, Plan
 from .program import show_warning
 from .wording import interrupted, line, status
 from .working import POLL, Worker
 
-FRUITLESS = 3  # workers, for each job, that die before anything is settled: then the run ends
+FRUITLESS = 3  # workers, for each job, that die before anything is done: then the run ends
 PATIENCE = 60.0  # seconds in which what is on disk must be seen, on network drives too
 PARTING = 5.0  # for those that have nothing left to do
 GRACE = 60.0  # seconds for workers to save their state when the run is told to end
@@ -87,6 +89,7 @@ class Team:
     jobs: int
     members: dict[int, Member] = field(default_factory=dict)
     fruitless: int = 0
+    parts: int = 0  # slices or pieces of inputs under way that were done when one last died
     started: bool = False
 
     def start(self) -> None:
@@ -135,7 +138,9 @@ class Team:
             member.process.kill()
 
     def _replace(self, index: int, code: int) -> None:
-        self.fruitless += 1
+        parts = sum(parts_done(RunFolder(self.plan.out).states).values())
+        self.fruitless = 1 if parts > self.parts else self.fruitless + 1
+        self.parts = parts
         if self.fruitless > FRUITLESS * self.jobs:
             how = f"signal {-code}" if code < 0 else f"status {code}"
             raise RestoreError(f"workers die before they do anything ({how}); see what they said")
