@@ -295,6 +295,18 @@ def test_blurs_have_the_exact_score_where_their_singular_vectors_are_known(optio
     assert task.prior == ("image-colour-map" if exact else "image-colour")
 
 
+@pytest.mark.parametrize(
+    ("clean", "noise", "sampler"),
+    [(GREY, 0.02, "exact-score"), (COLOUR, 0.02, "pigdm"), (COLOUR, 0.1, "exact-score")],
+)
+def test_holes_in_colour_are_filled_by_what_knows_colours_of_each_other(
+    tmp_path, clean, noise, sampler
+):
+    recipe, _, _ = simulated("inpaint", {"missing": 0.5}, clean, tmp_path, noise=noise)
+    record = formats.read_tiff(tmp_path / "measurement.tif")
+    assert recipe.solve(record, noise, mask=tmp_path / "mask.png").sampler.name == sampler
+
+
 def test_noise_and_masks_that_differ_between_colours_have_no_exact_score():
     noise = torch.full((3, *COLOUR.shape[1:]), 0.05)
     task = RECIPES["denoise"].solve(Record(COLOUR, "image"), noise)

@@ -17,7 +17,8 @@ from .values import of_any_values
 
 MISSING = 0.7  # the share that simulate takes away
 # in noise of so much and more, tmpd fills holes better than pigdm by 1 to 4 dB, and takes three
-# times as long; below, by less
+# times as long; below, by less. There colours tell of each other what opponent colours, each by
+# itself, leave unused: pigdm has 28.0 dB where exact-score has 26.6 (70 % missing, noise 0.02)
 NOISY, IN_NOISE = 0.05, "tmpd"
 
 
@@ -34,6 +35,7 @@ def solve_inpaint(record: Record, noise: float | Tensor | None, *, mask: Path) -
         operator,
         noise,
         sampler=IN_NOISE if noisy else SAMPLER,
+        exact=noisy or len(record.signal) == 1,
         y=operator.mask * record.signal,
         facts={"missing": missing},
         degradation={"mask": masks.kind_of_mask(operator.mask), "missing": missing},
