@@ -1,6 +1,6 @@
 """What many files cost beside the work on them, and what a run that is killed leaves behind.
 
-python -m benchmarks.scale [FILES] [KILLS] [RECORDS]
+python -m benchmarks.scale [FILES] [KILLS] [RECORDS] [SECTION ...]
 """
 
 import json
@@ -22,7 +22,7 @@ from restore.files.runs.outputs import folder_names
 from restore.measurement.noise import Gaussian
 
 from .soak import command, pictures, small_prior, soak
-from .tables import publish, table
+from .tables import RESULTS, publish, table
 
 SHARDS = 1000
 PICTURES = 64
@@ -42,28 +42,48 @@ print(seconds, again, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def main() -> None:
-    numbers = [int(word) for word in sys.argv[1:]]
+    """All sections, or those that are named; the others stay as they were measured."""
+    numbers = [int(word) for word in sys.argv[1:] if word.isdecimal()]
+    asked = {word for word in sys.argv[1:] if not word.isdecimal()}
     files, kills, records = [*numbers, *(2000, 20, 1_000_000)[len(numbers) :]]
-    with tempfile.TemporaryDirectory() as folder:
-        cost, rate = overhead(Path(folder), files)
-    sections = [
-        "## A file's cost beside its samples\n\n" + cost,
-        "## Files an hour\n\n" + rate,
-        "## Naming outputs\n\n" + naming(),
-        "## Small files together\n\n" + together(),
-        "## The loop beside its network\n\n" + loop_beside_network(),
-        "## A large volume\n\n" + volume(),
-        f"## Killed {kills} times\n\n" + killed(files, kills),
-        "## Merging the ledger\n\n" + merging(records),
-    ]
-    load = os.getloadavg()[0]
+    known = {
+        "overhead": ("A file's cost beside its samples", lambda: overhead(files)),
+        "naming": ("Naming outputs", naming),
+        "together": ("Small files together", together),
+        "loop": ("The loop beside its network", loop_beside_network),
+        "volume": ("A large volume", volume),
+        "killed": ("Killed at random", lambda: killed(files, kills, "--jobs", "2")),
+        "dask": (
+            "Killed at random, on Dask",
+            lambda: killed(files, kills, "--engine", "dask", "--jobs", "2"),
+        ),
+        "merging": ("Merging the ledger", lambda: merging(records)),
+    }
+    if asked - known.keys():
+        raise SystemExit(f"no section {asked - known.keys()}; there are {', '.join(known)}")
+    kept = _sections()
+    for name, (title, measure) in known.items():
+        if name in asked or not asked:
+            load = f"Load of the machine: {os.getloadavg()[0]:.0f}."
+            kept[title] = f"{measure()}\n\n{load}"
+    order = [title for title, _ in known.values() if title in kept]
     notes = (
         "Pictures of 8x8 pixels, one chain of `diffpir` of two steps with a network that costs "
-        "next to nothing: what is measured is all the rest. CPU times are of all processes; while "
-        f"this was measured other work ran beside (load {load:.0f}), which the clock on the wall "
-        f"feels. {files} files; `make soak` is the long form, of 10 000."
+        "next to nothing, where nothing else is said: what is measured is all the rest. CPU times "
+        "are of all processes; other work ran beside, which the clock on the wall feels. `make "
+        "soak` is the long form, of 10 000 files; `python -m benchmarks.scale 600 20 killed` "
+        "renews one section."
     )
-    publish("scale", "Many files", notes, sections)
+    publish("scale", "Many files", notes, [f"## {title}\n\n{kept[title]}" for title in order])
+
+
+def _sections() -> dict[str, str]:
+    """What is on file: title -> text."""
+    path = RESULTS / "scale.md"
+    parts = path.read_text().split("\n## ")[1:] if path.exists() else []
+    if parts:
+        parts[-1] = parts[-1].rstrip().rpartition("\n\n")[0]  # the machine
+    return {title: text.strip() for title, _, text in (part.partition("\n") for part in parts)}
 
 
 def spent(words: list[str]) -> tuple[float, float, float]:
@@ -77,8 +97,13 @@ def spent(words: list[str]) -> tuple[float, float, float]:
     return used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024
 
 
-def overhead(place: Path, files: int) -> tuple[str, str]:
+def overhead(files: int) -> str:
     """CPU ms and memory that more files take, less what the samples take; files an hour."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _overhead(Path(folder), files)
+
+
+def _overhead(place: Path, files: int) -> str:
     few = max(20, files // 10)
     small_prior(place / "prior")
     rows, found = [], {}
@@ -98,7 +123,7 @@ def overhead(place: Path, files: int) -> tuple[str, str]:
     )
     both = spent(command(place / str(files), "two", "--jobs", "2"))
     hours = [["1", f"{3600 * files / found[files][1]:.0f}"], ["2", f"{3600 * files / both[1]:.0f}"]]
-    return text, table(["jobs", "files an hour, loading included"], hours)
+    return f"{text}\n\n{table(['jobs', 'files an hour, loading included'], hours)}"
 
 
 def samples(picture: Path, folder: Path, times: int = 50) -> float:
@@ -205,8 +230,8 @@ def naming() -> str:
     return table(["outputs", "CPU s"], rows)
 
 
-def killed(files: int, kills: int) -> str:
-    found = soak(files, kills, "--jobs", "2")
+def killed(files: int, kills: int, *engine: str) -> str:
+    found = soak(files, kills, *engine)
     return table(["what", "figure"], list(found.items())) + (
         "\n\nWorkers and commands were killed by SIGKILL at random moments, and the command was "
         "given again; results were compared byte by byte with those of a run that was left alone."

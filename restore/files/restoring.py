@@ -16,12 +16,12 @@ from .answers.answering import Answer, Progress, answer, forget, posed_with_prio
 from .answers.parts import (
     Part,
     is_volume,
-    of_frames,
-    own_seed,
     parts_of,
     piece_of,
     pieces_of,
+    slice_of,
     slices_of,
+    stands_alone,
 )
 from .answers.sequence import Restored, restore_frames
 from .answers.together import Drawn
@@ -156,14 +156,13 @@ class _Run:
         self, problem: Problem, folder: Path | None, piece: str = ""
     ) -> tuple[Restored, dict[str, Any]]:
         """All frames of a problem, and its account; piece: what the keys of slices begin with."""
-        asked, slices, merits = of_frames(problem, self.settings), Slices(), []
-        count, volume = problem.task.frames.count, is_volume(problem)
-        ahead = self._ahead(slices_of(problem, self.settings, piece) if volume else ())
+        slices, merits = Slices(), []
+        count, volume, alone = problem.task.frames.count, is_volume(problem), stands_alone(problem)
+        ahead = self._ahead(slices_of(problem, self.settings, piece) if alone else ())
 
         def of_frame(frame: Problem, number: int) -> Answer:
-            key = f"{piece}{number}"
-            part = Part(key, frame, own_seed(asked, key) if volume else asked)
-            with self._turn(key, ahead) if volume else nullcontext():
+            part = slice_of(problem, frame, self.settings, f"{piece}{number}")
+            with self._turn(part.key, ahead) if alone else nullcontext():
                 found = part.answer(self.checkpoint, self._among(number, count))
             if volume:
                 slices.add(found)

@@ -224,4 +224,4 @@ class Recipe:
     noise_maps: bool = False  # whether solve takes a tensor, a standard deviation for each value
     # (path, chains) -> a file too long to be held as a whole; None: it can be read
     pieces: Callable[[Path, int], Pieces | None] | None = None
-    slices: bool = False  # whether tasks may be volumes by slices
+    slices: bool = False  # whether tasks may be volumes by slices, or cines

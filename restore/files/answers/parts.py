@@ -63,6 +63,12 @@ def may_have_parts(source: Path, settings: Settings) -> bool:
         return False
 
 
+def stands_alone(problem: Problem) -> bool:
+    """Whether the problem has frames or slices of which none leans on another."""
+    frames = problem.task.frames
+    return frames is not None and (frames.volume or frames.sigma_start is None)
+
+
 def is_volume(problem: Problem) -> bool:
     """Whether a problem is a volume whose slices are restored one by one."""
     return problem.task.frames is not None and problem.task.frames.volume
@@ -87,11 +93,18 @@ def of_frames(problem: Problem, settings: Settings) -> Settings:
 
 
 def slices_of(problem: Problem, settings: Settings, piece: str = "") -> Iterator[Part]:
-    """The slices of a volume. piece: what the key begins with, of a volume among others."""
-    asked = of_frames(problem, settings)
+    """The slices of a volume, or the frames of a cine that stand alone.
+
+    piece: what the keys begin with, of a volume among others.
+    """
     for k in range(problem.task.frames.count):
-        key = f"{piece}{k}"
-        yield Part(key, frame_of(problem, k), own_seed(asked, key))
+        yield slice_of(problem, frame_of(problem, k), settings, f"{piece}{k}")
+
+
+def slice_of(problem: Problem, posed: Problem, settings: Settings, key: str) -> Part:
+    """A slice, or a frame, of a problem; frames share the noise of the run's seed."""
+    asked = of_frames(problem, settings)
+    return Part(key, posed, own_seed(asked, key) if is_volume(problem) else asked)
 
 
 def piece_of(problem: Problem, settings: Settings, number: int) -> Iterator[Part]:
@@ -115,5 +128,5 @@ def parts_of(source: Path, settings: Settings, load_prior: Callable[..., Prior])
             yield from piece_of(problem, settings, number)
     elif recipe.slices:
         problem = posed_with_prior(pose(source, settings, load_prior))
-        if is_volume(problem):
+        if stands_alone(problem):
             yield from slices_of(problem, settings)

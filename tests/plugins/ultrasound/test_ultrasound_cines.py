@@ -18,6 +18,10 @@ from ultrasound_samples import bytes_of, plus, zea
 
 from restore.cli import main
 from restore.files.answers import on_disk
+from restore.files.problem import Settings
+from restore.files.restoring import do_parts, restore_file
+from restore.files.runs.claims import Claims
+from restore.files.runs.sharing import Sharing
 from restore.files.task import Record
 
 SIZE = (256, 256)
@@ -79,6 +83,24 @@ def test_a_cine_keeps_its_samples_and_is_measured_frame_by_frame(tmp_path, untra
         error = (made - wanted).double().square().mean((0, 2, 3))
         found = float((-10 * torch.log10(error)).mean())
         assert abs(metrics[of]["psnr[display]"] - found) < 0.05  # written as bytes
+
+
+def test_frames_that_stand_alone_are_the_same_whoever_does_which(tmp_path, untrained):
+    source = plus(tmp_path / "a.mha", bytes_of(3, 48, 64), "BRIGHTNESS", "MF")
+    settings = Settings.of("dehaze", {"haze": untrained[1]}, prior=untrained[0], chains=2, steps=2)
+    restore_file(source, tmp_path / "alone", settings)
+    (tmp_path / "claims").mkdir()
+    (tmp_path / "claims/a").touch()
+    helper, owner = (Sharing(Claims(tmp_path / "claims", w), "a", tmp_path / "kept") for w in "xy")
+    next(do_parts(source, settings, helper))
+    assert (tmp_path / "kept-part-0.done").exists()
+    restore_file(source, tmp_path / "shared", settings, checkpoint=tmp_path / "kept",
+                 sharing=owner)  # fmt: skip
+    for name in ("restored.mha", "mean.npy", "std.npy"):
+        one, other = (tmp_path / folder / name for folder in ("alone", "shared"))
+        assert one.read_bytes() == other.read_bytes()
+    warm = Settings.of("dehaze", {"haze": untrained[1], "warm": 0.2}, prior=untrained[0])
+    assert next(do_parts(source, warm, helper), None) is None  # each leans on the one before it
 
 
 def test_the_deviation_of_a_dicom_cine_is_a_parametric_map_of_it(tmp_path, untrained):

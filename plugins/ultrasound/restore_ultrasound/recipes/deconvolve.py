@@ -71,4 +71,4 @@ def spread_of(shape: tuple[int, int, int], lateral: str, axial: float) -> Linear
     return DepthVarying([point_spread(shape, pulse, beam(width)) for width in steps])
 
 
-deconvolve = Recipe(solve_deconvolve)
+deconvolve = Recipe(solve_deconvolve, slices=True)

@@ -123,4 +123,4 @@ def simulate_dehaze(
     return {"measurement": record.with_signal(torch.from_numpy(frames)[None]), "reference": record}
 
 
-dehaze = Recipe(solve_dehaze, simulate=simulate_dehaze)
+dehaze = Recipe(solve_dehaze, simulate=simulate_dehaze, slices=True)

@@ -50,4 +50,4 @@ def solve_despeckle(
     return posed.task(BASELINES, {"looks": looks}, format_of(record, seen))
 
 
-despeckle = Recipe(solve_despeckle)
+despeckle = Recipe(solve_despeckle, slices=True)

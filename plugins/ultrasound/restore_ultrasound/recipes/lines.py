@@ -163,4 +163,4 @@ def _with_next(particles: Tensor, lines: Lines, count: int) -> Tensor:
     return mask
 
 
-lines = Recipe(solve_lines)
+lines = Recipe(solve_lines, slices=True)
