@@ -59,7 +59,7 @@ def flags() -> list[click.Parameter]:
             ["--mean-only"],
             is_flag=True,
             help="The posterior mean alone, by one network call where that gives it: seconds for a "
-            "large photograph, no deviation, and a decibel short of the mean of samples.",
+            "large photograph, no deviation, and 1 to 2.5 dB short of the mean of samples.",
         ),
         click.Option(
             ["--baseline"], help="A classical answer to set beside; a wrong name lists them."
