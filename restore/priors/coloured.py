@@ -1,6 +1,7 @@
 """Noise that is white in no basis of the signal's own: what a denoiser may be told of it."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,6 +10,13 @@ from torch import Tensor
 Map = Callable[[Tensor], Tensor]
 
 BANDS = 6  # into which coloured noise is divided by its level, for a network
+
+
+def unrounded(x: Tensor) -> AbstractContextManager:
+    """Where computations on x keep their own precision, whatever a network runs in."""
+    kind = x.device.type
+    rounding = torch.amp.is_autocast_available(kind)
+    return torch.autocast(kind, enabled=False) if rounding else nullcontext()
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Coloured:
         In full precision wherever it is called: what is next to nothing in a band of little noise
         may be large in others.
         """
-        with torch.autocast(x.device.type, enabled=False):
+        with unrounded(x):
             return self._in_bands(x, mean)
 
     def _in_bands(self, x: Tensor, mean: float | Tensor) -> "Bands":

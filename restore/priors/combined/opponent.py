@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..coloured import Coloured, Map
+from ..coloured import Coloured, Map, unrounded
 from ..prior import Prior, of_signals
 
 ROTATION = ((3**-0.5,) * 3, (2**-0.5, 0.0, -(2**-0.5)), (6**-0.5, -2 * 6**-0.5, 6**-0.5))
@@ -53,7 +53,7 @@ def opponent(grey: Prior) -> Prior:
 
 def _rotated(rotation: Tensor, x: Tensor) -> Tensor:
     """Channels combined by a matrix, in full precision wherever it is called."""
-    with torch.autocast(x.device.type, enabled=False):
+    with unrounded(x):
         return torch.einsum("ij,bj...->bi...", rotation, x.to(rotation.dtype))
 
 

@@ -6,7 +6,14 @@ import pytest
 import torch
 from pretended_gpu import Faraway, PretendedGpu
 from problems import load, names, posed, prior_for
+from restore_operators import Blur
 
+from restore.measurement.measurement import simulate
+from restore.measurement.noise import Gaussian
+from restore.networks.parameterisations import from_edm_bands
+from restore.networks.unets.folded_unet import FoldedUNet
+from restore.priors.coloured import BANDS
+from restore.priors.prior import COLOURED, NOISE_MAPS, Prior
 from restore.samplers.integrators.integrators import dpm_solver, heun
 from restore.sampling.loop import iterate, sample
 
@@ -63,6 +70,24 @@ def test_so_are_their_other_ways(name, options):
             pass
         assert gpu.looks.total() == before
     torch.testing.assert_close(last.x.here, expected.samples, rtol=1e-4, atol=1e-5)
+
+
+def test_so_is_the_exact_score_of_a_blur_by_a_network_that_is_told_bands():
+    torch.manual_seed(0)
+    network = FoldedUNet(1, widths=(4, 8), blocks=1, bands=BANDS)
+    torch.nn.init.normal_(network.tail.weight, std=0.1)
+    shape, told = (1, 12, 16), frozenset({NOISE_MAPS, COLOURED})
+    prior = Prior(from_edm_bands(network), shape, network=network, offers=told)
+    measurement = simulate(Blur(shape, torch.ones(3, 3) / 9), Gaussian(0.1), torch.rand(shape))
+    given = {"chains": 2, "steps": STEPS}
+    expected = sample(measurement, prior, load("exact-score"), **given)
+    with PretendedGpu() as gpu:
+        walk = iterate(measurement, prior, load("exact-score"), device="meta", **given)
+        last, before = next(walk), gpu.looks.total()
+        for last in walk:  # noqa: B007
+            pass
+        assert gpu.looks.total() == before, gpu.looks
+    torch.testing.assert_close(last.x.here, expected.samples, rtol=1e-3, atol=1e-4)
 
 
 def test_the_driver_looks_at_the_end_of_a_chunk_only(tmp_path):
