@@ -1,6 +1,6 @@
 """Undersampled MRI beside the classical reconstructions a user would pick.
 
-python -m benchmarks.mri [--chains 8] [--steps 60] [--only NAME]
+python -m benchmarks.mri [--chains 8] [--steps 60] [--only NAME, of which other rows are kept]
 
 Real scans are compared with the coil-combined image of all their data, noise and all: where that
 is much, magnitudes favour what keeps noise in the air. So each answer is also asked what that very
@@ -181,12 +181,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chains", type=int, default=8)
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--only", help="cases whose name has this in it; other rows are kept")
+    parser.add_argument("--only", help='part of a scan and mask, as "96x96, random"')
     asked = parser.parse_args()
     rows = []
     for case in CASES:
         for mask, rate in MASKS:
-            if asked.only is None or asked.only in case.name:
+            if asked.only is None or asked.only in f"{case.name}, {mask}":
                 made = compare(case, mask, rate, asked.chains, asked.steps)
                 print(*(" | ".join(row) for row in made), sep="\n", flush=True)
                 rows += made

@@ -107,7 +107,9 @@ def greedy_lines(scan: Scan, prior: Prior, plan: Plan, task: Task) -> tuple[Tens
     for number in range(plan.rounds):
         posterior = _posterior(scan, lines, prior, plan, task, plan.seed + number)
         due = -(-(plan.budget - int(lines.sum())) // (plan.rounds - number))
-        for line in next_lines(entropies(scan, posterior.samples), lines, due):
+        mirrored = scan.phase is not None
+        found = next_lines(entropies(scan, posterior.samples), lines, due, mirrored=mirrored)
+        for line in found:
             lines[line] = True
             order.append(line)
     return lines, order
@@ -129,10 +131,13 @@ def entropies(scan: Scan, samples: Tensor) -> Tensor:
     return variance
 
 
-def next_lines(entropy: Tensor, measured: Tensor, count: int) -> list[int]:
+def next_lines(
+    entropy: Tensor, measured: Tensor, count: int, *, mirrored: bool = False
+) -> list[int]:
     """The `count` lines of most entropy; each makes those near it less wanted.
 
-    entropy: (lines,); measured: (lines,) bool, never chosen again.
+    entropy: (lines,); measured: (lines,) bool, never chosen again. mirrored: images are nearly
+    real, so that a line tells much of the one on the other side of the middle, lines // 2, too.
     """
     wanted = torch.where(measured, -torch.inf, entropy.double())
     at = torch.arange(len(entropy), dtype=torch.float64)
@@ -140,8 +145,10 @@ def next_lines(entropy: Tensor, measured: Tensor, count: int) -> list[int]:
     for _ in range(count):
         line = int(wanted.argmax())
         found.append(line)
-        near = 1 - torch.exp(-0.5 * ((at - line) / REACH).square())
-        wanted = torch.where(wanted > -torch.inf, wanted * near, wanted)
+        told = [line, 2 * (len(entropy) // 2) - line] if mirrored else [line]
+        for place in told:
+            near = 1 - torch.exp(-0.5 * ((at - place) / REACH).square())
+            wanted = torch.where(wanted > -torch.inf, wanted * near, wanted)
         wanted[line] = -torch.inf
     return found
 
