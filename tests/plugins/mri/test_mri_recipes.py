@@ -14,6 +14,7 @@ from mri_scan import coils, picture, transform
 from restore_dicom.training import LEAST
 from restore_mri import priors
 from restore_mri.kspace.calibration import middle
+from restore_mri.kspace.samples import to_kspace
 from restore_mri.masks import masks
 from restore_mri.operators.finer_grid import finer
 from restore_mri.operators.noncartesian_sense import noncartesian_sense
@@ -331,6 +332,17 @@ def test_lines_are_chosen_apart_and_once():
     first, second, *rest = active.next_lines(entropy, taken, 18)
     assert first == 3 and second == 7  # not its neighbours, which count less for a round
     assert sorted([first, second, *rest]) == list(range(1, 19))
+
+
+def test_of_nearly_real_images_a_line_tells_of_the_one_across_the_middle():
+    """|k(-f)| = |k(f)| of a real image: lines 14 and 6 of 20 hold the same numbers, conjugate."""
+    image = torch.randn(5, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    k = to_kspace(image.to(torch.complex128), (-1,))
+    torch.testing.assert_close(k[:, 14], k[:, 6].conj())
+    entropy = torch.tensor([0, 1, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 5.1, 0, 0, 3, 0, 0.0])
+    none = torch.zeros(20, dtype=torch.bool)
+    assert active.next_lines(entropy, none, 3) == [14, 6, 17]
+    assert active.next_lines(entropy, none, 3, mirrored=True)[:2] == [14, 17]
 
 
 def test_active_acquisition_measures_its_budget(full, tmp_path, untrained):

@@ -2,7 +2,8 @@
 
 Greedy entropy, as in active diffusion subsampling (Nolan et al., 2024, arXiv:2406.14388): of what
 the samples predict for each line not yet measured, the line with the largest Gaussian entropy is
-measured next; those beside it count less in the same round, for they would tell much the same.
+measured next; those beside it count less in the same round, for they would tell much the same, and
+so do those across the middle where the phase is known, for images are then nearly real.
 """
 
 from collections.abc import Callable
