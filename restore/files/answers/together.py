@@ -99,7 +99,9 @@ def _likeness(draw: Draw) -> Hashable:
     task, problem = draw.problem.task, draw.problem
     shapes = tuple(task.measurement.y.shape), task.measurement.operator.in_shape
     noise = type(task.measurement.noise)
-    choice = task.sampler.init is not None, task.sampler.sigma_start, task.sampler.name
+    sigmas = arguments_of(problem, draw.asked).get("sigmas")  # may be a matter of the noise
+    levels = None if sigmas is None else tuple(sigmas.tolist())
+    choice = task.sampler.init is not None, task.sampler.sigma_start, task.sampler.name, levels
     options = _words(problem.options)
     prior = id(problem.prior.denoise), id(problem.prior)
     return shapes, noise, choice, options, prior, problem.sampler.name, _words(vars(draw.asked))

@@ -3,17 +3,22 @@
 import json
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny_parts
+import torch
 from run_ledgers import done_once, events, grids
 from tiny import grid, restore, tiny, tree  # noqa: F401
 
 from restore.files.answers import together
+from restore.files.answers.answering import answer
+from restore.files.problem import Settings, pose
 from restore.files.runs.claims import this_process
 from restore.files.runs.run_folder import RunFolder
+from restore.files.task import SamplerChoice
 
 pytestmark = pytest.mark.usefixtures("tiny")
 STEPS = 6
@@ -60,6 +65,23 @@ def test_others_among_them_are_done_by_themselves(monkeypatch):
     assert tiny_parts.INTERRUPT["calls"] == 3 * STEPS  # ten, the large one, the odd one
     restore(*flags[:3], "-o", "alone", *flags[5:])
     same("out", "alone", NAMES | {"large", "odd"})
+
+
+@pytest.mark.parametrize(("first", "calls"), [((3.0, 3.0), 2), ((3.0, 2.0), 4)])
+def test_only_those_of_the_same_noise_levels_share_their_calls(first, calls):
+    settings = Settings.of("calm", noise=0.1, sampler="slow", steps=2, chains=1, device="cpu")
+    problems = []
+    for name, level in zip("ab", first):
+        problem = pose(grid(f"{name}.grid", 4, 4), settings)
+        choice = SamplerChoice("slow", 2, schedule=lambda _, s=level: torch.tensor([s, 0.1, 0.0]))
+        task = replace(problem.task, sampler=choice)
+        problems.append((replace(problem, task=task), settings, Path(name)))
+    problems[1] = (replace(problems[1][0], prior=problems[0][0].prior), *problems[1][1:])
+    drawn = together.Drawn()
+    drawn.draw(problems, 8)
+    for problem, _, checkpoint in problems:
+        answer(problem, settings, checkpoint, drawn=drawn)
+    assert tiny_parts.INTERRUPT["calls"] == calls
 
 
 def test_those_of_a_worker_that_died_are_done_alone_to_tell_which_it_was():
