@@ -97,8 +97,13 @@ class Worker(Observer):
             if fresh and len(taken) < self.plan.together and self.claims.take_free(name):
                 taken.append((source, self._sharing(name)))
         if len(taken) > 1:
-            with suppress(Exception), redirect_stdout(sys.stderr):
-                self.plan.work.prepare(taken, self.plan.together)
+            try:
+                with redirect_stdout(sys.stderr):
+                    self.plan.work.prepare(taken, self.plan.together)
+            except Exception as error:
+                if raising():
+                    raise
+                say(f"{taken[0][0]} and others are done one by one: {line(error)}")
 
     def to_the_end(self) -> Iterator[Outcome]:
         """`outcomes`; then this worker's part has ended."""
