@@ -25,6 +25,7 @@ from torch import Tensor
 import restore
 from restore.files.merit.coverage import covered, sample_std
 from restore.measurement.measurement import Measurement
+from restore.samplers.integrators.integrators import dpm_solver_sde
 
 from .images import photographs
 from .tables import publish, table
@@ -51,7 +52,8 @@ SAMPLERS: dict[str, tuple[str, dict]] = {  # name -> (prior, options); the sampl
     "tmpd, 2": (PLAIN, {"solver_steps": 2}),
     "pnp-dm, 1 sweep": (PLAIN, {"sweeps": 1}),
     "daps": (PLAIN, {}),
-    "exact-score": (MAPS, {}),
+    "exact-score": (MAPS, {"integrator": dpm_solver_sde}),
+    "exact-score, ancestral": (MAPS, {}),
     "stochastic-denoising": (PLAIN, {}),  # white noise alone
 }
 
