@@ -66,7 +66,9 @@ def test_auto_measures_a_network_once(monkeypatch):
     asked = []
     monkeypatch.setattr(precision, "_worthwhile", lambda *args: bool(asked.append(args)) or True)
     chosen = []
-    for _ in range(2):  # loaded twice, as by two processes
+    threads = iter((3, 1))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: next(threads))
+    for _ in range(2):  # loaded twice, as by two processes, which have other numbers of threads
         torch.manual_seed(0)
         network = nn.Conv2d(1, 1, 3, padding=1)
         prior = Prior(
