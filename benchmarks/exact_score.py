@@ -79,9 +79,9 @@ def main() -> None:
     notes = (
         f"{len(images)} pictures of Set12, {given.crop}x{given.crop} from their middles, 8 chains, "
         "each sampler with its defaults; exact-score by the integrator of the recipes, "
-        "dpm_solver_sde, and by ancestral steps: PSNR of the mean in dB / root mean square deviation "
-        "over error (0.94 is right for 8 chains) / share of the truth in 90 % intervals / CPU seconds a "
-        "picture."
+        "dpm_solver_sde, and by ancestral steps. PSNR of the mean in dB / root mean square "
+        "deviation over error (0.94 is right for 8 chains) / share of the truth in 90 % intervals "
+        "/ CPU seconds a picture."
     )
     if not given.only:
         publish("exact_score", "The exact score", notes, [table(("", *runs), rows)])
