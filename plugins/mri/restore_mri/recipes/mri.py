@@ -28,7 +28,7 @@ PRIOR, STEPS = "mri-slices", 60
 # tells more than levels above the first, and the steps are spent where aliases dissolve. How far to
 # trust the prior depends on how much of a scan it knows: held-out lines tell.
 LEVELS = (1.0, 0.01)
-TRUST, TRUSTS = 0.6, (0.3, 0.6, 1.5)
+TRUST, TRUSTS = 1.0, (0.6, 1.0, 2.0)
 MaskName = Literal[
     "equispaced", "equispaced-fraction", "random", "magic", "magic-fraction", "poisson", "radial",
     "spiral",
