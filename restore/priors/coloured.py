@@ -60,14 +60,14 @@ class Coloured:
         low, high = level.amin(axes, keepdim=True), level.amax(axes, keepdim=True)
         width = ((high - low) / BANDS).clamp(min=1e-3)  # white noise is one band
         band = ((level - low) / width).long().clamp(max=BANDS - 1)
-        parts, shares, levels = [], [], []
+        parts, shares, levels = x.new_empty(len(x), BANDS, *x.shape[1:]), [], []
         for index in range(BANDS):
             inside = (band == index).to(std)
-            parts.append(self.to_signal(inside * coordinates))
+            parts[:, index] = self.to_signal(inside * coordinates)
             shares.append(inside.mean(axes).reshape(whole))
             power = (inside * std.square()).mean(axes).reshape(whole)
             levels.append((power / shares[-1]).sqrt().nan_to_num(nan=torch.inf))
-        return Bands(*(torch.stack(values, 1) for values in (parts, levels, shares)))
+        return Bands(parts, torch.stack(levels, 1), torch.stack(shares, 1))
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ def opponent(grey: Prior) -> Prior:
         shape=(3, *grey.shape[1:]),
         sigma_min=SCALES[0] * grey.sigma_min,
         variance=law,
+        limit=None if grey.limit is None else 3 * grey.limit,
+        folder=None,  # what was calibrated for grey pictures is not for colours
         card={
             **grey.card,
             "colours": "brightness and two differences, by a grey network",
