@@ -44,8 +44,8 @@ PROBLEMS: Mapping[str, tuple[Callable[[tuple[int, ...], int], LinearOperator], f
     "half the size, 0.02": (lambda shape, _: Downsample(shape, 2, boundary="reflect"), 0.02),
 }  # operator of a shape and a picture's number, and noise
 RUNS: Mapping[str, tuple[str, int, Mapping[str, Any]]] = {  # sampler, steps, options
-    "exact-score, 25 steps": ("exact-score", 25, {"integrator": dpm_solver_sde}),
-    "ancestral, 25": ("exact-score", 25, {}),
+    "exact-score, 15 steps": ("exact-score", 15, {"integrator": dpm_solver_sde}),
+    "25": ("exact-score", 25, {"integrator": dpm_solver_sde}),
     "ancestral, 50": ("exact-score", 50, {}),
     "diffpir, 25": ("diffpir", 25, {}),
     "pigdm, 25": ("pigdm", 25, {}),

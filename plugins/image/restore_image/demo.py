@@ -19,7 +19,7 @@ from restore.files.by_extension import read
 from restore.files.report.display import shrink
 from restore.files.report.page import THUMBNAIL, write_index
 
-CHAINS, STEPS = 4, 25  # half a minute a photograph on two cores; `restore run` does 8 and 25 or 30
+CHAINS, STEPS = 4, 25  # half a minute a photograph on two cores; `restore run` does 8 and 15 or 30
 SIZE = 144
 
 
