@@ -26,8 +26,8 @@ SAMPLER, BLURRED = "pigdm", "diffpir"
 STEPS = 30
 TV = 1.0  # weight of total variation, in units of the noise: what denoises photographs best
 PRIORS = {1: "image-grey", 3: "image-colour"}  # by the channels of what is restored
-# where the posterior's score is exact, and the priors that are told the noise it asks for: 15 steps of
-# second order have the posterior's width where 50 ancestral ones are too narrow; 25 gain 0.1 dB
+# where the posterior's score is exact, and the priors that are told the noise it asks for: 15 steps
+# of second order have the posterior's width where 50 ancestral ones are too narrow; 25 gain 0.1 dB
 EXACT, EXACT_STEPS, EXACT_OPTIONS = "exact-score", 15, {"integrator": dpm_solver_sde}
 TOLD = {1: "image-grey-map", 3: "image-colour-map"}
 
