@@ -71,7 +71,7 @@ def test_chains_that_leave_the_real_numbers_fail_and_others_are_not_tried():
 
 def test_every_sampler_of_the_house_is_documented():
     """Those that no quick case is for stand apart, each for its reason."""
-    unfit = {"exact-score", "repaint", "stochastic-denoising"}
+    unfit = {"repaint", "stochastic-denoising"}
     of_the_house = {e.name for e in posterior_samplers() if e.plugin == "restore"}
     assert of_the_house - unfit == set(documented())
 
