@@ -1,11 +1,11 @@
 """Which sampler, and how many steps, for which photographs: the defaults of the image recipes.
 
 python -m benchmarks.choose [--crop 96] [--chains 8] [--steps 10,25,50,100] [--only TASK]
-                            [--samplers diffpir,exact-score]
+                            [--samplers diffpir,exact-score] [--colour]
 
-Grey photographs of scikit-image, halved, which no prior was trained on and no acceptance uses. For
-each task the choice is the run whose 90 % intervals cover nearest to 0.9, of those whose mean lies
-within 0.2 dB of the best.
+Photographs of scikit-image, grey or colour, halved, which no prior was trained on and no acceptance
+uses. For each task the choice is the run whose 90 % intervals cover nearest to 0.9, of those whose
+mean lies within 0.2 dB of the best.
 """
 
 import argparse
@@ -33,8 +33,8 @@ from .tables import publish, table
 NEAR = 0.2  # dB below the best mean that a run may lie to be chosen
 TASKS = {
     "denoise 25/255": (Identity, 25 / 255),
-    "inpaint 70 % missing, 0.02": (lambda shape: Mask(holes(shape, 0.7, 0)), 0.02),
-    "inpaint 50 % missing, 0.1": (lambda shape: Mask(holes(shape, 0.5, 0)), 0.1),
+    "inpaint 70 % missing, 0.02": (lambda shape: some(shape, 0.3), 0.02),
+    "inpaint 50 % missing, 0.1": (lambda shape: some(shape, 0.5), 0.1),
     "deblur Gaussian 1.6, 0.02": (
         lambda shape: Blur(shape, gaussian_kernel(1.6), boundary="reflect"),
         0.02,
@@ -45,6 +45,7 @@ TASKS = {
     ),
 }
 PLAIN, MAPS = "image-grey", "image-grey-map"
+IN_COLOUR = {PLAIN: "image-colour", MAPS: "image-colour-map"}
 SAMPLERS: dict[str, tuple[str, dict]] = {  # name -> (prior, options); the sampler before a comma
     "diffpir": (PLAIN, {}),
     "diffpir, trust 0.3": (PLAIN, {"trust": 0.3}),
@@ -56,6 +57,11 @@ SAMPLERS: dict[str, tuple[str, dict]] = {  # name -> (prior, options); the sampl
     "exact-score, ancestral": (MAPS, {}),
     "stochastic-denoising": (PLAIN, {}),  # white noise alone
 }
+
+
+def some(shape: tuple[int, ...], share: float) -> Mask:
+    """A share of the pixels at random, in all their colours."""
+    return Mask(holes((1, *shape[1:]), 1 - share, 0), shape)
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def runs_of(task: str, given: argparse.Namespace) -> Iterator[Run]:
     """All runs of a task that its samplers can do."""
     operator_of, std = TASKS[task]
     problems = []
-    for seed, x in enumerate(photographs(given.crop)):
+    for seed, x in enumerate(photographs(given.crop, "RGB" if given.colour else "L")):
         noise = restore.Gaussian(std)
         problems.append((x, restore.simulate(operator_of(x.shape), noise, x, seed=seed)))
     for name, steps in product(SAMPLERS, given.steps):
@@ -107,6 +113,7 @@ def _figures(
     name: str, steps: int, x: Tensor, measurement: Measurement, given: argparse.Namespace
 ) -> tuple[float, ...]:
     prior, options = SAMPLERS[name]
+    prior = IN_COLOUR[prior] if given.colour else prior
     began = time.process_time()
     posterior = restore.sample(
         measurement, _prior(prior), name.partition(",")[0], chains=given.chains, steps=steps,
@@ -131,6 +138,7 @@ def main() -> None:
         "--steps", type=lambda text: [int(n) for n in text.split(",")], default=[10, 25, 50, 100]
     )
     parser.add_argument("--only", help="tasks whose name begins so")
+    parser.add_argument("--colour", action="store_true")
     parser.add_argument("--samplers", type=lambda text: text.split(","))
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -148,8 +156,9 @@ def main() -> None:
         f"{given.chains} chains; PSNR in dB; {(1 + 1 / given.chains) ** -0.5:.2f} is right for the "
         "deviation over the mean's error; seconds of the processor for a photograph."
     )
-    if given.only is None and given.samplers is None:
-        publish("choose", "Defaults of the image recipes", notes, tables)
+    if given.only is None:
+        kind = "colour" if given.colour else "grey"
+        publish(f"choose_{kind}", f"Defaults of the image recipes, {kind}", notes, tables)
 
 
 if __name__ == "__main__":

@@ -181,15 +181,16 @@ def _tuning(bench: Bench, crop: int):
         yield x, y.float(), operator, bench.std
 
 
-def photographs(crop: int) -> list[Tensor]:
-    """Middles of scikit-image's photographs, grey and halved; none is in Set12."""
+def photographs(crop: int, mode: str = "L") -> list[Tensor]:
+    """Middles of scikit-image's photographs, halved; none is in Set12. mode: L for grey, RGB."""
     from skimage import data
 
-    grey = [
-        Image.fromarray(p).convert("L") for p in (data.astronaut(), data.chelsea(), data.coffee())
+    pictures = [
+        Image.fromarray(p).convert(mode) for p in (data.astronaut(), data.chelsea(), data.coffee())
     ]
     halves = [
-        np.asarray(picture.resize((picture.width // 2, picture.height // 2))) for picture in grey
+        np.asarray(picture.resize((picture.width // 2, picture.height // 2)))
+        for picture in pictures
     ]
     return [_middle(half, crop) for half in halves]
 
@@ -199,9 +200,10 @@ def _read(path: Path, crop: int) -> Tensor:
 
 
 def _middle(pixels: np.ndarray, crop: int) -> Tensor:
-    top, left = ((n - min(n, crop)) // 2 for n in pixels.shape)
-    cut = pixels[top : top + crop, left : left + crop]
-    return torch.from_numpy(cut.astype(np.float32) / 255)[None]
+    """The middle of a picture, grey or colour; (channels, crop, crop)."""
+    top, left = ((n - min(n, crop)) // 2 for n in pixels.shape[:2])
+    cut = torch.from_numpy(pixels[top : top + crop, left : left + crop].astype(np.float32) / 255)
+    return cut[None] if cut.ndim == 2 else cut.permute(2, 0, 1)
 
 
 if __name__ == "__main__":
