@@ -81,7 +81,7 @@ def test_an_answer_after_a_template_is_dicom_of_its_patient(tmp_path):
     assert header.ImagePositionPatient == template.ImagePositionPatient
     several = solve_ct(disc(), 0.01, template=tmp_path / "t.dcm")
     assert several.format == ""
-    made = several.present(torch.ones(1, 2, BINS, BINS)).meta["dicom"]
+    made = several.frames.finish(several.frames.whole).meta["dicom"]
     assert len(made.slices) == 2
 
 

@@ -68,7 +68,7 @@ def test_a_chain_is_the_default_and_the_sentence_says_so():
     result = restore("enhance", "a.wav", "-o", "out")
     assert result.exit_code == 0
     assert "prior speech-enhance, sampler shared-noise, 1 chain, seed 0" in result.stderr
-    assert result.stdout.startswith("out/a/restored.wav: one sample")
+    assert result.stdout.startswith("out/a/restored.wav: the mean, by one network call")
 
 
 def test_the_clip_level_is_printed():

@@ -117,7 +117,7 @@ def _compared(task: Task, least: Scan, full: Scan | None) -> Task:
 def task_of(scan: Scan, volume: Volume = "slices") -> Task:
     """The problem of a scan; signals are (2, slice, y, x) in units of its scale.
 
-    `present` and the baselines take them on the scan's own grid, too.
+    `present` takes them on the scan's own grid, too.
     """
     measurement, plain = scan.measurement(), replace(scan, refine=1).measurement()
     record, scale = scan.record, scan.scale
@@ -129,6 +129,9 @@ def task_of(scan: Scan, volume: Volume = "slices") -> Task:
     def present(signal: Tensor) -> Record:
         image = scan.on_its_grid(torch.complex(*signal.chunk(2)))
         return _volume(_cropped(scale * visible * image, record), record)
+
+    def sought(make: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        return lambda: channels(scan.sought(torch.complex(*make().chunk(2))))
 
     return Task(
         measurement,
@@ -145,7 +148,7 @@ def task_of(scan: Scan, volume: Volume = "slices") -> Task:
         held_out_split=None if along_trajectory else lambda: kept_back(scan),
         comparison=Comparison(
             input_shown=present(plain.operator.adjoint(plain.y)[0]),
-            baselines=baselines(plain),
+            baselines={n: sought(make) for n, make in baselines(plain).items()},
             views=magnitudes(scale),
         ),
         facts={

@@ -21,7 +21,7 @@ from ..coils.coils import compression, low_frequency_maps, matched_filter, mix, 
 from ..coils.espirit import espirit
 from ..coils.phase import smooth_phase
 from ..kspace.scale import PERCENTILE, quantile
-from ..operators.finer_grid import OnFinerGrid, coarser
+from ..operators.finer_grid import OnFinerGrid, coarser, finer
 from ..operators.noncartesian_sense import noncartesian_sense
 from ..operators.sense import Sense, sense
 
@@ -91,6 +91,10 @@ class Scan:
     def combined(self) -> Tensor:
         """The coil-combined image of what was measured, complex; (1, slice, y, x)."""
         return matched_filter(self.kspace, self.maps)[None]
+
+    def sought(self, image: Tensor) -> Tensor:
+        """A complex image (..., y, x) of the scan's own grid on that which images are sought on."""
+        return image if self.refine == 1 else finer(image, self.refine)
 
     def on_its_grid(self, image: Tensor) -> Tensor:
         """A complex image (..., y, x) of the finer grid on the scan's own; one of that as it is."""
