@@ -297,11 +297,9 @@ def test_blurs_have_the_exact_score_where_their_singular_vectors_are_known(optio
 
 @pytest.mark.parametrize(
     ("clean", "noise", "sampler"),
-    [(GREY, 0.02, "exact-score"), (COLOUR, 0.02, "pigdm"), (COLOUR, 0.1, "exact-score")],
+    [(GREY, 0.02, "pigdm"), (GREY, 0.1, "exact-score"), (COLOUR, 0.1, "exact-score")],
 )
-def test_holes_in_colour_are_filled_by_what_knows_colours_of_each_other(
-    tmp_path, clean, noise, sampler
-):
+def test_holes_in_little_noise_are_filled_by_the_better_mean(tmp_path, clean, noise, sampler):
     recipe, _, _ = simulated("inpaint", {"missing": 0.5}, clean, tmp_path, noise=noise)
     record = formats.read_tiff(tmp_path / "measurement.tif")
     assert recipe.solve(record, noise, mask=tmp_path / "mask.png").sampler.name == sampler
@@ -335,7 +333,7 @@ def test_holes_in_noise_are_filled_by_what_fills_them_best(tmp_path):
     record, mask = formats.read_tiff(tmp_path / "measurement.tif"), tmp_path / "mask.png"
     prior = restore.load_prior("image-grey")  # that has no exact score
     task = recipe.solve(record, 0.1, mask=mask).suited(prior)
-    less = recipe.solve(Record(clean, "image"), 0.04, mask=mask).suited(prior)
+    less = recipe.solve(Record(clean, "image"), 0.04, mask=mask)
     assert (task.prior, less.sampler.name) == ("image-grey", "pigdm")
     errors = {
         name: restore.sample(task.measurement, prior, name, chains=2,
