@@ -54,9 +54,10 @@ class Coloured:
 
     def _in_bands(self, x: Tensor, mean: float | Tensor) -> "Bands":
         coordinates = self.from_signal(x - mean)
-        std = self.std.to(coordinates).expand(coordinates.shape)
+        rows = len(self.std)  # one for all of a batch that share their noise
+        std = self.std.to(coordinates).expand(rows, *coordinates.shape[1:])
         level = std.log()
-        axes, whole = tuple(range(1, level.ndim)), (len(x), *(1,) * (x.ndim - 1))
+        axes, whole = tuple(range(1, level.ndim)), (rows, *(1,) * (x.ndim - 1))
         low, high = level.amin(axes, keepdim=True), level.amax(axes, keepdim=True)
         width = ((high - low) / BANDS).clamp(min=1e-3)  # white noise is one band
         band = ((level - low) / width).long().clamp(max=BANDS - 1)
@@ -67,7 +68,8 @@ class Coloured:
             shares.append(inside.mean(axes).reshape(whole))
             power = (inside * std.square()).mean(axes).reshape(whole)
             levels.append((power / shares[-1]).sqrt().nan_to_num(nan=torch.inf))
-        return Bands(parts, torch.stack(levels, 1), torch.stack(shares, 1))
+        told = (torch.stack(v, 1).expand(len(x), *(-1,) * x.ndim) for v in (levels, shares))
+        return Bands(parts, *told)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Bands:
 
     @classmethod
     def together(cls, bands: Sequence["Bands"]) -> "Bands":
-        """Those of several signals as a batch."""
+        """The bands of several signals as those of one batch."""
         parts = torch.cat([one.parts for one in bands])
         levels = [one.levels.expand(len(one.parts), *parts.shape[1:]) for one in bands]
         return cls(parts, torch.cat(levels), torch.cat([one.shares for one in bands]))

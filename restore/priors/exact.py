@@ -164,7 +164,7 @@ def _level(sigma: float | Tensor, x: Tensor) -> Tensor:
 
 
 def _covariance(sigma: Tensor | Coloured, x: Tensor) -> Tensor:
-    """That of noise of a map of levels, or coloured; (batch, n, n)."""
+    """The covariance of noise with a map of levels, or of coloured noise; (batch, n, n)."""
     if not isinstance(sigma, Coloured):
         return torch.diag_embed(_level(sigma, x) ** 2)
     shape = sigma.from_signal(x[:1]).shape[1:]

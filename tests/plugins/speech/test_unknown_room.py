@@ -47,7 +47,7 @@ def test_an_echo_by_whole_frames_is_found_where_the_speech_is_known():
 
 
 def test_a_simulated_room_is_found_up_to_a_hundredth_of_its_power():
-    """Of decaying noise, T60 0.4 s: what is left are the crossings between bands."""
+    """A response of decaying noise, T60 0.4 s, is found but for the crossings between bands."""
     moments = torch.arange(int(0.35 * RATE), dtype=torch.float64) / RATE
     response = 0.05 * randn(len(moments), seed=1) * 10 ** (-3 * moments / 0.4)
     response[0] = 1.0

@@ -16,9 +16,9 @@ from .photographs import SAMPLER, degraded, task_of
 from .values import of_any_values
 
 MISSING = 0.7  # the share that simulate takes away
-# in noise of so much and more, tmpd fills holes better than pigdm by 1 to 4 dB, and exact-score as
-# well at a third of the cost, with its width. Below, pigdm's mean is better by 1 to 2 dB than
-# exact-score's (70 % missing, noise 0.02: 28.4 against 26.9 in grey, 27.9 against 25.9 in colour)
+# in noise of so much and more, tmpd fills holes better than pigdm by 1 to 4 dB, and so does
+# exact-score (benchmarks/results/choose_grey.md, choose_colour.md). Below, pigdm's mean is better
+# than exact-score's (70 % missing, noise 0.02: 28.4 against 26.9 dB in grey, 27.9 against 25.9)
 NOISY, IN_NOISE = 0.05, "tmpd"
 
 

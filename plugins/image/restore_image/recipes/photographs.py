@@ -115,7 +115,7 @@ def has_exact_score(measurement: Measurement) -> bool:
 
 
 def _alike_in_colours(values: Tensor) -> bool:
-    """Of (..., 1 or channels, height, width), or one for all."""
+    """Whether values, (..., channels, height, width) or fewer axes, are equal in all channels."""
     return values.ndim < 3 or torch.equal(values, values[..., :1, :, :].expand(values.shape))
 
 
