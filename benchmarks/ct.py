@@ -19,7 +19,8 @@ import torch
 from restore_ct import metrics
 from restore_ct.physics import attenuation
 from restore_ct.priors import slices
-from restore_ct.recipes.ct import STEPS, ct
+from restore_ct.recipes.choosing import STEPS
+from restore_ct.recipes.ct import ct
 from restore_ct.scan import scan
 from restore_dicom.files.dicom.reading import read_dicom
 from restore_operators import Radon

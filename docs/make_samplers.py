@@ -38,8 +38,10 @@ FAMILIES = (
         "An estimate of x0, a step towards the data, fresh noise. Any likelihood that has a score "
         "or a proximal step; `daps` with exact inner samples keeps the posterior's width. "
         "`red-diff`, `dcdp`, `sitcom` and `dmplug` give points: their spread over "
-        "chains is no uncertainty.",
-        "daps daps-hmc daps-mh diffpir pnp-dm pnp-ula ald red-diff dcdp sitcom dmplug",
+        "chains is no uncertainty. `ct-coarse-to-fine` comes with the CT plugin, whose recipe uses "
+        "it for very few views: DiffPIR begun on a coarse grid.",
+        "daps daps-hmc daps-mh diffpir ct-coarse-to-fine pnp-dm pnp-ula ald red-diff dcdp sitcom "
+        "dmplug",
     ),
     (
         "Particles",

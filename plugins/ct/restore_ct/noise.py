@@ -35,12 +35,15 @@ def as_sinogram(record: Record) -> Record:
     return replace(record, signal=signal, kind="sinogram", meta=meta)
 
 
-def log_gaussian(record: Record, operator: LinearOperator, std: float | None = None) -> Measurement:
+def log_gaussian(
+    record: Record, operator: LinearOperator, std: float | None = None, *, grid: float = 0.0
+) -> Measurement:
     """Line integrals with Gaussian noise of the scan's weights (penalised weighted least squares).
 
     operator: attenuation -> (..., slice, view, bin). std: of all line integrals alike, in place of
     the weights; those of weight 0 are left out all the same, as zero rows of the operator.
-    ValueError where neither is known.
+    grid: the std of what the operator's pixels cannot hold of a ray, however well it is counted;
+    errors of their own, whose variances add. ValueError where neither is known.
     """
     record = as_sinogram(record)
     weights = record.meta["weights"]
@@ -51,11 +54,12 @@ def log_gaussian(record: Record, operator: LinearOperator, std: float | None = N
         )
     y, operator = _live(record, operator)
     if std is not None:
-        return Measurement(y, operator, Gaussian(std))
+        return Measurement(y, operator, Gaussian(math.hypot(std, grid)))
     alive = weights > 0
     if not alive.any():
         raise ValueError("no ray has a weight above 0")
-    level = torch.where(alive, weights, weights[alive].mean()).rsqrt()  # dead ones never count
+    level = torch.where(alive, weights, weights[alive].mean())  # dead ones never count
+    level = (1 / level + grid**2).sqrt()
     return Measurement(y, operator, Gaussian(level.reshape(1, *y.shape)))
 
 

@@ -72,6 +72,19 @@ def register_recipes(register):
 
 
 @hook
+def register_samplers(register):
+    register(
+        "ct-coarse-to-fine",
+        "restore_ct.recipes.coarse_to_fine:coarse_to_fine",
+        summary="DiffPIR on a coarse grid, then on the fine one from there: very few views",
+        exactness="approximate: the estimate is a mode, its width comes from the noise put back",
+        needs=("proximal",),
+        calls="1, and on the coarse grid 1 more of fewer pixels",
+        paper="restore's own; steps of Zhu et al. 2023, arXiv:2305.08995",
+    )
+
+
+@hook
 def register_priors(register):
     target = "restore_ct.priors:slices"
     register("ct-slices", target, summary="CT slices of any size, water is 1", kind="ct")

@@ -18,29 +18,29 @@ from restore_operators.reconstruction import classical
 from restore_operators.tomography.projector import Projector
 from torch import Tensor
 
-from restore.files.task import Comparison, Recipe, Record, SamplerChoice, Task, by_slices
+from restore.files.task import Comparison, Recipe, Record, Task, by_slices
 from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.measurement.operator import LinearOperator
 from restore.priors.combined.sliced import perpendicular, slicewise
-from restore.priors.schedules import geometric
+from restore.priors.prior import Prior
 from restore.sampling.held_out import Split
 
 from .. import physics
 from ..noise import as_sinogram, log_gaussian, transmission
 from ..operators import centred, projector
 from . import show
+from .choosing import sampler_choice
 from .plausible import arc, refuse_other_values
 from .simulate import simulate
 
-PRIOR, STEPS = "ct-slices", 60
-# DiffPIR, tuned on a held-out slice at 8 and 30 views: below 0.01, where the rays tell little, the
-# denoiser leads away from them; views that are kept back tell how far to trust it
-LEVELS = (1.0, 0.01)
-TRUST, TRUSTS = 0.3, (0.1, 0.3, 1.0)
+PRIOR = "ct-slices"
 Likelihood = Literal["gaussian", "transmission"]
 Volume = Literal["slices", "perpendicular"]
 EVERY = 5  # one view of so many is kept back, to tell the samples' spread by
+# std of what a grid of pixels cannot hold of a ray, in pixels of water: 0.11 to 0.48 on validation
+# slices (chi-square of the truth, two of them at 64 to 256 pixels a side)
+HELD = 0.25
 TV = 0.1  # weight of the baseline, in units of the noise; tuned on a validation slice
 
 
@@ -54,6 +54,7 @@ def solve_ct(
     axis: float | None = None,
     likelihood: Likelihood = "gaussian",
     volume: Volume = "slices",
+    coarse: int | None = None,
     template: Path | None = None,
 ) -> Task:
     """Slices of projections: DXchange and own HDF5, .npy and .npz with YAML, DICOM-CT-PD folders.
@@ -66,6 +67,7 @@ def solve_ct(
     axis: the bin that the axis of rotation falls on, from 0; else the file's, or estimated
     likelihood: gaussian, weighted line integrals, or transmission, the counts' own law
     volume: slices, each for itself, or perpendicular: by slices along two axes in turn
+    coarse: pixels a side of the grid that chains begin on, 1 for none; 2 where views are very few
     template: a DICOM slice or series of the patient: the answer is written as such
     """
     refuse_other_values(record)
@@ -76,11 +78,11 @@ def solve_ct(
     first = torch.cat([_backprojection(one, projector(one, shape, pixel)) for one in seen], 1)
     water, units = _water(scan, first, facts)
 
-    def task(scan: Record, first: Tensor) -> Task:
+    def task(scan: Record, first: Tensor, grid: int | None) -> Task:
         def operator(part: Record) -> Projector:
             return projector(part, shape, pixel)
 
-        found = _task(scan, operator, water, likelihood, noise)
+        found = _task(scan, operator, water, likelihood, noise, grid)
         present = _presented(scan, operator(scan), water, units)
         views = show.views if units == "HU" else None
         shown = replace(found.comparison, input_shown=present(first / water), views=views)
@@ -88,12 +90,23 @@ def solve_ct(
         found = replace(found, present=present, comparison=shown, adapt_prior=adapt)
         return found.with_facts({**facts, **found.facts, "water per length": water})
 
-    if volume == "slices" and all(map(_measured, seen)):
-        whole = _presented(scan, projector(scan, shape, pixel), water, units)(first / water)
-        made = by_slices(whole, lambda which: task(_only(scan, which), first[:, which]))
-    else:
-        made = task(scan, first)
-    return in_dicom(made, template, fit=False, placed=scan.meta.get("geometry") is not None)
+    def made(grid: int | None) -> Task:
+        if volume == "slices" and all(map(_measured, seen)):
+            whole = _presented(scan, projector(scan, shape, pixel), water, units)(first / water)
+            one = by_slices(whole, lambda which: task(_only(scan, which), first[:, which], grid))
+        else:  # across slices there is no coarse grid
+            one = task(scan, first, grid if volume == "slices" else 1)
+        return in_dicom(one, template, fit=False, placed=scan.meta.get("geometry") is not None)
+
+    asked = made(coarse)
+    if coarse is not None:
+        return asked
+    return replace(asked, suited=lambda prior: asked if _of_any_size(prior) else made(1))
+
+
+def _of_any_size(prior: Prior) -> bool:
+    """Whether it is of pictures on any grid."""
+    return prior.shape is None or prior.shape[-2:] == (None, None)
 
 
 def _only(scan: Record, which: slice) -> Record:
@@ -122,30 +135,29 @@ def _task(
     water: float,
     likelihood: Likelihood,
     noise: float | None,
+    coarse: int | None,
 ) -> Task:
     """The problem of a scan; what is presented and shown is to be added."""
     whole = operator(scan)
-    measurement = _measurement(scan, water * whole, likelihood, noise)
+    held = HELD * water * whole.pixel
+    measurement = _measurement(scan, water * whole, likelihood, noise, held)
 
     def measurement_of(views: Tensor) -> Measurement:
         part = _with_views(scan, views)
-        return _measurement(part, water * operator(part), likelihood, noise)
+        return _measurement(part, water * operator(part), likelihood, noise, held)
 
     split = _kept_back(measurement_of, whole.out_shape[-2])
     return Task(
         measurement,
         PRIOR,
-        SamplerChoice(
-            "diffpir",
-            STEPS,
-            options={"trust": TRUST},
-            schedule=lambda steps: geometric(*LEVELS, steps),
-            candidate_options=[{"trust": trust} for trust in TRUSTS],
-        ),
+        sampler_choice(whole.out_shape[-2], whole.in_shape, coarse),
         scan.with_signal,
         held_out_split=split if likelihood == "gaussian" else None,
         comparison=Comparison(baselines=baselines(measurement, whole, water)),
-        facts={"views": whole.out_shape[-2]},
+        facts={
+            "views": whole.out_shape[-2],
+            **({"noise of the grid": held} if likelihood == "gaussian" else {}),
+        },
         format=".h5",
     )
 
@@ -227,10 +239,15 @@ def _water(scan: Record, first: Tensor, facts: dict) -> tuple[float, str]:
 
 
 def _measurement(
-    scan: Record, operator: LinearOperator, likelihood: Likelihood, noise: float | None
+    scan: Record,
+    operator: LinearOperator,
+    likelihood: Likelihood,
+    noise: float | None,
+    held: float,
 ) -> Measurement:
     """The line integrals of a scan with their noise, or its counts with their own law.
 
+    held: std of what the grid cannot hold of a ray, beside the noise of line integrals.
     ValueError for noise beside the counts' law, and where nothing tells how noisy the rays are.
     """
     if likelihood == "transmission":
@@ -242,7 +259,7 @@ def _measurement(
             f"{scan.source} does not tell how many photons there were; give the noise of the line "
             "integrals, --noise 0.01, or --noise auto"
         )
-    return log_gaussian(scan, operator, noise)
+    return log_gaussian(scan, operator, noise, grid=held)
 
 
 def _presented(
