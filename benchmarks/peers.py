@@ -3,72 +3,79 @@
 deepinv is no dependency: install it in an environment of its own, with restore on its path.
 """
 
-import time
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from .tables import quality
+from restore.measurement.measurement import Measurement
+
+# at most six settings each; deepinv's own first
+DDRM = [{"eta": eta, "levels": levels} for eta in (0.85, 1.0) for levels in ("linear", "geometric")]
+DIFFPIR = [
+    {"lambda_": weight, "zeta": zeta}
+    for weight, zeta in ((7.0, 0.1), (7.0, 1.0), (20.0, 1.0), (60.0, 1.0), (20.0, 0.3), (2.0, 0.3))
+]
+MATCHING = [{"weight": 1.0}, {"weight": 0.6}]
+HIGHEST = 1.0  # noise level that DDRM begins from
 
 
-def rows(bench, images, parts, prior, given) -> list[list[object]]:
-    """Rows of deepinv's samplers, in the columns of benchmarks.images; none where it is absent."""
+def contenders(prior, steps: int) -> Iterator:
+    """deepinv's samplers as contenders of benchmarks.images; none where it is absent."""
+    from .images import Contender
+
     try:
         import deepinv
     except ImportError:
-        return [["deepinv", "not installed", "", "", "", ""]]
-
-    table = []
-    for name, sampler in _samplers(deepinv, prior, bench.std, given.steps).items():
-        started = time.perf_counter()
-        means, firsts, covered = [], [], []
-        for x, measurement in zip(images, parts, strict=True):
-            physics = _physics(deepinv, measurement.operator, bench.std)
-            y = measurement.y.float()
-            samples = torch.cat(
-                [sampler(y, physics, seed=1 + c).float() for c in range(given.chains)]
-            )
-            means.append(samples.mean(0))
-            firsts.append(samples[0])
-            low, high = torch.quantile(samples, torch.tensor([0.05, 0.95]), dim=0)
-            covered.append(((low <= x) & (x <= high)).double().mean().item())
-        table.append(
-            [
-                f"deepinv {name}",
-                quality(means, images),
-                quality(firsts, images),
-                f"{100 * np.mean(covered):.0f} %",
-                "",
-                f"{time.perf_counter() - started:.0f}",
-            ]
-        )
-        print(table[-1], flush=True)
-    return table
-
-
-def _samplers(deepinv, prior, std: float, steps: int) -> dict:
+        return
     same = denoiser(deepinv, prior)
+    for name, build, settings in (
+        ("deepinv DDRM", ddrm, DDRM),
+        ("deepinv DiffPIR", diffpir, DIFFPIR),
+        ("deepinv MomentMatching", moment_matching, MATCHING),
+    ):
+        yield Contender(name, _each(deepinv, build, same, steps), settings)
+
+
+def _each(deepinv, build, same, steps: int) -> Callable[[Measurement, int, Mapping], Tensor]:
+    """All chains as one batch; deepinv's seed 0 is none."""
+
+    def sample(measurement: Measurement, chains: int, setting: Mapping) -> Tensor:
+        std = measurement.noise.std
+        sampler = build(deepinv, same, std, steps, **setting)
+        decomposed = build is ddrm
+        physics = (_decomposed if decomposed else _physics)(deepinv, measurement.operator, std)
+        return sampler(measurement.y.float().repeat(chains, 1, 1, 1), physics, seed=1).float()
+
+    return sample
+
+
+def ddrm(deepinv, same, std: float, steps: int, *, eta: float, levels: str):
+    """Its own levels are linear and end at 0, where a network cannot be asked."""
+    found = np.linspace(HIGHEST, 0, steps + 1)[:-1]
+    if levels == "geometric":
+        found = np.geomspace(HIGHEST, 0.01, steps)
+    return deepinv.sampling.DDRM(same, sigmas=found, eta=eta)
+
+
+def diffpir(deepinv, same, std: float, steps: int, *, lambda_: float, zeta: float):
+    return deepinv.sampling.DiffPIR(
+        same, deepinv.optim.L2(), sigma=std, max_iter=steps, lambda_=lambda_, zeta=zeta
+    )
+
+
+def moment_matching(deepinv, same, std: float, steps: int, *, weight: float):
     sampling = deepinv.sampling
-
-    def diffpir(trust: float):
-        return sampling.DiffPIR(same, deepinv.optim.L2(), sigma=std, max_iter=steps, lambda_=trust)
-
-    def posterior(term):
-        return sampling.PosteriorDiffusion(
-            data_fidelity=term,
-            denoiser=same,
-            sde=sampling.VariancePreservingDiffusion(alpha=1.0),
-            solver=sampling.AncestralSolver(
-                t_start=1.0, t_end=0.0, num_steps=steps, rng=torch.Generator()
-            ),
-            dtype=torch.float32,
-        )
-
-    return {
-        "DiffPIR (default, lambda 7)": diffpir(7.0),
-        "DiffPIR (lambda 1)": diffpir(1.0),
-        "PiGDM": posterior(sampling.PiGDMDataFidelity()),
-    }
+    return sampling.PosteriorDiffusion(
+        data_fidelity=sampling.MomentMatchingDataFidelity(weight=weight),
+        denoiser=same,
+        sde=sampling.VariancePreservingDiffusion(alpha=1.0),
+        solver=sampling.AncestralSolver(
+            t_start=1.0, t_end=0.0, num_steps=steps, rng=torch.Generator()
+        ),
+        dtype=torch.float32,
+    )
 
 
 def denoiser(deepinv, prior):
@@ -101,3 +108,18 @@ def _physics(deepinv, operator, std: float):
             return operator.solve_normal(b, 1 / gamma).to(z.dtype)
 
     return Same(img_size=operator.in_shape, noise_model=deepinv.physics.GaussianNoise(sigma=std))
+
+
+def _decomposed(deepinv, operator, std: float):
+    """restore's operator by its singular vectors."""
+    spectral = operator.svd()
+    values = spectral.values.float().expand(operator.in_shape)[None]
+    inverse = torch.where(values > 0, 1 / values, 0.0)
+    return deepinv.physics.DecomposablePhysics(
+        U=lambda c: operator(spectral.to_signal(inverse * c)),
+        U_adjoint=lambda y: spectral.from_measurement(y).clone(),
+        V=spectral.to_signal,
+        V_adjoint=spectral.from_signal,
+        mask=values,
+        noise_model=deepinv.physics.GaussianNoise(sigma=std),
+    )
