@@ -18,7 +18,16 @@ from itertools import product
 import numpy as np
 import torch
 from restore_image.metrics import psnr, ssim
-from restore_operators import Blur, Downsample, Identity, Mask, bicubic_kernel, gaussian_kernel
+from restore_operators import (
+    Bayer,
+    Blur,
+    Downsample,
+    Identity,
+    Mask,
+    bicubic_kernel,
+    gaussian_kernel,
+    motion_kernel,
+)
 from restore_operators import random_mask as holes
 from torch import Tensor
 
@@ -39,10 +48,15 @@ TASKS = {
         lambda shape: Blur(shape, gaussian_kernel(1.6), boundary="reflect"),
         0.02,
     ),
+    "deblur motion 9, 0.02": (
+        lambda shape: Blur(shape, motion_kernel(9, 30), boundary="reflect"),
+        0.02,
+    ),
     "superresolve x2, 0.02": (
         lambda shape: Downsample(shape, 2, bicubic_kernel(2), boundary="reflect"),
         0.02,
     ),
+    "demosaic, 0.02": (Bayer, 0.02),  # colour alone
 }
 PLAIN, MAPS = "image-grey", "image-grey-map"
 IN_COLOUR = {PLAIN: "image-colour", MAPS: "image-colour-map"}
@@ -50,8 +64,10 @@ SAMPLERS: dict[str, tuple[str, dict]] = {  # name -> (prior, options); the sampl
     "diffpir": (PLAIN, {}),
     "diffpir, trust 0.3": (PLAIN, {"trust": 0.3}),
     "pigdm": (PLAIN, {}),
+    "pigdm, second order": (PLAIN, {"integrator": dpm_solver_sde}),
     "tmpd, 2": (PLAIN, {"solver_steps": 2}),
     "pnp-dm, 1 sweep": (PLAIN, {"sweeps": 1}),
+    "pnp-dm": (PLAIN, {}),
     "daps": (PLAIN, {}),
     "exact-score": (MAPS, {"integrator": dpm_solver_sde}),
     "exact-score, ancestral": (MAPS, {}),
@@ -144,6 +160,8 @@ def main() -> None:
     torch.set_num_threads(1)
     tables = []
     for task in TASKS:
+        if task.startswith("demosaic") and not given.colour:
+            continue
         if given.only is None or task.startswith(given.only):
             runs = list(runs_of(task, given))
             best = chosen(runs)

@@ -35,6 +35,10 @@ class Coloured:
         """Such noise from white noise of standard deviation 1; (batch, *shape)."""
         return self.to_signal(self.std * self.from_signal(white))
 
+    def row(self, index: int) -> "Coloured":
+        """The noise of one signal of a batch."""
+        return self if len(self.std) == 1 else replace(self, std=self.std[index : index + 1])
+
     def __truediv__(self, scale: float) -> "Coloured":
         """The noise of a signal over a scale."""
         return replace(self, std=self.std / scale)
@@ -60,7 +64,7 @@ class Coloured:
         axes, whole = tuple(range(1, level.ndim)), (rows, *(1,) * (x.ndim - 1))
         low, high = level.amin(axes, keepdim=True), level.amax(axes, keepdim=True)
         width = ((high - low) / BANDS).clamp(min=1e-3)  # white noise is one band
-        band = ((level - low) / width).long().clamp(max=BANDS - 1)
+        band = ((level - low) / width).to(torch.uint8).clamp(max=BANDS - 1)
         parts, shares, levels = x.new_empty(len(x), BANDS, *x.shape[1:]), [], []
         for index in range(BANDS):
             inside = (band == index).to(std)

@@ -30,7 +30,7 @@ def draw_coloured(
         sigma = levels.sigma_max
     std = 4 * sigma_data * QUIET * (LOUD / QUIET) ** uniform(generator)
     kinds = (_windows, _mirrored, *(_on_a_circle(gains) for gains in (_soft, _moved, _disc, _seen)))
-    weight = (0.2, 0.2, 0.2, 0.15, 0.1, 0.15)
+    weight = (0.15, 0.15, 0.15, 0.3, 0.1, 0.15)  # motion is what is learned last
     kind = kinds[int(torch.multinomial(torch.tensor(weight), 1, generator=generator))]
     to_signal, from_signal, power = kind(size, generator)
     return Coloured(to_signal, from_signal, (sigma**-2 + power / std**2).rsqrt()[None, None])

@@ -1,5 +1,7 @@
 """Noise that is not white, in bands: what networks are told of it, and are trained on."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from restore_operators import Blur, Downsample
@@ -146,7 +148,9 @@ def test_tiles_see_their_part_of_every_band():
     prior = Prior(denoise, (1, None, None), mean=0.5, offers=frozenset({COLOURED}))
     x, noise = randn(2, *SHAPE), coloured()
     # float32, and the blending of tiles
-    torch.testing.assert_close(tiled(prior, 8, 2).denoise(x, noise), denoise(x, noise))
+    of_each = replace(noise, std=torch.cat([noise.std, 2 * noise.std]))
+    for told in (noise, of_each):
+        torch.testing.assert_close(tiled(prior, 8, 2).denoise(x, told), denoise(x, told))
 
 
 @pytest.mark.parametrize("size", [(16,), (12, 16), (4, 6, 8)])
