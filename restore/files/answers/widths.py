@@ -26,6 +26,7 @@ Draw = Callable[[Problem, Sampling], Tensor]
 Widen = Callable[[Posterior], Posterior]
 AS_SAMPLED = "as the samples spread"
 KEPT_SHAPES = "samples keep their shapes: only std and intervals are wider or narrower"
+THINNED = "as thinned data ask, which tell nothing of what the operator hides"
 NONE = "none"  # in place of a calibration's file
 
 
@@ -113,7 +114,7 @@ def _by_thinning(problem: Problem, asked: Sampling, draw: Draw, lacks: str) -> W
     def widen(posterior: Posterior) -> Posterior:
         split = thinned(problem.task.measurement, seed=asked.seed)
         factor = width(_of_part(problem, asked, draw, split.kept, {}), split)
-        words = f"{factor:.2f} times the samples', as thinned data ask{lacks}; {KEPT_SHAPES}"
+        words = f"{factor:.2f} times the samples', {THINNED}{lacks}; {KEPT_SHAPES}"
         return replace(_told(words)(posterior), width=factor)
 
     return widen
