@@ -57,7 +57,8 @@ class Coloured:
             return self._in_bands(x, mean)
 
     def _in_bands(self, x: Tensor, mean: float | Tensor) -> "Bands":
-        coordinates = self.from_signal(x - mean)
+        x = x - mean
+        coordinates = self.from_signal(x)
         rows = len(self.std)  # one for all of a batch that share their noise
         std = self.std.to(coordinates).expand(rows, *coordinates.shape[1:])
         level = std.log()
@@ -68,10 +69,12 @@ class Coloured:
         parts, shares, levels = x.new_empty(len(x), BANDS, *x.shape[1:]), [], []
         for index in range(BANDS):
             inside = (band == index).to(std)
-            parts[:, index] = self.to_signal(inside * coordinates)
+            if index < BANDS - 1:
+                parts[:, index] = self.to_signal(inside * coordinates)
             shares.append(inside.mean(axes).reshape(whole))
             power = (inside * std.square()).mean(axes).reshape(whole)
             levels.append((power / shares[-1]).sqrt().nan_to_num(nan=torch.inf))
+        parts[:, -1] = x - parts[:, :-1].sum(1)  # rounding is nothing beside the most noise
         told = (torch.stack(v, 1).expand(len(x), *(-1,) * x.ndim) for v in (levels, shares))
         return Bands(parts, *told)
 
