@@ -24,20 +24,22 @@ class Coloured:
     """Noise of covariance V diag(std^2) V^H: independent in the coordinates of a unitary V.
 
     to_signal, from_signal: V and V^H, of a batch. std: of every coordinate of one signal, or of
-    each of a batch, (1 or batch, ...), broadcastable to the coordinates.
+    each of a batch, (1 or batch, ...), broadcastable to the coordinates. together: how many signals
+    the maps take at once at least, and pad a batch to.
     """
 
     to_signal: Map
     from_signal: Map
     std: Tensor
+    together: int = 1
 
     def of(self, white: Tensor) -> Tensor:
         """Such noise from white noise of standard deviation 1; (batch, *shape)."""
         return self.to_signal(self.std * self.from_signal(white))
 
-    def row(self, index: int) -> "Coloured":
-        """The noise of one signal of a batch."""
-        return self if len(self.std) == 1 else replace(self, std=self.std[index : index + 1])
+    def rows(self, which: slice) -> "Coloured":
+        """The noise of some signals of a batch."""
+        return self if len(self.std) == 1 else replace(self, std=self.std[which])
 
     def __truediv__(self, scale: float) -> "Coloured":
         """The noise of a signal over a scale."""

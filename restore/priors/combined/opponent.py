@@ -82,7 +82,7 @@ def _coloured_parts(noise: Coloured, x: Tensor, scale: Tensor) -> Coloured:
     if len(shape) != 3 or shape[0] != 3:
         raise TypeError("colours that are measured as a mixture have no parts of their own")
     std = _alike(noise.std.to(x).expand(len(x), *shape)) / scale.repeat(len(x), 1, 1)[:, None]
-    return Coloured(_grouped(noise.to_signal), _grouped(noise.from_signal), std)
+    return Coloured(_grouped(noise.to_signal), _grouped(noise.from_signal), std, together=3)
 
 
 def _alike(levels: Tensor) -> Tensor:

@@ -27,9 +27,10 @@ def tiled(prior: Prior, tile: int = 384, overlap: int = 48) -> Prior:
         size = x.shape[2:]
         if all(n <= tile for n in size):
             return prior.denoise(x, sigma)
-        if isinstance(sigma, Coloured):  # of whole signals, one at a time: bands are many of each
-            if len(x) > 1:
-                return torch.cat([denoise(x[i : i + 1], sigma.row(i)) for i in range(len(x))])
+        if isinstance(sigma, Coloured):  # of few whole signals at a time: bands are many of each
+            if len(x) > sigma.together:
+                cuts = [slice(i, i + sigma.together) for i in range(0, len(x), sigma.together)]
+                return torch.cat([denoise(x[cut], sigma.rows(cut)) for cut in cuts])
             sigma = sigma.in_bands(x, prior.mean)
         starts = [_starts(n, tile, overlap) for n in size]
         total, weight = torch.zeros_like(x), x.new_zeros(size)
