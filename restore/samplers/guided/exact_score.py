@@ -77,7 +77,8 @@ def collected(measurement: Measurement) -> Collected:
         return Collected(diagonal.to(backward.real), backward, _same, _same, by_value=True)
     spectral, std = _decomposed(seen, white)
     coordinates = spectral.from_signal(backward)
-    values = spectral.values.to(coordinates.real).expand(coordinates.shape[1:])[None]
+    values = spectral.values.to(coordinates.real)
+    values = values.reshape(*[1] * (coordinates.ndim - values.ndim), *values.shape)
     if isinstance(std, Tensor):
         std = std.reshape(-1, *(1,) * (coordinates.ndim - 1))
     return Collected(
