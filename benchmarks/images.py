@@ -11,7 +11,7 @@ rounded or clipped.
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,15 +41,6 @@ from . import baselines, peers
 from .tables import publish, quality, table, with_kept
 
 SET12 = Path(__file__).parents[2] / "shared" / "data" / "images" / "set12"
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A posterior sampler, ours or another's, with the settings that it chooses from."""
-
-    name: str
-    sample: Callable[[Measurement, int, Mapping], Tensor]  # data, chains, setting -> samples
-    settings: Sequence[Mapping]
 
 
 @dataclass(frozen=True)
@@ -171,7 +162,7 @@ def problems(bench: Bench, images: Sequence[Tensor], seed: int):
 _prior = cache(restore.load_prior)
 
 
-def ours(name: str, steps: int) -> Contender:
+def ours(name: str, steps: int) -> peers.Contender:
     """A sampler of restore, of its embedded prior."""
     prior, settings = OURS[name]
 
@@ -181,10 +172,10 @@ def ours(name: str, steps: int) -> Contender:
             precision="auto", seed=0, **setting,
         ).samples  # fmt: skip
 
-    return Contender(name, sample, settings)
+    return peers.Contender(name, sample, settings)
 
 
-def _row(one: Contender, made, tuning, chains: int) -> list[str]:
+def _row(one: peers.Contender, made, tuning, chains: int) -> list[str]:
     began = time.process_time()
     setting = _best(one, tuning, chains)
     tuned = time.process_time()
@@ -206,7 +197,7 @@ def _row(one: Contender, made, tuning, chains: int) -> list[str]:
     ]
 
 
-def _best(one: Contender, tuning, chains: int) -> Mapping:
+def _best(one: peers.Contender, tuning, chains: int) -> Mapping:
     """The setting of the highest mean PSNR of the chains' mean."""
     if len(one.settings) == 1:
         return one.settings[0]

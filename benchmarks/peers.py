@@ -3,7 +3,8 @@
 deepinv is no dependency: install it in an environment of its own, with restore on its path.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,10 +22,17 @@ MATCHING = [{}]  # one run takes as long as all that the others try
 HIGHEST = 1.0  # noise level that DDRM begins from
 
 
-def contenders(prior, steps: int) -> Iterator:
-    """deepinv's samplers as contenders of benchmarks.images; none where it is absent."""
-    from .images import Contender
+@dataclass(frozen=True)
+class Contender:
+    """A posterior sampler, ours or another's, with the settings that it chooses from."""
 
+    name: str
+    sample: Callable[[Measurement, int, Mapping], Tensor]  # data, chains, setting -> samples
+    settings: Sequence[Mapping]
+
+
+def contenders(prior, steps: int) -> Iterator[Contender]:
+    """deepinv's samplers as contenders of benchmarks.images; none where it is absent."""
     try:
         import deepinv
     except ImportError:
