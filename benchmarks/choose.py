@@ -66,6 +66,8 @@ SAMPLERS: dict[str, tuple[str, dict]] = {  # name -> (prior, options); the sampl
     "pigdm": (PLAIN, {}),
     "pigdm, second order": (PLAIN, {"integrator": dpm_solver_sde}),
     "tmpd, 2": (PLAIN, {"solver_steps": 2}),
+    "free-hunch": (PLAIN, {"integrator": dpm_solver_sde}),
+    "free-hunch, ancestral": (PLAIN, {}),
     "pnp-dm, 1 sweep": (PLAIN, {"sweeps": 1}),
     "pnp-dm": (PLAIN, {}),
     "daps": (PLAIN, {}),

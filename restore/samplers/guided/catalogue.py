@@ -25,6 +25,16 @@ SAMPLERS = (
         "paper": "Boys et al. 2023, arXiv:2310.06721; Rozet et al. 2024, arXiv:2405.13712",
     },
     {
+        "name": "free-hunch",
+        "target": "restore.samplers.guided.free_hunch:free_hunch",
+        "summary": "the covariance of x0 guessed in cosines, corrected along the path; no gradient",
+        "exactness": "exact for Gaussian priors whose cosines have a power law; approximate: "
+        "a guessed covariance",
+        "needs": ("adjoint", "Gaussian noise"),
+        "calls": 1,
+        "paper": "Rissanen et al. 2025, arXiv:2410.11149",
+    },
+    {
         "name": "pigdm",
         "target": "restore.samplers.guided.pigdm:pigdm",
         "summary": "pseudoinverse guidance: p(x0 | x) as an isotropic Gaussian",

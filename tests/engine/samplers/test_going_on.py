@@ -26,6 +26,8 @@ FURTHER = [
     ("dps", {"integrator": dpm_solver}),
     ("dps", {"integrator": restart}),
     ("lgd", {"integrator": predictor_corrector}),
+    ("free-hunch", {"integrator": dpm_solver}),
+    ("free-hunch", {"integrator": restart}),
 ]
 every = pytest.mark.parametrize(
     ("name", "options"),

@@ -325,14 +325,14 @@ def test_photon_counts_are_restored(name):
     assert error[:, ::2].square().mean().sqrt() == pytest.approx(0.3, rel=0.3)
 
 
-@pytest.mark.parametrize("name", ["tmpd", "mcg", "ald", "pnp-ula"])
+@pytest.mark.parametrize("name", ["tmpd", "free-hunch", "mcg", "ald", "pnp-ula"])
 def test_what_needs_gaussian_noise_says_so(name):
     measured = Measurement(torch.ones(6), Copy(torch.ones(6)), Poisson(10.0))
     with pytest.raises(TypeError, match="Gaussian noise"):
         run(load(name), gaussian(torch.ones(6), 1.0), measured, chains=2, steps=3)
 
 
-@pytest.mark.parametrize("name", ["tmpd", "mcg", "lgd", "tfg", "cddb", "dmps"])
+@pytest.mark.parametrize("name", ["tmpd", "free-hunch", "mcg", "lgd", "tfg", "cddb", "dmps"])
 def test_a_measurement_without_noise_is_met(name):
     """Half of the values known for sure; the samples hold them within 0.05 (DPS: within 0.2)."""
     measured = copying(0.0)
@@ -364,7 +364,7 @@ def test_a_chain_at_one_level_needs_noise_in_the_measurement():
 # how much it costs
 
 CALLS = {"tmpd": 12, "mcg": 12, "lgd": 12, "stsl": 24, "tfg": 12, "freedom": 24, "mpgd": 12,
-         "dmps": 12, "cddb": 12, "ald": 60}  # fmt: skip
+         "dmps": 12, "cddb": 12, "ald": 60, "free-hunch": 12}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", list(CALLS))
@@ -382,7 +382,7 @@ def test_tmpd_pulls_back_as_often_as_its_solver_steps():
 
 
 def test_methods_without_the_network_s_gradient_take_none():
-    for name in ("dmps", "cddb", "mpgd", "ald", "pnp-ula"):
+    for name in ("free-hunch", "dmps", "cddb", "mpgd", "ald", "pnp-ula"):
         assert "network gradient" not in samplers()[name].facts["needs"]
         made = sample(sensing(0.5), WHITE, load(name), chains=2, steps=12)
         assert made.provenance["pullbacks"] == 0

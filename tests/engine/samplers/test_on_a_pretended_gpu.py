@@ -25,6 +25,7 @@ LOOKING = {
     "resample": ("latent_space.py:descend", 12),
     "latent-daps": ("signal.py:minimise", 1),
     "tds": ("twist.py:_solve", 1),
+    "free-hunch": ("signal.py:_excess", 3),  # every eighth of 30 conjugate gradients
 }
 STEPS = 6
 
