@@ -20,9 +20,8 @@ FAMILIES = (
         "Guidance: gradients through the network",
         "D_y = D + sigma^2 grad log p(y | x), on any integrator. `tmpd` is the one to begin with "
         "where the gradient is affordable: exact for Gaussian priors, and the best on photographs "
-        "with holes. `pigdm` is nearly as good there, at half the cost; `free-hunch` takes no "
-        "gradient at all, and on `dpm-solver-sde` it has the best mean and width of holes in little "
-        "noise (`benchmarks/results/choose_grey.md`). Guided steps are cut "
+        "with holes. `pigdm` is nearly as good there, at half the cost, and `free-hunch`, which "
+        "takes no gradient, at half of that. Guided steps are cut "
         "where they would pass by the data (`restore/samplers/parts/safe_steps.py`): on images "
         "they would overshoot.",
         "exact-score tmpd pigdm free-hunch dps mcg lgd stsl tfg freedom mpgd dmps cddb",
