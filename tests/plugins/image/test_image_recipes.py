@@ -1,7 +1,5 @@
 """Recipes: what simulate writes is what solve reads, and a task's operator is what was done."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -297,7 +295,7 @@ def test_blurs_have_the_exact_score_where_their_singular_vectors_are_known(optio
 
 @pytest.mark.parametrize(
     ("clean", "noise", "sampler"),
-    [(GREY, 0.02, "pigdm"), (GREY, 0.1, "exact-score"), (COLOUR, 0.1, "exact-score")],
+    [(GREY, 0.02, "free-hunch"), (GREY, 0.1, "exact-score"), (COLOUR, 0.1, "exact-score")],
 )
 def test_holes_in_little_noise_are_filled_by_the_better_mean(tmp_path, clean, noise, sampler):
     recipe, _, _ = simulated("inpaint", {"missing": 0.5}, clean, tmp_path, noise=noise)
@@ -326,19 +324,22 @@ def test_a_task_that_was_given_an_ordinary_prior_presents_the_same_file():
     assert torch.equal(ordinary.present(x).signal, task.present(x).signal)
 
 
-def test_holes_in_noise_are_filled_by_what_fills_them_best(tmp_path):
-    """By 1 to 4 dB better than by the sampler of less noise; here a margin of half of the least."""
+@pytest.mark.parametrize("noise", [0.02, 0.1])
+def test_holes_are_filled_as_well_as_by_guidance_through_the_network_and_wider(tmp_path, noise):
+    """On one picture, at half of the cost: a mean within 0.5 dB of that of pigdm, or better."""
     clean = torch.from_numpy(data.camera()[100:148, 200:248] / 255.0).float()[None]
-    recipe, _, _ = simulated("inpaint", {"missing": 0.5}, clean, tmp_path, noise=0.1)
+    recipe, _, _ = simulated("inpaint", {"missing": 0.5}, clean, tmp_path, noise=noise)
     record, mask = formats.read_tiff(tmp_path / "measurement.tif"), tmp_path / "mask.png"
     prior = restore.load_prior("image-grey")  # that has no exact score
-    task = recipe.solve(record, 0.1, mask=mask).suited(prior)
-    less = recipe.solve(Record(clean, "image"), 0.04, mask=mask)
-    assert (task.prior, less.sampler.name) == ("image-grey", "pigdm")
-    errors = {
-        name: restore.sample(task.measurement, prior, name, chains=2,
-                             steps=12).mean.sub(clean).square().mean().item()
-        for name in (task.sampler.name, "pigdm")
-    }  # fmt: skip
-    gained = 10 * math.log10(errors["pigdm"] / errors[task.sampler.name])
-    assert gained > 0.5, f"{task.sampler.name} gains {gained:.2f} dB"
+    task = recipe.solve(record, noise, mask=mask)
+    task = task if task.suited is None else task.suited(prior)
+    assert (task.prior, task.sampler.name) == ("image-grey", "free-hunch")
+    runs = {"pigdm": (12, {}), task.sampler.name: (task.sampler.steps, task.sampler.options)}
+    found = {
+        name: restore.sample(task.measurement, prior, name, chains=4, steps=steps, **options)
+        for name, (steps, options) in runs.items()
+    }
+    ours, theirs = found[task.sampler.name], found["pigdm"]
+    error = {name: (one.mean - clean).square().mean().item() for name, one in found.items()}
+    assert error[task.sampler.name] < 1.12 * error["pigdm"]
+    assert ours.std.mean() > 1.2 * theirs.std.mean()

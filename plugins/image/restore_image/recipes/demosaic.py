@@ -6,14 +6,16 @@ import numpy as np
 from restore_operators import Bayer
 from torch import Tensor
 
-from restore.files.task import Recipe, Record, Task
+from restore.files.task import Recipe, Record, SamplerChoice, Task
 from restore.measurement.operator import LinearOperator
 
 from ..files.stacks import stack_of
 from ..noise import least_noise, noise_std
-from .photographs import colour_shape, degraded, name_of, task_of
+from .photographs import SECOND_ORDER, STEPS, colour_shape, degraded, name_of, task_of
 from .values import estimated_of_any_values, of_any_values
 
+# as good a mean as by ancestral steps, and wide enough (benchmarks/results/choose_colour.md)
+MOSAIC = SamplerChoice("pigdm", STEPS, options=SECOND_ORDER)
 Pattern = Literal["rggb", "bggr", "grbg", "gbrg"]
 
 
@@ -28,7 +30,8 @@ def solve_demosaic(
         raise ValueError(f"{name_of(record)} is in colour; demosaic takes a mosaic, of one channel")
     shape = (3, *record.signal.shape[1:])
     degradation = {"pattern": pattern}
-    return task_of(record, Bayer(shape, pattern.upper()), noise, degradation=degradation)
+    operator = Bayer(shape, pattern.upper())
+    return task_of(record, operator, noise, sampler=MOSAIC, degradation=degradation)
 
 
 def observe_demosaic(record: Record, *, pattern: Pattern = "rggb") -> LinearOperator:

@@ -21,14 +21,15 @@ from restore.samplers.integrators.integrators import dpm_solver_sde
 
 from ..noise import least_noise, noise_std
 
-# chosen on scikit-image's photographs: blurred ones by 1 to 2 dB; tmpd is slower for little
-SAMPLER, BLURRED = "pigdm", "diffpir"
+# chosen on scikit-image's photographs (benchmarks/results/choose_grey.md, choose_colour.md)
 STEPS = 30
+ORDINARY, BLURRED = SamplerChoice("pigdm", STEPS), SamplerChoice("diffpir", STEPS)
+SECOND_ORDER = {"integrator": dpm_solver_sde}
 TV = 1.0  # weight of total variation, in units of the noise: what denoises photographs best
 PRIORS = {1: "image-grey", 3: "image-colour"}  # by the channels of what is restored
 # where the posterior's score is exact, and the priors that are told the noise it asks for: 15 steps
 # of second order have the posterior's width where 50 ancestral ones are too narrow; 25 gain 0.1 dB
-EXACT, EXACT_STEPS, EXACT_OPTIONS = "exact-score", 15, {"integrator": dpm_solver_sde}
+EXACT = SamplerChoice("exact-score", 15, mean_at_once=True, options=SECOND_ORDER)
 TOLD = {1: "image-grey-map", 3: "image-colour-map"}
 
 
@@ -51,7 +52,7 @@ def task_of(
     operator: LinearOperator,
     noise: float | Tensor | None,
     *,
-    sampler: str = SAMPLER,
+    sampler: SamplerChoice = ORDINARY,
     exact: bool = True,
     present: Callable[[Tensor], Record] | None = None,
     y: Tensor | None = None,
@@ -89,7 +90,7 @@ def task_of(
     ordinary = Task(
         measurement,
         PRIORS[operator.in_shape[0]],
-        SamplerChoice(sampler, STEPS),
+        sampler,
         present,
         comparison=Comparison(baselines=baselines(measurement)),
         facts=facts,
@@ -125,7 +126,7 @@ def _exactly(ordinary: Task) -> Task:
     exact = replace(
         ordinary,
         prior=TOLD[channels],
-        sampler=SamplerChoice(EXACT, EXACT_STEPS, mean_at_once=True, options=EXACT_OPTIONS),
+        sampler=EXACT,
     )
     told = {NOISE_MAPS, COLOURED}
     return replace(exact, suited=lambda prior: exact if told <= prior.offers else ordinary)
