@@ -156,8 +156,8 @@ def test_very_few_views_begin_on_a_coarse_grid_and_more_do_not():
     assert more.name == "diffpir" and "grid" not in more.options
     assert sampler_choice(8, (1, 256, 256), 1).name == "diffpir"
     assert sampler_choice(60, (1, 256, 256), 4).options["grid"] == 4
-    assert [o["trust"] for o in more.candidate_options] == [0.1, 0.3, 1.0]
-    assert [o["trust"] for o in few.candidate_options] == [0.3, 1.0]  # two views are no judge
+    for choice in (few, more):  # rays hardly tell the noise that 0.1 makes
+        assert [o["trust"] for o in choice.candidate_options] == [0.3, 1.0]
     for grid in (0, 3, 64):
         with pytest.raises(ValueError, match=r"1, 2, 4, ... pixels"):
             sampler_choice(8, (1, 256, 256), grid)
