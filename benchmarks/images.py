@@ -57,6 +57,7 @@ OURS: dict[str, tuple[str, Sequence[Mapping]]] = {  # name -> prior, settings
     "stochastic-denoising": ("image-grey", [{}]),
     "exact-score": ("image-grey-map", [{}, {"integrator": dpm_solver_sde}]),
     "pigdm": ("image-grey", [{}, {"integrator": dpm_solver_sde}]),
+    "free-hunch": ("image-grey", [{}, {"integrator": dpm_solver_sde}]),
     "ddrm": ("image-grey", [{}, {"eta": 1.0}]),
     "diffpir": ("image-grey", [{"trust": t} for t in (0.3, 0.6, 1.0, 2.0, 4.0, 8.0)]),
 }
@@ -75,7 +76,7 @@ TASKS = {
     "inpaint 70 % missing, 0.02": Bench(
         lambda shape: Mask(random_mask(shape, 0.7, 0)),
         0.02,
-        ("exact-score", "pigdm", "ddrm", "diffpir"),
+        ("exact-score", "free-hunch", "pigdm", "ddrm", "diffpir"),
         (
             ("biharmonic", baselines.biharmonic, (1.0,)),
             ("TV", baselines.tv, TV),
@@ -84,7 +85,7 @@ TASKS = {
     "deblur Gaussian 1.6, 0.02": Bench(
         lambda shape: Blur(shape, gaussian_kernel(1.6), boundary="reflect"),
         0.02,
-        ("exact-score", "pigdm", "ddrm", "diffpir"),
+        ("exact-score", "free-hunch", "pigdm", "ddrm", "diffpir"),
         (
             ("Wiener", baselines.wiener, (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)),
             ("TV", baselines.tv, TV),
@@ -93,7 +94,7 @@ TASKS = {
     "superresolve x2, 0.02": Bench(
         lambda shape: Downsample(shape, 2, bicubic_kernel(2), boundary="reflect"),
         0.02,
-        ("exact-score", "pigdm", "ddrm", "diffpir"),
+        ("exact-score", "free-hunch", "pigdm", "ddrm", "diffpir"),
         (
             ("bicubic", baselines.bicubic, (1.0,)),
             ("TV", baselines.tv, TV),
