@@ -20,7 +20,7 @@ MISSING = 0.7  # the share that simulate takes away
 # level has as good a width and the better mean (70 % missing, noise 0.02: 28.4 against 26.9 dB in
 # grey, 28.5 against 25.9 in colour); its space updates gain nothing there, and keep many signals
 NOISY = 0.05
-HOLES = SamplerChoice("free-hunch", 15, options={**SECOND_ORDER, "updates": 0})
+HOLES = SamplerChoice("free-hunch", 15, options={**SECOND_ORDER, "updates": 0, "solver_steps": 300})
 
 
 def solve_inpaint(record: Record, noise: float | Tensor | None, *, mask: Path) -> Task:
