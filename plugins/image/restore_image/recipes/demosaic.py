@@ -14,7 +14,7 @@ from ..noise import least_noise, noise_std
 from .photographs import SECOND_ORDER, STEPS, colour_shape, degraded, name_of, task_of
 from .values import estimated_of_any_values, of_any_values
 
-# as good a mean as by ancestral steps, and wide enough (benchmarks/results/choose_colour.md)
+# as good a mean as by ancestral steps, and wider samples (benchmarks/results/choose_colour.md)
 MOSAIC = SamplerChoice("pigdm", STEPS, options=SECOND_ORDER)
 Pattern = Literal["rggb", "bggr", "grbg", "gbrg"]
 

@@ -123,11 +123,7 @@ def _alike_in_colours(values: Tensor) -> bool:
 def _exactly(ordinary: Task) -> Task:
     """The task by the exact score; as it was with a prior that knows one level of noise alone."""
     channels = ordinary.measurement.operator.in_shape[0]
-    exact = replace(
-        ordinary,
-        prior=TOLD[channels],
-        sampler=EXACT,
-    )
+    exact = replace(ordinary, prior=TOLD[channels], sampler=EXACT)
     told = {NOISE_MAPS, COLOURED}
     return replace(exact, suited=lambda prior: exact if told <= prior.offers else ordinary)
 
