@@ -131,6 +131,11 @@ class Prior:
         exact = self.card.get("kind") == "exact"
         return exact or self.variance(self.sigma_max) <= DROWNED * self.sigma_max**2
 
+    @property
+    def on_any_grid(self) -> bool:
+        """Whether a signal's last two axes may have any length."""
+        return self.shape is None or self.shape[-2:] == (None, None)
+
     def accepts(self, shape: Sequence[int]) -> bool:
         """Whether signals of this shape are in its domain."""
         if self.shape is None:

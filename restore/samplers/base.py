@@ -65,6 +65,7 @@ class Contract:
     asks: tuple[str, ...] = ()  # what the prior must offer beyond D(x, sigma): its `offers`
     resumes: bool = False  # its keyword `resumed` is given where a run that was cut off stands
     ties: str | None = None  # its option that names an axis: slices across it are not independent
+    regrids: bool = False  # it asks the prior about signals on coarser grids, too
 
     @property
     def goes_on(self) -> bool:
@@ -85,6 +86,7 @@ def sampler(
     asks: tuple[str, ...] = (),
     resumes: bool = False,
     ties: str | None = None,
+    regrids: bool = False,
 ) -> Callable[[Sampler], Sampler]:
     """The decorator by which a sampler declares its Contract, whose fields are the arguments.
 
@@ -94,7 +96,7 @@ def sampler(
     Step, sigmas the whole schedule, and randn_like stands where it stood. TypeError for a function
     that lacks a keyword it declares.
     """
-    contract = Contract(law, memoryless, particles, integrator, asks, resumes, ties)
+    contract = Contract(law, memoryless, particles, integrator, asks, resumes, ties, regrids)
     given = {**({"variance": UNIT} if law else {}), **({"resumed": AFRESH} if resumes else {})}
 
     def declared(function: Sampler) -> Sampler:

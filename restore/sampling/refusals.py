@@ -47,7 +47,9 @@ def refuse_unfit_options(name: str, sampler: Sampler, given: Mapping[str, Any]) 
 def refuse_unoffered(name: str, contract: Contract, prior: Prior) -> None:
     """TypeError where the sampler asks something of the prior that it does not offer."""
     missing = [asked for asked in contract.asks if asked not in prior.offers]
+    which = prior.card.get("name", "this prior")
+    if contract.regrids and not prior.on_any_grid:
+        raise TypeError(f"{name} needs a prior of signals on any grid; {which} is of {prior.shape}")
     if missing:
-        which = prior.card.get("name", "this prior")
         offered = ", ".join(sorted(prior.offers)) or "nothing beyond its denoiser"
         raise TypeError(f"{name} needs {', '.join(missing)}; {which} offers {offered}")

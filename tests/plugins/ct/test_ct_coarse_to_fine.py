@@ -20,9 +20,12 @@ from restore.files.by_extension import read
 from restore.files.problem import Settings
 from restore.files.restoring import restore_file
 from restore.files.simulating import simulate_file
+from restore.plugins.discovery import catalog
 from restore.priors.schedules import geometric
 from restore.samplers.decoupled.diffpir import diffpir
 from restore.testing import assert_adjoint, assert_linear
+from restore.testing.cases import CASES
+from restore.testing.verify import try_sampler
 
 SIZE = (1, 17, 22)  # not a whole number of blocks
 SMOOTH = 0.06  # cycles a pixel of the finest grid: blocks of 2 hold nearly all of such an image
@@ -221,3 +224,22 @@ def test_what_the_grid_cannot_hold_of_a_ray_counts_as_noise(measured):
     assert solve_ct(record, 0.01).measurement.noise.std == pytest.approx(
         math.hypot(0.01, 0.25 * 0.0192 * 0.661468), rel=1e-4
     )
+
+
+def test_priors_and_signals_without_coarser_grids_are_refused():
+    y = few_views()
+    whole = replace(smooth(), shape=SIZE)
+    with pytest.raises(TypeError, match="needs a prior of signals on any grid"):
+        restore.sample(y, whole, coarse_to_fine, chains=1, steps=2, seed=0)
+    flat = restore.simulate(Mask(torch.ones(6), (6,)), restore.Gaussian(0.1), torch.ones(6), seed=0)
+    anywhere = Prior(lambda x, sigma: 0 * x)
+    with pytest.raises(ValueError, match="rows and columns"):
+        restore.sample(flat, anywhere, coarse_to_fine, chains=1, steps=2, seed=0)
+
+
+@pytest.mark.parametrize("case", ["gaussian", "field"])
+def test_verify_has_a_reason_where_it_cannot_be_tried(case):
+    made = CASES[case](seed=0)
+    entry = catalog().entry("samplers", "ct-coarse-to-fine")
+    row = try_sampler(entry, made, made.after.draw(3, 1), case, steps=2, seed=0)
+    assert "any grid" in row.reason and not row.broken

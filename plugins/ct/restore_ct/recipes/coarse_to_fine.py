@@ -40,7 +40,7 @@ class Enlarged(LinearOperator):
         return blocks.sum((-3, -1))
 
 
-@sampler(resumes=True)
+@sampler(resumes=True, regrids=True)
 def coarse_to_fine(
     denoise,
     measurement,
@@ -67,7 +67,10 @@ def coarse_to_fine(
     is twice as fine. 1 is DiffPIR.
     begin: the level that a finer grid begins at; where the run begins at less, so does it.
     trust: lambda of DiffPIR, the weight of the prior in the proximal step.
+    ValueError for signals of fewer than two axes.
     """
+    if len(measurement.operator.in_shape) < 2:
+        raise ValueError("coarse grids are of signals with rows and columns")
     seen = {n: _on_grid(measurement, n) for n in _grids(grid)}
     way = list(pairwise(places(sigmas.tolist(), grid, begin)))
     for (times, sigma), (times_next, sigma_next) in way[resumed.passed :]:

@@ -23,7 +23,6 @@ from restore.measurement.measurement import Measurement
 from restore.measurement.noise import Gaussian
 from restore.measurement.operator import LinearOperator
 from restore.priors.combined.sliced import perpendicular, slicewise
-from restore.priors.prior import Prior
 from restore.sampling.held_out import Split
 
 from .. import physics
@@ -101,12 +100,7 @@ def solve_ct(
     asked = made(coarse)
     if coarse is not None:
         return asked
-    return replace(asked, suited=lambda prior: asked if _of_any_size(prior) else made(1))
-
-
-def _of_any_size(prior: Prior) -> bool:
-    """Whether it is of pictures on any grid."""
-    return prior.shape is None or prior.shape[-2:] == (None, None)
+    return replace(asked, suited=lambda prior: asked if prior.on_any_grid else made(1))
 
 
 def _only(scan: Record, which: slice) -> Record:
