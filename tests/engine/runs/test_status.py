@@ -28,7 +28,8 @@ def test_status_merges_all_shards_and_tells_what_is_left():
     assert (found["inputs"], found["done"], found["failed"], found["left"]) == (6, 3, 0, 3)
     Claims(RunFolder(Path("out")).claims, "another").take("001")
     found = json.loads(restore("status", "out", "--json").stdout)
-    assert (found["running"], found["left"]) == (1, 3) and found["seconds_left"] > 0
+    assert (found["running"], found["left"]) == (1, 3)
+    assert found["seconds_left"] >= 0  # in tenths, which a fast machine rounds to none
     for number in (0, 3):  # slices of one that is a volume
         (RunFolder(Path("out")).states / f"001.checkpoint-part-{number}.done").touch()
     assert json.loads(restore("status", "out", "--json").stdout)["parts"] == {"001": 2}
