@@ -12,7 +12,6 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 
 import numpy as np
@@ -36,7 +35,7 @@ from restore.files.merit.coverage import covered, sample_std
 from restore.measurement.measurement import Measurement
 from restore.samplers.integrators.integrators import dpm_solver_sde
 
-from .images import photographs
+from .images import _prior, photographs
 from .tables import publish, table
 
 NEAR = 0.2  # dB below the best mean that a run may lie to be chosen
@@ -69,7 +68,6 @@ SAMPLERS: dict[str, tuple[str, dict]] = {  # name -> (prior, options); the sampl
     "free-hunch": (PLAIN, {"integrator": dpm_solver_sde}),
     "free-hunch, ancestral": (PLAIN, {}),
     "pnp-dm, 1 sweep": (PLAIN, {"sweeps": 1}),
-    "pnp-dm": (PLAIN, {}),
     "daps": (PLAIN, {}),
     "exact-score": (MAPS, {"integrator": dpm_solver_sde}),
     "exact-score, ancestral": (MAPS, {}),
@@ -143,9 +141,6 @@ def _figures(
     inside = covered(samples, x)
     shown = [measure(posterior.mean, x) for measure in (psnr, ssim)]
     return *shown, psnr(samples[0], x), width, inside, seconds
-
-
-_prior = cache(restore.load_prior)
 
 
 def main() -> None:

@@ -123,7 +123,7 @@ def main() -> None:
         f"{__doc__.split(chr(10) * 2, 2)[2].strip()}\n\n"
         f"{len(images)} images of Set12, {given.crop}x{given.crop} from their middles; mean PSNR "
         f"in dB / SSIM; {given.chains} chains, {given.steps} steps; seconds of the processor for "
-        f"an image, and for all settings that were tried on the {TUNED_ON} other photographs."
+        f"an image, and for all settings, tried on {len(photographs(1))} other photographs."
     )
     if given.only or given.samplers:
         rows = with_kept("images", HEAD, rows, 2)
@@ -132,7 +132,6 @@ def main() -> None:
 
 HEAD = ("task", "method", "mean of chains", "one sample", "90 % covers", "chi-square", "setting",
         "s", "s of tuning")  # fmt: skip
-TUNED_ON = 3  # photographs
 
 
 def measure(bench: Bench, images: list[Tensor], given) -> list[list[str]]:
@@ -226,10 +225,8 @@ def _rival(name: str, method, weights, bench: Bench, images, parts: list[Measure
 
 def _tuning(bench: Bench, crop: int):
     """(clean, y, operator, std) of photographs that are not in Set12."""
-    for i, x in enumerate(photographs(crop)):
-        operator = bench.operator(x.shape)
-        y = simulate(operator, Gaussian(bench.std), x, seed=100 + i).y[0]
-        yield x, y.float(), operator, bench.std
+    for x, made in problems(bench, photographs(crop), 100):
+        yield x, made.y[0].float(), made.operator, bench.std
 
 
 def photographs(crop: int, mode: str = "L") -> list[Tensor]:
@@ -239,11 +236,11 @@ def photographs(crop: int, mode: str = "L") -> list[Tensor]:
     pictures = [
         Image.fromarray(p).convert(mode) for p in (data.astronaut(), data.chelsea(), data.coffee())
     ]
-    halves = [
-        np.asarray(picture.resize((picture.width // 2, picture.height // 2)))
-        for picture in pictures
-    ]
-    return [_middle(half, crop) for half in halves]
+    return [_middle(halved(picture), crop) for picture in pictures]
+
+
+def halved(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture.resize((picture.width // 2, picture.height // 2)))
 
 
 def _read(path: Path, crop: int) -> Tensor:

@@ -5,13 +5,13 @@ python -m benchmarks.intervals [--crop 64] [--only RECIPE] [--kind grey|colour]
 Each picture is degraded as `restore simulate` does and restored by its recipe's defaults:
 sampler, steps, chains, prior, and whatever widens the intervals, a calibration or thinned data.
 Grey pictures are Set12's. Colour ones are pieces of scikit-image's photographs other than those
-that defaults were chosen on. No prior was trained on either, and no calibration made on them.
+that defaults were chosen on. No prior was trained on either, and no calibration made on them;
+the grey priors' training was watched on Set12.
 """
 
 import argparse
 import time
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,7 +22,6 @@ from restore_image.files.formats import write_tiff
 from restore_image.metrics import psnr
 from torch import Tensor
 
-import restore
 from restore.files.answers.answering import answer
 from restore.files.merit.coverage import covered
 from restore.files.problem import Settings, pose
@@ -31,7 +30,7 @@ from restore.files.task import Record
 from restore.plugins.discovery import catalog
 from restore.plugins.options import options_of
 
-from .images import SET12, _middle, _read
+from .images import SET12, _middle, _prior, _read, halved
 from .tables import publish, table, with_kept
 
 DEGRADED: Mapping[str, tuple[str, float, Mapping[str, str]]] = {  # recipe, noise, of simulate
@@ -62,16 +61,14 @@ def colour(crop: int) -> Iterator[Tensor]:
     folder = Path(skimage.data.__file__).parent
     for name, top, left in PIECES:
         picture = Image.open(folder / name).convert("RGB")
-        half = np.asarray(picture.resize((picture.width // 2, picture.height // 2)))
-        yield _middle(half[top : top + crop, left : left + crop], crop)
+        yield _middle(halved(picture)[top : top + crop, left : left + crop], crop)
 
 
 KINDS = {"grey": grey, "colour": colour}
-_prior = cache(restore.load_prior)
 
 
 def figures(name: str, x: Tensor, seed: int) -> list[float]:
-    """Of one picture: PSNR of the mean, coverage as sampled and as told, factor, seconds."""
+    """PSNR of a picture's mean, what its intervals hold, how much wider they are told, seconds."""
     recipe, noise, options = DEGRADED[name]
     known = options_of(catalog().load("recipes", recipe).observe)
     told = {key: known[key].parse(text) for key, text in options.items()}

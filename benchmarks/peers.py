@@ -38,23 +38,24 @@ def contenders(prior, steps: int) -> Iterator[Contender]:
     except ImportError:
         return
     same = denoiser(deepinv, prior)
-    for name, build, settings in (
-        ("deepinv DDRM", ddrm, DDRM),
-        ("deepinv DiffPIR", diffpir, DIFFPIR),
-        ("deepinv MomentMatching", moment_matching, MATCHING),
+    for name, build, physics, settings in (
+        ("deepinv DDRM", ddrm, _decomposed, DDRM),
+        ("deepinv DiffPIR", diffpir, _physics, DIFFPIR),
+        ("deepinv MomentMatching", moment_matching, _physics, MATCHING),
     ):
-        yield Contender(name, _each(deepinv, build, same, steps), settings)
+        yield Contender(name, _each(deepinv, build, physics, same, steps), settings)
 
 
-def _each(deepinv, build, same, steps: int) -> Callable[[Measurement, int, Mapping], Tensor]:
+def _each(
+    deepinv, build, physics, same, steps: int
+) -> Callable[[Measurement, int, Mapping], Tensor]:
     """All chains as one batch; deepinv's seed 0 is none."""
 
     def sample(measurement: Measurement, chains: int, setting: Mapping) -> Tensor:
         std = measurement.noise.std
         sampler = build(deepinv, same, std, steps, **setting)
-        decomposed = build is ddrm
-        physics = (_decomposed if decomposed else _physics)(deepinv, measurement.operator, std)
-        return sampler(measurement.y.float().repeat(chains, 1, 1, 1), physics, seed=1).float()
+        y = measurement.y.float().repeat(chains, 1, 1, 1)
+        return sampler(y, physics(deepinv, measurement.operator, std), seed=1).float()
 
     return sample
 

@@ -110,7 +110,7 @@ def power_law(shape: torch.Size, law: Law) -> Tensor:
 
 
 def _frequencies(shape: torch.Size) -> Tensor:
-    """Of each cosine, in half turns a value; that of the constant is half of the next one's."""
+    """The frequency of each cosine, in half turns a value; the constant counts as half the next."""
     axes = _axes(shape)
     squares = torch.zeros((), dtype=torch.float64)
     for axis in axes:

@@ -29,7 +29,8 @@ def test_status_merges_all_shards_and_tells_what_is_left():
     Claims(RunFolder(Path("out")).claims, "another").take("001")
     found = json.loads(restore("status", "out", "--json").stdout)
     assert (found["running"], found["left"]) == (1, 3)
-    assert found["seconds_left"] >= 0  # in tenths, which a fast machine rounds to none
+    assert found["seconds_a_file"] > 0  # in thousandths; what is left in tenths
+    assert found["seconds_left"] == pytest.approx(3 * found["seconds_a_file"], abs=0.052)
     for number in (0, 3):  # slices of one that is a volume
         (RunFolder(Path("out")).states / f"001.checkpoint-part-{number}.done").touch()
     assert json.loads(restore("status", "out", "--json").stdout)["parts"] == {"001": 2}

@@ -207,7 +207,7 @@ def test_a_prior_of_one_size_knows_no_coarse_grid(measured):
 
 
 def test_what_the_grid_cannot_hold_of_a_ray_counts_as_noise(measured):
-    """Of a spine of 64x64 the photons alone would ask for detail that no pixels of it have."""
+    """The photons alone would ask a spine of 64x64 for detail that its pixels cannot have."""
     record, truth = read(measured[0]), 1 + read(measured[1]).signal / 1000
     coarse = solve_ct(record, None, size=64, pixel=2 * 0.661468)
     held = coarse.facts["noise of the grid"]

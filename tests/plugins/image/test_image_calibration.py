@@ -49,7 +49,7 @@ def test_kinds_of_kernels_and_masks():
 def test_one_table_of_those_shipped_is_for_the_defaults(
     kind, recipe, options, tmp_path, monkeypatch
 ):
-    """Of a prior without an exact score; where prior or defaults change: calibrate them again."""
+    """A prior of one noise level has one table for its defaults; else calibrate it anew."""
     monkeypatch.chdir(tmp_path)
     generator = np.random.default_rng(0)
     shape = (16, 16, 3) if kind == "colour" and recipe != "demosaic" else (16, 16)

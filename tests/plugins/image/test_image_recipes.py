@@ -1,5 +1,7 @@
 """Recipes: what simulate writes is what solve reads, and a task's operator is what was done."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -324,9 +326,11 @@ def test_a_task_that_was_given_an_ordinary_prior_presents_the_same_file():
     assert torch.equal(ordinary.present(x).signal, task.present(x).signal)
 
 
-@pytest.mark.parametrize("noise", [0.02, 0.1])
-def test_holes_are_filled_as_well_as_by_guidance_through_the_network_and_wider(tmp_path, noise):
-    """On one picture, at half of the cost: a mean within 0.5 dB of that of pigdm, or better."""
+@pytest.mark.parametrize(("noise", "least"), [(0.02, -0.5), (0.1, 0.5)])
+def test_holes_are_filled_as_well_as_by_guidance_through_the_network_and_wider(
+    tmp_path, noise, least
+):
+    """On one picture, at half of pigdm's cost: about its mean in little noise, a better in more."""
     clean = torch.from_numpy(data.camera()[100:148, 200:248] / 255.0).float()[None]
     recipe, _, _ = simulated("inpaint", {"missing": 0.5}, clean, tmp_path, noise=noise)
     record, mask = formats.read_tiff(tmp_path / "measurement.tif"), tmp_path / "mask.png"
@@ -341,5 +345,6 @@ def test_holes_are_filled_as_well_as_by_guidance_through_the_network_and_wider(t
     }
     ours, theirs = found[task.sampler.name], found["pigdm"]
     error = {name: (one.mean - clean).square().mean().item() for name, one in found.items()}
-    assert error[task.sampler.name] < 1.12 * error["pigdm"]
+    gained = 10 * math.log10(error["pigdm"] / error[task.sampler.name])
+    assert gained > least, f"{task.sampler.name} gains {gained:.2f} dB"
     assert ours.std.mean() > 1.2 * theirs.std.mean()

@@ -77,13 +77,11 @@ def coarse_to_fine(
         denoised = denoise(x[..., ::times, ::times], sigma)
         estimate = seen[times].proximal(denoised, sigma**2 / trust)
         shown = _larger(estimate, measurement, times)
-        if times_next == times:  # blocks that are equal inside: what a coarse grid holds
-            noisy = estimate + sigma_next * randn_like(estimate)
-            x = _larger(noisy, measurement, times)
-        else:
+        if times_next < times:
             rows, columns = x[..., ::times_next, ::times_next].shape[-2:]
-            start = _interpolated(estimate, times // times_next)[..., :rows, :columns]
-            x = _larger(start + sigma_next * randn_like(start), measurement, times_next)
+            estimate = _interpolated(estimate, times // times_next)[..., :rows, :columns]
+        noisy = estimate + sigma_next * randn_like(estimate)
+        x = _larger(noisy, measurement, times_next)  # blocks of equal pixels: all that a grid holds
         yield Step(x, shown, sigma)
 
 
